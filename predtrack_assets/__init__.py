@@ -1,0 +1,1 @@
+"""PredTrack: the honest scoreboard for market predictions, as a Dagster project."""

@@ -1,0 +1,103 @@
+"""Every setting of PredTrack, in one place, validated.
+
+Each field is read from the environment as PREDTRACK_<NAME>; nothing else in the package reads
+the environment. `get_settings()` is cheap and is called where a value is needed, so tests and
+the command line can change the environment before it.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+SourceName = Literal["yahoo", "sample", "file", "simulated"]
+CommaList = NoDecode  # PREDTRACK_HORIZONS=1,5,21 rather than a JSON list
+
+
+class Settings(BaseSettings):
+    """Validated settings; see each field's description. Raises pydantic.ValidationError."""
+
+    model_config = SettingsConfigDict(env_prefix="PREDTRACK_", extra="ignore", frozen=True)
+
+    home: Path = Field(
+        PROJECT_ROOT / ".predtrack", description="Where state lives: embedded server, Dagster home."
+    )
+    sql_dir: Path = Field(PROJECT_ROOT / "sql", description="The numbered migrations.")
+
+    database_url: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("PREDTRACK_DATABASE_URL", "DATABASE_URL"),
+        description="PostgreSQL 15+ (TimescaleDB welcome). Unset: the embedded server.",
+    )
+    dagster_url: SecretStr | None = Field(
+        None, description="Dagster's own storage. Unset: database <name>_dagster beside ours."
+    )
+
+    source: SourceName = Field("yahoo", description="Where bars come from.")
+    file: Path | None = Field(None, description="Price file for source 'file' (Parquet or CSV).")
+    file_prices: Literal["split_adjusted", "as_traded"] = Field(
+        "split_adjusted", description="What OHLC in the price file mean."
+    )
+    universe: str = Field("SPX500", description="Universe that source 'yahoo' fetches.")
+    benchmark: str = Field("^GSPC", description="Symbol that market_conditions describes.")
+    vix: str = Field("^VIX", description="Implied-volatility index; absent: realised volatility.")
+
+    first_day: date = Field(date(2000, 1, 3), description="First trading-day partition.")
+    exchanges: Annotated[tuple[str, ...], CommaList] = Field(
+        ("XNYS",), description="A trading day is one on which any of these has a session."
+    )
+
+    refetch_sessions: int = Field(7, ge=1, description="Recent sessions a vendor may still revise.")
+    max_failed_share: float = Field(
+        0.2, ge=0, le=1, description="A run in which more symbols fail to fetch is a failed run."
+    )
+    max_jump: float = Field(
+        0.5, gt=0, description="abs(log return) beyond which an unexplained bar is 'suspect'."
+    )
+    requests_per_second: float = Field(2.0, gt=0, description="Rate limit toward Yahoo.")
+    fetch_workers: int = Field(4, ge=1, le=32, description="Concurrent requests toward Yahoo.")
+    fetch_attempts: int = Field(3, ge=1, description="Attempts per symbol before giving up.")
+    fetch_timeout: float = Field(20.0, gt=0, description="Seconds before a request is given up.")
+
+    simulated_symbols: int = Field(50, ge=1, description="Symbols of source 'simulated'.")
+    simulated_seed: int = Field(7, description="Seed of source 'simulated'.")
+
+    horizons: Annotated[tuple[int, ...], CommaList] = Field((1, 5, 21), description="Forecast horizons in sessions.")
+    predict_baselines: bool = Field(
+        True, description="Also store no_change, drift and climatology as predictions."
+    )
+    expire_after: int = Field(
+        5, ge=1, description="Sessions after which a due prediction without a price has expired."
+    )
+
+    schedules: Annotated[tuple[str, ...], CommaList] = Field(
+        (), description="Allow-list: names of the schedules and sensors that start running."
+    )
+
+    @field_validator("exchanges", "horizons", "schedules", mode="before")
+    @classmethod
+    def _split_commas(cls, value: object) -> object:
+        return [v.strip() for v in value.split(",") if v.strip()] if isinstance(value, str) else value
+
+    @field_validator("home", "sql_dir", "file")
+    @classmethod
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return value.expanduser().resolve() if value else value
+
+    @field_validator("horizons")
+    @classmethod
+    def _positive_and_sorted(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if not value or min(value) < 1 or max(value) > 252:
+            raise ValueError("horizons are counts of sessions between 1 and 252")
+        return tuple(sorted(set(value)))
+
+
+def get_settings() -> Settings:
+    """The settings in force: environment over defaults."""
+    return Settings()
