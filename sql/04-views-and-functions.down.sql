@@ -1,0 +1,14 @@
+DROP VIEW deployment.champions;
+DROP VIEW accuracy.v_retraining_candidates;
+DROP VIEW accuracy.v_current_calibration;
+DROP VIEW forecasts.time_predictions;
+DROP VIEW forecasts.direction_predictions;
+DROP VIEW forecasts.price_predictions;
+DROP VIEW forecasts.prediction_status;
+DROP VIEW forecasts.outcomes_current;
+DROP VIEW market.v_current_market;
+DROP FUNCTION market.adjusted_bars_as_of;
+DROP VIEW market.corporate_actions_current;
+DROP FUNCTION market.corporate_actions_as_of;
+DROP VIEW market.market_data_current;
+DROP FUNCTION market.market_data_as_of;
