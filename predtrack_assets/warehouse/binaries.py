@@ -1,8 +1,9 @@
 """PostgreSQL's programs for the embedded server, and the account that may run them.
 
 PostgreSQL refuses to run as root, so root runs it as the owner of the home, or as uid 65534.
-Where that uid cannot reach the files (a home below a 0700 /root, say), a user namespace in which
-root appears as an ordinary user reaches them without a change to any permission.
+Where that uid cannot reach the files (a home below a 0700 /root, say), root enters a user namespace
+in which it appears as an ordinary user, or, where containers forbid that, lends the uid its right
+to pass directories. No permission or owner of anything that exists is ever changed.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Account:
         pass_fds: tuple[int, ...] = (),
     ) -> int:
         """Run `command` to its end as this account, in a session of its own; its exit status."""
-        other = self.uid != os.geteuid()
+        other = not self.prefix and self.uid != os.geteuid()
         process = subprocess.run(
             [*self.prefix, *map(str, command)],
             stdin=subprocess.DEVNULL,
@@ -94,22 +95,22 @@ def choose_account(home: Path, data_dir: Path, binaries: Path) -> Account:
     """The account that can run the server on `data_dir`; ServerError if there is none."""
     euid = os.geteuid()
     if euid != 0:
-        accounts = [Account(euid)] if _is_known(euid) else [Account(euid, NAMESPACE)]
-    elif data_dir.exists():
-        owner = data_dir.stat().st_uid
-        accounts = [Account(owner) if owner else Account(0, NAMESPACE)]
+        accounts = [Account(euid, () if _is_known(euid) else NAMESPACE)]
     else:
-        plain = [home.stat().st_uid or NOBODY, NOBODY]
-        accounts = [Account(uid) for uid in plain if _is_known(uid) and reaches(uid, home)]
-        accounts.append(Account(0, NAMESPACE))
+        owner = data_dir.stat().st_uid if data_dir.exists() else None
+        uids = [home.stat().st_uid or NOBODY, NOBODY] if owner is None else [owner]
+        others = [uid for uid in uids if uid and _is_known(uid)]
+        accounts = [Account(uid) for uid in others if reaches(uid, home)]
+        if not owner and reaches(0, home):
+            accounts.append(Account(0, NAMESPACE))
+        accounts += [Account(uid, _lending_access(uid)) for uid in others]
     for account in accounts:
         if _can_run(account, binaries / "postgres"):
             return account
     raise ServerError(
-        f"No account can run PostgreSQL on {data_dir}: it refuses to run as root, user "
-        f"{accounts[0].uid} cannot run {binaries / 'postgres'}, and user namespaces are not "
-        "allowed here. Run as an ordinary user, or put both the virtual environment and "
-        "PREDTRACK_HOME where every user may enter, or set PREDTRACK_DATABASE_URL."
+        f"No account here can run {binaries / 'postgres'} on {data_dir}: PostgreSQL refuses root "
+        "and users without a name. Run as an ordinary user, or put both the virtual environment "
+        "and PREDTRACK_HOME where every user may enter, or set PREDTRACK_DATABASE_URL."
     )
 
 
@@ -123,10 +124,15 @@ def reaches(uid: int, directory: Path) -> bool:
     return True
 
 
+def _lending_access(uid: int) -> tuple[str, ...]:
+    ids = (f"--reuid={uid}", f"--regid={_group(uid)}", "--clear-groups")
+    return ("setpriv", *ids, "--inh-caps=+dac_override", "--ambient-caps=+dac_override")
+
+
 def _can_run(account: Account, program: Path) -> bool:
     try:
         return account.run([program, "--version"]) == 0
-    except OSError:  # not permitted to execute it, or no `unshare` on this system
+    except OSError:  # not permitted to execute it, or no such command on this system
         return False
 
 

@@ -44,6 +44,7 @@ CONFIGURATION = """\
 port = {port}
 max_connections = 200
 shared_buffers = 256MB
+fsync = on
 max_wal_size = 4GB
 wal_compression = on
 checkpoint_completion_target = 0.9
@@ -89,7 +90,15 @@ class EmbeddedServer:
         with self._lock_unless_running() as lock:
             if lock is not None:
                 return
-        command = [self._bin / "pg_ctl", "stop", "-w", "-m", "fast", "-t", f"{START_TIMEOUT:.0f}"]
+        command: list[str | Path] = [
+            self._bin / "pg_ctl",
+            "stop",
+            "-w",
+            "-m",
+            "fast",
+            "-t",
+            f"{START_TIMEOUT:.0f}",
+        ]
         if self._account().run([*command, "-D", self._data_dir]) != 0:
             raise ServerError(f"The server did not stop.\n{self._end_of_log()}")
 
@@ -187,16 +196,37 @@ class EmbeddedServer:
             socket_dir = self._prepare_socket_dir(account)
             # We hold the lock, so this can only be what a killed server left behind.
             (self._data_dir / "postmaster.pid").unlink(missing_ok=True)
-            options = ["-k", str(socket_dir), "-c", "listen_addresses=", "-c", "fsync=on"]
-            command = [self._bin / "pg_ctl", "start", "-w", "-t", f"{START_TIMEOUT:.0f}"]
-            where = ["-D", self._data_dir, "-l", self.log_path, "-o", shlex.join(options)]
+            options = ["-k", str(socket_dir), "-c", "listen_addresses="]
+            command: list[str | Path] = [
+                self._bin / "pg_ctl",
+                "start",
+                "-w",
+                "-t",
+                f"{START_TIMEOUT:.0f}",
+            ]
+            where: list[str | Path] = [
+                "-D",
+                self._data_dir,
+                "-l",
+                self.log_path,
+                "-o",
+                shlex.join(options),
+            ]
             if account.run([*command, *where], pass_fds=(lock,)) != 0 or not self.is_running():
                 raise ServerError(f"PostgreSQL did not start.\n{self._end_of_log()}")
 
     def _create(self, account: Account) -> None:
         """initdb beside the data directory, which so appears whole or not at all."""
         unfinished = self.home / f"{self._data_dir.name}.unfinished"
-        command = [self._bin / "initdb", "-D", unfinished, "-U", "postgres", "-A", "trust"]
+        command: list[str | Path] = [
+            self._bin / "initdb",
+            "-D",
+            unfinished,
+            "-U",
+            "postgres",
+            "-A",
+            "trust",
+        ]
         for locale in ("C.UTF-8", "C"):  # not every system has the first
             if unfinished.exists():
                 shutil.rmtree(unfinished)
