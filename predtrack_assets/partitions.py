@@ -1,0 +1,140 @@
+"""Trading-day partitions, and the decorators that give every day asset the same ones.
+
+One partition is one UTC day on which at least one configured exchange has a session. All day
+assets share TRADING_DAYS and ONE_RUN, so that a whole history is a single Dagster run.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import dagster as dg
+import numpy as np
+
+from predtrack_assets.domain.calendar import FIRST_DAY, LAST_DAY, Days, calendar
+from predtrack_assets.settings import Settings, get_settings
+
+# Beta since 1.5 and the base of every run here; without this, each asset warns at load.
+warnings.filterwarnings("ignore", "Parameter `backfill_policy`", dg.BetaWarning)
+
+ONE_RUN = dg.BackfillPolicy.single_run()
+OWNERS = ("team:predtrack",)
+KINDS = frozenset({"postgres", "python"})
+
+
+def _sessions(exchanges: Sequence[str]) -> Days:
+    return np.unique(np.concatenate([calendar(exchange).sessions for exchange in exchanges]))
+
+
+def trading_days(settings: Settings) -> dg.TimeWindowPartitionsDefinition:
+    """Daily partitions from settings.first_day, keyed YYYY-MM-DD, each exactly one UTC day.
+
+    Days on which no exchange of settings.exchanges has a session are excluded. Raises ValueError
+    for an unknown exchange and for a first_day outside the calendar snapshot.
+    """
+    if not FIRST_DAY <= settings.first_day <= LAST_DAY:
+        raise ValueError(f"first_day must lie between {FIRST_DAY} and {LAST_DAY}")
+    sessions = _sessions(settings.exchanges)
+    days = np.arange(settings.first_day, np.datetime64(LAST_DAY) + 1, dtype="datetime64[D]")
+    closed = np.setdiff1d(days, sessions)
+    exclusions: list[str | datetime] = []
+    if np.is_busday(sessions).all():  # a cron string in place of a date for every weekend day
+        closed = closed[np.is_busday(closed)]
+        exclusions.append("0 0 * * 6,0")
+    exclusions += closed.astype("datetime64[us]").tolist()
+    return dg.TimeWindowPartitionsDefinition(
+        start=settings.first_day.isoformat(),
+        fmt="%Y-%m-%d",
+        timezone="UTC",
+        cron_schedule="0 0 * * *",
+        exclusions=exclusions,
+    )
+
+
+TRADING_DAYS = trading_days(get_settings())
+
+
+@dataclass(frozen=True)
+class Window:
+    """The trading days from start to end, both included. Raises ValueError if end < start."""
+
+    start: date
+    end: date
+
+    def __post_init__(self) -> None:
+        if self.end < self.start:
+            raise ValueError(f"window ends on {self.end}, before its start {self.start}")
+
+    @property
+    def days(self) -> Days:
+        """Sorted trading days of the configured exchanges, datetime64[D]."""
+        days = _sessions(get_settings().exchanges)
+        return days[(days >= np.datetime64(self.start)) & (days <= np.datetime64(self.end))]
+
+
+def window(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> Window:
+    """The days that a run asks an asset or a check for: one partition or a range of them.
+
+    Raises what Dagster raises when the run is not partitioned.
+    """
+    keys = context.partition_key_range
+    return Window(date.fromisoformat(keys.start), date.fromisoformat(keys.end))
+
+
+def day_asset(
+    *,
+    schema: str,
+    code_version: str,
+    owners: Sequence[str] = OWNERS,
+    kinds: Iterable[str] = KINDS,
+    **options: Any,
+) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """`dg.asset` for the table `schema`.<name of the function>, one partition per trading day.
+
+    The schema is also the group. options are those of `dg.asset`.
+    """
+    return dg.asset(
+        key_prefix=[schema],
+        group_name=schema,
+        code_version=code_version,
+        owners=owners,
+        kinds=set(kinds),
+        partitions_def=TRADING_DAYS,
+        backfill_policy=ONE_RUN,
+        **options,
+    )
+
+
+def day_multi_asset(
+    *,
+    schema: str,
+    specs: Sequence[dg.AssetSpec],
+    code_version: str,
+    owners: Sequence[str] = OWNERS,
+    kinds: Iterable[str] = KINDS,
+    **options: Any,
+) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """`dg.multi_asset` for tables of one schema that are computed together.
+
+    Each spec is `dg.AssetSpec("table", description=..., deps=...)`; its own code_version, owners
+    and kinds win over the shared ones. options are those of `dg.multi_asset`.
+    """
+    return dg.multi_asset(
+        specs=[
+            spec.replace_attributes(
+                key=spec.key.with_prefix(schema),
+                group_name=schema,
+                code_version=spec.code_version or code_version,
+                owners=spec.owners or owners,
+                kinds=spec.kinds or set(kinds),
+            )
+            for spec in specs
+        ],
+        partitions_def=TRADING_DAYS,
+        backfill_policy=ONE_RUN,
+        **options,
+    )
