@@ -29,7 +29,7 @@ BARS = pl.Schema(
         "volume": pl.Float64,
     }
 )
-ACCEPTED = pl.Schema({**BARS, "quality": pl.String, "flag": pl.String})
+ACCEPTED = pl.Schema([*BARS.items(), ("quality", pl.String()), ("flag", pl.String())])
 REJECTS = pl.Schema(
     {
         "symbol": pl.String,

