@@ -77,7 +77,7 @@ class Migration:
 
 @dataclass(frozen=True)
 class MigrationStatus:
-    """State of one migration; `name` is the file's without .sql, `applied_at` is UTC or None."""
+    """State of one migration; `name` is the file's without .sql, `applied_at` an aware time."""
 
     number: int
     name: str
@@ -229,8 +229,7 @@ def _recorded(
     if row is None or row[0] is None:
         return []
     return connection.execute(
-        "SELECT number, name, checksum, applied_at AT TIME ZONE 'UTC'"
-        " FROM public.predtrack_migrations ORDER BY number"
+        "SELECT number, name, checksum, applied_at FROM public.predtrack_migrations ORDER BY number"
     ).fetchall()
 
 

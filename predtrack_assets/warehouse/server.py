@@ -68,8 +68,10 @@ class EmbeddedServer:
 
     def __init__(self, home: Path) -> None:
         self.home = home.expanduser().resolve()
-        if set(str(self.home)) & set("\"'$`\\\n"):
-            raise ServerError(f"PREDTRACK_HOME cannot contain quotes, $ or backslashes: {home}")
+        if set(str(self.home)) & set('"$`,\\\n'):
+            raise ServerError(
+                f'PREDTRACK_HOME cannot contain any of " $ ` , \\ in its path: {home}'
+            )
 
     def start(self) -> str:
         """Make the server run and its database exist; the libpq URL of that database.
@@ -191,7 +193,7 @@ class EmbeddedServer:
                 return
             account = self._account()
             if not self._data_dir.exists():
-                self._create(account)
+                self._create(account, lock)
             self._check_data_dir(account)
             socket_dir = self._prepare_socket_dir(account)
             # We hold the lock, so this can only be what a killed server left behind.
@@ -215,7 +217,7 @@ class EmbeddedServer:
             if account.run([*command, *where], pass_fds=(lock,)) != 0 or not self.is_running():
                 raise ServerError(f"PostgreSQL did not start.\n{self._end_of_log()}")
 
-    def _create(self, account: Account) -> None:
+    def _create(self, account: Account, lock: int) -> None:
         """initdb beside the data directory, which so appears whole or not at all."""
         unfinished = self.home / f"{self._data_dir.name}.unfinished"
         command: list[str | Path] = [
@@ -233,7 +235,9 @@ class EmbeddedServer:
             unfinished.mkdir(mode=0o700)
             account.give(unfinished)
             with tempfile.TemporaryFile() as output:
-                status = account.run([*command, "-E", "UTF8", f"--locale={locale}"], output)
+                status = account.run(
+                    [*command, "-E", "UTF8", f"--locale={locale}"], output, (lock,)
+                )
                 output.seek(0)
                 message = output.read().decode(errors="replace")
             if status == 0:
