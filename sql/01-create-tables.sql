@@ -66,9 +66,12 @@ CREATE TABLE market.market_data (
     CONSTRAINT positive_finite_prices CHECK (low > 0 AND high < 'Infinity'),
     CONSTRAINT ohlc_consistent CHECK (low <= open AND low <= close AND high >= open AND high >= close),
     CONSTRAINT volume_not_negative CHECK (volume >= 0 AND volume < 'Infinity'),
-    CONSTRAINT known_quality CHECK (quality IN ('good', 'suspect') AND (quality = 'suspect') = (flag IS NOT NULL))
+    CONSTRAINT quality_explained CHECK (quality IN ('good', 'suspect') AND (quality = 'suspect') = (flag IS NOT NULL))
 );
 CREATE INDEX market_data_by_day ON market.market_data (trading_day);
+CREATE INDEX market_data_late ON market.market_data (knowledge_time)
+    WHERE (knowledge_time AT TIME ZONE 'UTC') > (trading_day + 1)::timestamp;
+COMMENT ON INDEX market.market_data_late IS 'Bars that became known after the end of their own day: they divide history into epochs.';
 COMMENT ON TABLE market.market_data IS 'Daily bars as traded; every revision is a row, nothing is overwritten.';
 COMMENT ON COLUMN market.market_data.trading_day IS 'Session date on the symbol''s own exchange.';
 COMMENT ON COLUMN market.market_data.close IS 'As traded, in the currency of the listing; adjustment happens on read.';
@@ -159,10 +162,15 @@ COMMENT ON COLUMN models.model_registry.trained_through IS 'Last day of data it 
 
 -- forecasts ------------------------------------------------------------------------------------
 
+CREATE FUNCTION forecasts.prediction_id(model_id text, kind text, symbol text, trading_day date, horizon smallint)
+    RETURNS uuid LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN md5(model_id || '|' || kind || '|' || symbol || '|' || (trading_day - DATE '1970-01-01')::text
+               || '|' || horizon::text)::uuid;
+COMMENT ON FUNCTION forecasts.prediction_id IS 'The same prediction has the same identity wherever and whenever it is computed.';
+
 CREATE TABLE forecasts.predictions (
-    prediction_id    uuid NOT NULL GENERATED ALWAYS AS (
-        md5(model_id || '|' || kind || '|' || symbol || '|' || (trading_day - DATE '1970-01-01')::text || '|' || horizon::text)::uuid
-    ) STORED,
+    prediction_id    uuid NOT NULL GENERATED ALWAYS AS
+        (forecasts.prediction_id(model_id, kind, symbol, trading_day, horizon)) STORED,
     model_id         text NOT NULL,
     kind             text NOT NULL CHECK (kind IN ('price', 'direction', 'time_to_hit')),
     symbol           text NOT NULL,
@@ -230,7 +238,8 @@ CREATE TABLE forecasts.skipped_predictions (
 COMMENT ON TABLE forecasts.skipped_predictions IS 'Predictions refused at write, with the reason. Append-only.';
 
 CREATE TABLE forecasts.outcomes (
-    prediction_id    uuid NOT NULL,
+    prediction_id    uuid NOT NULL GENERATED ALWAYS AS
+        (forecasts.prediction_id(model_id, kind, symbol, trading_day, horizon)) STORED,
     model_id         text NOT NULL,
     kind             text NOT NULL,
     event            text NOT NULL,
@@ -263,7 +272,9 @@ CREATE TABLE forecasts.outcomes (
     PRIMARY KEY (trading_day, symbol, model_id, kind, horizon, knowledge_time),
     CONSTRAINT validated_has_a_result CHECK ((status = 'validated') = (occurred IS NOT NULL AND score IS NOT NULL))
 );
-CREATE INDEX outcomes_by_resolved_day ON forecasts.outcomes (resolved_day);
+CREATE INDEX outcomes_by_due_day ON forecasts.outcomes (due_day);
+CREATE INDEX outcomes_late ON forecasts.outcomes (resolved_day) WHERE resolved_day > due_day;
+COMMENT ON INDEX forecasts.outcomes_late IS 'Outcomes that became known after they fell due.';
 COMMENT ON TABLE forecasts.outcomes IS 'What came of each prediction, when it was known. Append-only: a restated price gives a new revision.';
 COMMENT ON COLUMN forecasts.outcomes.resolved_day IS 'Trading day at whose end the result was first known: the due day, the day of the hit, or later.';
 COMMENT ON COLUMN forecasts.outcomes.actual_price IS 'Price of the result in the basis of the decision day: splits in between undone.';

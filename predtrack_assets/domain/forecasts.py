@@ -1,0 +1,191 @@
+"""Predictions of the built-in models for every symbol and decision day of a window."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from predtrack_assets.domain.calendar import Calendar, as_of_array
+from predtrack_assets.domain.digest import row_digest
+from predtrack_assets.domain.history import Statistics, as_of_statistics, tally
+from predtrack_assets.domain.models import (
+    MODELS,
+    QUANTILE_NAMES,
+    Cells,
+    Forecast,
+    Model,
+    base_rates,
+    target_price,
+)
+from predtrack_assets.domain.panel import Panel
+
+EVENTS = {"price": "within_5pct", "direction": "up", "time_to_hit": "hit"}
+
+PREDICTIONS: dict[str, pl.DataType] = {
+    "model_id": pl.String(),
+    "kind": pl.String(),
+    "symbol": pl.String(),
+    "trading_day": pl.Date(),
+    "as_of": pl.Datetime("us", "UTC"),
+    "horizon": pl.Int16(),
+    "due_day": pl.Date(),
+    "event": pl.String(),
+    "confidence": pl.Float64(),
+    "reference_price": pl.Float64(),
+    "sigma": pl.Float64(),
+    "climatology": pl.Float64(),
+    "predicted_price": pl.Float64(),
+    **{name: pl.Float64() for name in QUANTILE_NAMES},
+    "p_within_band": pl.Float64(),
+    "target_price": pl.Float64(),
+    "side": pl.String(),
+    "hit_rule": pl.String(),
+    "predicted_days": pl.Float64(),
+    "feature_digest": pl.Int64(),
+    "knowable_at": pl.Datetime("us", "UTC"),
+}
+
+
+def predict(
+    panel: Panel,
+    exchange: Calendar,
+    first: np.datetime64,
+    last: np.datetime64,
+    horizons: tuple[int, ...],
+    models: tuple[Model, ...] = MODELS,
+) -> pl.DataFrame:
+    """Every model's price, direction and time-to-hit predictions for decision days first..last.
+
+    panel: history on the exchange's sessions from `lookback(max(horizons))` sessions before
+    `first` through `last`, holding only rows known at the end of each day. Symbols with fewer
+    than MIN_RETURNS returns, or that do not move, are not predicted.
+    Returns a frame with the columns of PREDICTIONS, one row per model, kind, symbol, day, horizon.
+    """
+    statistics = as_of_statistics(panel)
+    asked = (panel.sessions >= first) & (panel.sessions <= last)
+    eligible = np.isfinite(panel.close) & np.isfinite(statistics.sigma) & asked[None, :]
+    rows, columns = np.nonzero(eligible)
+    if not len(rows):
+        return pl.DataFrame(schema=PREDICTIONS)
+    frames = [
+        frame
+        for horizon in horizons
+        for frame in _predict_horizon(panel, statistics, exchange, horizon, rows, columns, models)
+    ]
+    return pl.concat(frames)
+
+
+def _predict_horizon(
+    panel: Panel,
+    statistics: Statistics,
+    exchange: Calendar,
+    horizon: int,
+    rows: np.ndarray,
+    columns: np.ndarray,
+    models: tuple[Model, ...],
+) -> list[pl.DataFrame]:
+    everything, in_state = tally(panel, statistics, horizon, rows, columns)
+    at = (rows, columns)
+    cells = Cells(
+        horizon, panel.close[at], statistics.sigma[at], statistics.drift[at], everything, in_state
+    )
+    days = panel.sessions[columns]
+    due = exchange.offset(days, horizon)
+    common = pl.DataFrame(
+        {
+            "symbol": panel.symbols[rows],
+            "trading_day": days,
+            "as_of": as_of_array(days),
+            "due_day": due,
+            "reference_price": cells.price,
+            "sigma": cells.sigma,
+            "feature_digest": row_digest(
+                cells.price,
+                cells.sigma,
+                cells.drift,
+                statistics.momentum[at],
+                statistics.reversal[at],
+            ),
+        },
+        schema_overrides={"symbol": pl.String},
+    ).with_columns(pl.lit(horizon, pl.Int16).alias("horizon"))
+    closing = pl.Series("knowable_at", exchange.closes_utc(due))
+    opening = pl.Series("knowable_at", exchange.opens_utc(exchange.offset(days, 1)))
+    result = []
+    for model in models:
+        forecast = model.forecast(cells)
+        for kind, fields in _fields(cells, forecast).items():
+            knowable = opening if kind == "time_to_hit" else closing
+            frame = common.with_columns(
+                pl.lit(model.model_id).alias("model_id"),
+                pl.lit(kind).alias("kind"),
+                pl.lit(EVENTS[kind]).alias("event"),
+                knowable.dt.replace_time_zone("UTC"),
+                *(pl.Series(name, values) for name, values in fields.items()),
+            )
+            result.append(_conform(frame))
+    return result
+
+
+def _fields(cells: Cells, forecast: Forecast) -> dict[str, dict[str, np.ndarray]]:
+    """The columns that differ by kind."""
+    rates = base_rates(cells.everything, forecast.side)
+    quantiles = {name: forecast.quantiles[:, i] for i, name in enumerate(QUANTILE_NAMES)}
+    return {
+        "price": {
+            "confidence": np.clip(forecast.p_within_5pct, 0, 1),
+            "climatology": rates["within_5pct"],
+            "predicted_price": cells.price * np.exp(forecast.quantiles[:, 3]),
+            "p_within_band": np.clip(forecast.p_within_band, 0, 1),
+            **quantiles,
+        },
+        "direction": {"confidence": np.clip(forecast.p_up, 0, 1), "climatology": rates["up"]},
+        "time_to_hit": {
+            "confidence": np.clip(forecast.p_hit, 0, 1),
+            "climatology": rates["hit"],
+            "target_price": target_price(cells, forecast.side),
+            "side": np.where(forecast.side > 0, "above", "below"),
+            "hit_rule": np.full(len(cells.price), "touch"),
+            "predicted_days": forecast.hit_days,
+        },
+    }
+
+
+def _conform(frame: pl.DataFrame) -> pl.DataFrame:
+    """Exactly the columns of PREDICTIONS, absent ones null."""
+    absent = [pl.lit(None, dtype).alias(n) for n, dtype in PREDICTIONS.items() if n not in frame.columns]
+    return frame.with_columns(absent).select(
+        pl.col(name).cast(dtype) for name, dtype in PREDICTIONS.items()
+    )
+
+
+def refuse_incoherent(predictions: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Split predictions into those that can be believed and those refused, with a `reason`.
+
+    Refused: numbers that are not finite, probabilities outside [0, 1], prices not positive,
+    quantiles out of order, a target on the wrong side. Returns (accepted, refused).
+    """
+    numbers = [n for n, dtype in PREDICTIONS.items() if dtype == pl.Float64()]
+    quantiles = list(QUANTILE_NAMES)
+    disordered = pl.any_horizontal(
+        pl.col(a) > pl.col(b) for a, b in zip(quantiles, quantiles[1:], strict=False)
+    )
+    probabilities = ("confidence", "climatology", "p_within_band")
+    prices = ("reference_price", "sigma", "predicted_price", "target_price", "predicted_days")
+    wrong_side = (pl.col("side") == "above") != (pl.col("target_price") > pl.col("reference_price"))
+    rules = {
+        "not_finite": pl.any_horizontal(~pl.col(n).is_finite() for n in numbers),
+        "impossible_probability": pl.any_horizontal(
+            ~pl.col(n).is_between(0, 1) for n in probabilities
+        ),
+        "non_positive": pl.any_horizontal(pl.col(n) <= 0 for n in prices),
+        "quantiles_out_of_order": disordered,
+        "target_on_wrong_side": wrong_side,
+    }
+    reason = pl.coalesce(
+        pl.when(rule.fill_null(False)).then(pl.lit(name)) for name, rule in rules.items()
+    )
+    judged = predictions.with_columns(reason.alias("reason"))
+    return judged.filter(pl.col("reason").is_null()).drop("reason"), judged.filter(
+        pl.col("reason").is_not_null()
+    )

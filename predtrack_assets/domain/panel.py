@@ -1,0 +1,77 @@
+"""Bars of many symbols on one calendar as matrices, so that a lag is a shift of columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+EPOCH = np.datetime64("1970-01-01", "D")
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Matrices of shape (symbols, sessions), float64, NaN where a symbol has no bar.
+
+    symbols: sorted names; sessions: sorted datetime64[D] of one exchange.
+    high, low, close: as traded. split: new shares per old on the ex-date, else 1.
+    dividend: cash per share as traded on the ex-date, else 0.
+    known_day: datetime64[D], first day at whose end the bar was known (NaT without a bar).
+    """
+
+    symbols: np.ndarray
+    sessions: np.ndarray
+    high: np.ndarray
+    low: np.ndarray
+    close: np.ndarray
+    split: np.ndarray
+    dividend: np.ndarray
+    known_day: np.ndarray
+
+    def shares_after(self, sessions_ahead: int) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield (k, shares that one share of column t has become by column t + k), k = 1, 2, ...
+
+        Each array has shape (symbols, sessions - k). Products are built in the same order
+        wherever the panel starts, so results do not depend on how much history was read.
+        """
+        shares = np.ones_like(self.close)
+        for k in range(1, min(sessions_ahead, len(self.sessions) - 1) + 1):
+            shares = shares[:, : self.close.shape[1] - k] * self.split[:, k:]
+            yield k, shares
+
+
+def build_panel(bars: pl.DataFrame, actions: pl.DataFrame, sessions: np.ndarray) -> Panel:
+    """Lay out bars and actions on `sessions`.
+
+    bars: symbol, trading_day, high, low, close, known_day. actions: symbol, ex_date, kind, value.
+    Rows outside `sessions` are left out; symbols are those of the bars.
+    """
+    symbols = bars["symbol"].unique().sort()
+    index = pl.DataFrame({"symbol": symbols, "row": np.arange(len(symbols))}).with_columns(
+        pl.col("symbol").cast(pl.String)
+    )
+    shape = (len(symbols), len(sessions))
+
+    def place(frame: pl.DataFrame, day: str) -> tuple[pl.DataFrame, np.ndarray, np.ndarray]:
+        frame = frame.join(index, on="symbol", how="inner")
+        days = frame[day].to_numpy().astype("datetime64[D]")
+        column = np.searchsorted(sessions, days)
+        inside = column < len(sessions)
+        inside[inside] = sessions[column[inside]] == days[inside]
+        return frame.filter(pl.Series(inside)), frame["row"].to_numpy()[inside], column[inside]
+
+    placed, row, column = place(bars, "trading_day")
+    matrices = {}
+    for name in ("high", "low", "close"):
+        matrices[name] = np.full(shape, np.nan)
+        matrices[name][row, column] = placed[name].to_numpy()
+    known = np.full(shape, np.datetime64("NaT"), dtype="datetime64[D]")
+    known[row, column] = placed["known_day"].to_numpy().astype("datetime64[D]")
+
+    split, dividend = np.ones(shape), np.zeros(shape)
+    for kind, matrix in (("split", split), ("dividend", dividend)):
+        of_kind, row, column = place(actions.filter(pl.col("kind") == kind), "ex_date")
+        matrix[row, column] = of_kind["value"].to_numpy()
+    return Panel(symbols.to_numpy(), sessions, **matrices, split=split, dividend=dividend, known_day=known)

@@ -1,0 +1,150 @@
+"""The tables that assets write: key, values, and how a rewrite is treated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from predtrack_assets.domain.forecasts import PREDICTIONS as PREDICTION_COLUMNS
+from predtrack_assets.domain.outcomes import OUTCOMES as OUTCOME_COLUMNS
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table: `key` identifies a row (a fact, for tables of revisions), `values` are compared.
+
+    extra: columns that are written but never compared (where a row came from, when it was known).
+    day: the column that windows are cut by.
+    """
+
+    schema: str
+    name: str
+    key: tuple[str, ...]
+    values: tuple[str, ...]
+    extra: tuple[str, ...] = ()
+    day: str = "trading_day"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (*self.key, *self.values, *self.extra)
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.name}"
+
+
+def _rest(columns: dict, key: tuple[str, ...], extra: tuple[str, ...] = ()) -> tuple[str, ...]:
+    return tuple(c for c in columns if c not in key and c not in extra)
+
+
+SYMBOLS = Table("market", "symbols", ("symbol",), ("exchange", "kind"), ("source",))
+UNIVERSE_MEMBERS = Table(
+    "market", "universe_members", ("universe", "symbol", "start_date"), ("end_date",), ("source",)
+)
+MARKET_DATA = Table(
+    "market",
+    "market_data",
+    ("symbol", "trading_day"),
+    ("open", "high", "low", "close", "volume", "quality", "flag"),
+    ("source", "knowledge_time"),
+)
+CORPORATE_ACTIONS = Table(
+    "market",
+    "corporate_actions",
+    ("symbol", "ex_date", "kind"),
+    ("value", "inferred"),
+    ("source", "knowledge_time"),
+    day="ex_date",
+)
+FETCH_LOG = Table(
+    "market",
+    "fetch_log",
+    (),
+    (
+        "run_id", "source", "symbol", "first_day", "last_day", "status", "category", "attempts",
+        "rows", "message",
+    ),
+)  # fmt: skip
+QUARANTINE = Table(
+    "market", "quarantine", ("symbol", "trading_day", "reason", "source", "payload"), ()
+)
+MARKET_CONDITIONS = Table(
+    "market",
+    "market_conditions",
+    ("trading_day",),
+    (
+        "market_regime", "benchmark", "daily_return", "weekly_return", "distance_to_ma50",
+        "vix_level", "vix_category", "vix_source", "market_breadth", "symbols_counted",
+    ),
+)  # fmt: skip
+MODEL_REGISTRY = Table(
+    "models",
+    "model_registry",
+    ("model_id",),
+    ("model_name", "version", "role", "kinds", "description", "hyperparameters"),
+)
+
+_PREDICTION_KEY = ("trading_day", "symbol", "model_id", "kind", "horizon")
+PREDICTIONS = Table(
+    "forecasts",
+    "predictions",
+    _PREDICTION_KEY,
+    _rest(PREDICTION_COLUMNS, _PREDICTION_KEY),
+    ("origin",),
+)
+SKIPPED_PREDICTIONS = Table(
+    "forecasts", "skipped_predictions", _PREDICTION_KEY, (), ("reason", "payload")
+)
+_RESOLUTION = ("resolved_day", "knowledge_time")
+OUTCOMES = Table(
+    "forecasts",
+    "outcomes",
+    _PREDICTION_KEY,
+    _rest(OUTCOME_COLUMNS, _PREDICTION_KEY, _RESOLUTION),
+    _RESOLUTION,
+    day="due_day",
+)
+
+_PERIOD = ("period_end", "period")
+CALIBRATION_METRICS = Table(
+    "accuracy",
+    "calibration_metrics",
+    (*_PERIOD, "model_id", "kind", "event", "horizon", "bucket_low"),
+    (
+        "period_start", "confidence_bucket", "bucket_high", "prediction_count", "accurate_count",
+        "expected_accuracy", "actual_accuracy", "actual_low", "actual_high", "calibration_error",
+    ),
+    day="period_end",
+)  # fmt: skip
+CALIBRATION_SUMMARY = Table(
+    "accuracy",
+    "calibration_summary",
+    (*_PERIOD, "model_id", "kind", "event", "horizon"),
+    (
+        "period_start", "n", "n_eff", "due", "expired", "coverage", "accuracy_rate", "accuracy_low",
+        "accuracy_high", "mean_confidence", "ece", "rms_calibration_error", "rms_calibration_upper",
+        "calibration_quality", "brier", "brier_no_change", "brier_climatology", "skill_vs_no_change",
+        "skill_vs_climatology", "crps", "crps_no_change", "crps_skill",
+    ),
+    day="period_end",
+)  # fmt: skip
+SYMBOL_ACCURACY = Table(
+    "accuracy",
+    "symbol_accuracy",
+    (*_PERIOD, "symbol", "model_id", "kind", "event", "horizon"),
+    (
+        "period_start", "total_predictions", "accurate_predictions", "accuracy_rate", "n_eff",
+        "posterior_mean", "posterior_low", "posterior_high", "p_below_threshold",
+        "avg_error_magnitude", "avg_confidence", "needs_retraining",
+    ),
+    day="period_end",
+)  # fmt: skip
+ERROR_DISTRIBUTION = Table(
+    "accuracy",
+    "error_distribution",
+    (*_PERIOD, "model_id", "kind", "horizon"),
+    (
+        "period_start", "sample_size", "p10_error", "p25_error", "p50_error", "p75_error",
+        "p90_error", "abs_p10", "abs_p25", "abs_p50", "abs_p75", "abs_p90", "mean_error",
+        "std_error", "skewness", "outlier_count_mad", "outlier_count",
+    ),
+    day="period_end",
+)  # fmt: skip
