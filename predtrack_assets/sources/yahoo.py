@@ -118,7 +118,7 @@ class Throttle:
             self._refusals = 0
 
 
-class _Session(requests.Session):  # type: ignore[type-arg]
+class YahooSession(requests.Session):  # type: ignore[type-arg]
     """yfinance's HTTP session: throttled, and errors of the chart endpoint raised where they occur.
 
     yfinance answers any status >= 400 with calls to further hosts; raising here prevents that.
@@ -211,7 +211,7 @@ class YahooSource:
         """The source as configured; contacts nothing yet."""
         throttle = Throttle(settings.requests_per_second)
         return cls(
-            _Session(throttle, settings.fetch_timeout),
+            YahooSession(throttle, settings.fetch_timeout),
             settings.home / "yahoo",
             workers=settings.fetch_workers,
             attempts=settings.fetch_attempts,
@@ -240,6 +240,7 @@ class YahooSource:
         """Points yfinance at a private cache (it keeps cookies there) and makes it raise."""
         self._cache_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         yf.set_tz_cache_location(str(self._cache_dir))
+        yf.cache.get_tz_cache().lookup("")  # opens the database before threads race to do it
         yf.config.debug.hide_exceptions = False
         YfData.cache_get.cache_clear()
 
