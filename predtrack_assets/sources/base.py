@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import Protocol
+from typing import Literal, Protocol
 
 import polars as pl
 
@@ -26,6 +26,7 @@ FETCHES = pl.Schema(
 )
 CATEGORIES = ("DELISTED", "RATE_LIMIT", "TIMEOUT", "NETWORK", "MALFORMED", "EMPTY")
 BATCH_ROWS = 500_000
+Revises = Literal["never", "recent", "anything"]
 
 
 class SourceError(RuntimeError):
@@ -66,7 +67,8 @@ class PriceSource(Protocol):
 
     name: as stored with every bar.
     publication_delay: from the session's close until its bar could be had.
-    revises: whether the vendor may change recent days, so that they are fetched again.
+    revises: what it may still change, and is therefore asked for again: nothing, recent sessions,
+    or any day.
     """
 
     @property
@@ -76,7 +78,7 @@ class PriceSource(Protocol):
     def publication_delay(self) -> timedelta: ...
 
     @property
-    def revises(self) -> bool: ...
+    def revises(self) -> Revises: ...
 
     def symbols(self) -> list[str] | None:
         """The symbols the source brings by itself, sorted; None: ask the universe."""

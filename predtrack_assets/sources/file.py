@@ -49,7 +49,7 @@ class FileSource:
 
     name = "file"
     publication_delay = timedelta(0)
-    revises = True
+    revises: Revises = "anything"
 
     def __init__(self, path: Path, *, split_adjusted: bool) -> None:
         self._path = path

@@ -39,7 +39,7 @@ class SampleSource:
 
     name = "sample"
     publication_delay = timedelta(0)
-    revises = False
+    revises: Revises = "never"
 
     def symbols(self) -> list[str]:
         return sorted(self._bars["symbol"].unique())

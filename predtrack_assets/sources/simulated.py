@@ -70,7 +70,7 @@ class SimulatedSource:
 
     name = "simulated"
     publication_delay = timedelta(0)
-    revises = False
+    revises: Revises = "never"
 
     def __init__(
         self, symbols: int, seed: int, *, benchmark: str = "^GSPC", vix: str = "^VIX"

@@ -113,7 +113,7 @@ class Throttle:
             self._next = max(self._next, now + pause)
 
     def answered(self) -> None:
-        """A request was answered with anything but 429."""
+        """A request for prices was answered with anything but 429."""
         with self._lock:
             self._refusals = 0
 
@@ -131,16 +131,17 @@ class YahooSession(requests.Session):  # type: ignore[type-arg]
 
     def request(self, method: Any, url: str, **kwargs: Any) -> Any:
         kwargs["timeout"] = self._timeout
+        is_chart = _CHART in urlsplit(url).path
         sent = self._throttle.wait()
         response = super().request(method, url, **kwargs)
         if response.status_code == 429:
             self._throttle.refused(sent, _seconds(response.headers.get("Retry-After")))
-            if _CHART in urlsplit(url).path:
+            if is_chart:
                 raise FetchFailed("RATE_LIMIT", "Too Many Requests (429)")
-            return response
-        self._throttle.answered()
-        if response.status_code >= 400 and _CHART in urlsplit(url).path:
-            _raise_for_chart(response)
+        elif is_chart:  # cookies and crumbs are handed out even to those who are refused prices
+            self._throttle.answered()
+            if response.status_code >= 400:
+                _raise_for_chart(response)
         return response
 
 
@@ -185,7 +186,7 @@ class YahooSource:
 
     name = "yahoo"
     publication_delay = timedelta(minutes=30)
-    revises = True
+    revises: Revises = "recent"
 
     def __init__(
         self,
