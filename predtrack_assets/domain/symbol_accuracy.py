@@ -1,0 +1,166 @@
+"""How good a model is on each symbol, shrunk toward its rate on all symbols."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import ArrayLike, NDArray
+
+from predtrack_assets.domain.windows import CELL, Days, Windows, column, scored, table, windows
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class RetrainingRule:
+    """A symbol needs retraining where its rate is below `threshold` with probability >= `level`,
+    on at least `min_effective` effective rows, and it survives Benjamini-Hochberg at `fdr`."""
+
+    threshold: float = 0.50
+    level: float = 0.95
+    min_effective: float = 20.0
+    fdr: float = 0.10
+
+
+def beta_prior(
+    rates: ArrayLike, n_eff: ArrayLike, pool: ArrayLike, pool_n_eff: ArrayLike
+) -> tuple[Floats, Floats]:
+    """Beta prior (a, b), each (G,), of the symbol rates in each of G pools, by method of moments.
+
+    rates, n_eff (R,): per symbol; pool (R,): its pool 0 .. G-1; pool_n_eff (G,): effective rows of
+    the whole pool. The intraclass correlation comes from the spread of the rates (Kleinman 1973);
+    a + b = 1/correlation - 1, at least 1 and never more than pool_n_eff: the pooled rate is itself
+    an estimate. That also bounds it where the rates spread no more than chance would spread them.
+    A single symbol has nothing to borrow from: uniform, (1, 1).
+    """
+    r, n = np.asarray(rates, np.float64), np.asarray(n_eff, np.float64)
+    pool, limit = np.asarray(pool, np.int64), np.asarray(pool_n_eff, np.float64)
+
+    def total(values: Floats) -> Floats:
+        return np.bincount(pool, weights=values, minlength=limit.size)
+
+    symbols, rows = total(np.ones_like(n)), total(n)
+    mean = (total(n * r) + 0.5) / (rows + 1)  # half a hit and a miss: never exactly 0 or 1
+    own = 1 - n / rows[pool]
+    spread = total(n * np.square(r - mean[pool])) / (mean * (1 - mean))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        correlation = (spread - total(own)) / total(own * (n - 1))
+        weight = np.where(correlation > 0, 1 / correlation - 1, np.inf)
+    weight = np.minimum(np.maximum(weight, 1.0), np.maximum(limit, 1.0))
+    alone = symbols < 2
+    return np.where(alone, 1.0, mean * weight), np.where(alone, 1.0, (1 - mean) * weight)
+
+
+def benjamini_hochberg(p: ArrayLike) -> Floats:
+    """Adjusted p-values (n,) that control the false discovery rate (Benjamini & Hochberg 1995)."""
+    p = np.asarray(p, np.float64)
+    order = np.argsort(-p, kind="stable")
+    adjusted = np.empty(p.size)
+    adjusted[order] = np.minimum.accumulate(p[order] * p.size / np.arange(p.size, 0, -1))
+    return adjusted
+
+
+def discoveries(p: ArrayLike, families: ArrayLike, fdr: float) -> NDArray[np.bool_]:
+    """Which of n hypotheses Benjamini-Hochberg rejects at `fdr`, within each of many families.
+
+    p (n,); families (n,): whole numbers from 0.
+    """
+    p, families = np.asarray(p, np.float64), np.asarray(families, np.int64)
+    order = np.lexsort((p, families))
+    family = families[order]
+    size = np.bincount(families, minlength=1)
+    rank = 1 + np.arange(p.size) - (np.cumsum(size) - size)[family]
+    last = np.zeros(size.size, np.int64)  # the largest rank whose p is small enough
+    np.maximum.at(last, family, np.where(p[order] <= fdr * rank / size[family], rank, 0))
+    rejected = np.zeros(p.size, dtype=bool)
+    rejected[order] = rank <= last[family]
+    return rejected
+
+
+def holm(p: ArrayLike) -> Floats:
+    """Adjusted p-values (n,) that control the family-wise error rate (Holm 1979)."""
+    p = np.asarray(p, np.float64)
+    order = np.argsort(p, kind="stable")
+    adjusted = np.empty(p.size)
+    adjusted[order] = np.maximum.accumulate(p[order] * np.arange(p.size, 0, -1))
+    return np.minimum(adjusted, 1.0)
+
+
+def symbol_accuracy(
+    outcomes: pl.DataFrame,
+    report_days: Days,
+    period: str,
+    rule: RetrainingRule = RetrainingRule(),
+) -> pl.DataFrame:
+    """One row per symbol, model, kind, event, horizon and window with validated outcomes.
+
+    outcomes: the columns symbol, model_id, kind, event, horizon, due_day, status, confidence,
+    occurred, error_magnitude; report_days: sorted datetime64[D], the windows' last days; period: a
+    name in windows.PERIODS. The posterior is beta-binomial on effective counts, its interval 95 %.
+    The families of the retraining test are the symbols of one model, kind, event, horizon and
+    window that have enough rows. Raises ValueError for an unknown period or a validated row
+    without outcome or probability.
+    """
+    from scipy.special import betainc, betaincc, betaincinv
+
+    rows = scored(outcomes).select(
+        *CELL, "symbol", "due_day", "confidence", "occurred", "error_magnitude"
+    )
+    view = windows(rows, [*CELL, "symbol"], report_days, period)
+    pool, pool_n_eff = _pools(view, rows, report_days)
+    totals, n_eff = _totals(view)
+    n, hits, confidence, errors, with_error = totals
+    rate = hits / n
+    a, b = (prior[pool] for prior in beta_prior(rate, n_eff, pool, pool_n_eff))
+    a, b = a + rate * n_eff, b + (1 - rate) * n_eff
+    below = betainc(a, b, rule.threshold)
+    result = {
+        **view.labels(),
+        "total_predictions": n.astype(np.int64),
+        "accurate_predictions": hits.astype(np.int64),
+        "accuracy_rate": rate,
+        "n_eff": n_eff,
+        "posterior_mean": a / (a + b),
+        "posterior_low": betaincinv(a, b, 0.025),
+        "posterior_high": betaincinv(a, b, 0.975),
+        "p_below_threshold": below,
+        "avg_error_magnitude": errors / np.where(with_error > 0, with_error, np.nan),
+        "avg_confidence": confidence / n,
+        "needs_retraining": _flags(below, betaincc(a, b, rule.threshold), n_eff, pool, rule),
+    }
+    keys = ["symbol", *CELL]
+    return table(result, [*keys, "period_end"]).select(*keys, pl.exclude(keys))
+
+
+def _flags(
+    below: Floats, p_value: Floats, n_eff: Floats, pool: Ints, rule: RetrainingRule
+) -> NDArray[np.bool_]:
+    """needs_retraining (R,); the posterior probability of not being below serves as p-value."""
+    enough = np.flatnonzero(n_eff >= rule.min_effective)
+    flags = np.zeros(below.size, dtype=bool)
+    found = discoveries(p_value[enough], pool[enough], rule.fdr)
+    flags[enough] = found & (below[enough] >= rule.level)
+    return flags
+
+
+def _totals(view: Windows) -> tuple[Floats, Floats]:
+    """Rows, hits, summed confidence, summed error, rows with an error as (5, R); n_eff (R,)."""
+    y, p, error = (column(view.rows, c) for c in ("occurred", "confidence", "error_magnitude"))
+    known = ~np.isnan(error)
+    parts = [np.ones_like(y), y, p, np.where(known, error, 0.0), known * 1.0]
+    per_date = [view.per_date(part) for part in parts]
+    return view.sums(per_date), view.effective_sizes(per_date[1], per_date[0], per_date[1])
+
+
+def _pools(view: Windows, rows: pl.DataFrame, report_days: Days) -> tuple[Ints, Floats]:
+    """Which pool (all symbols of a cell and window) each window is of, and each pool's n_eff."""
+    whole = windows(rows, CELL, report_days, view.period)
+    y = column(whole.rows, "occurred")
+    hits, counts = whole.per_date(y), whole.per_date(np.ones_like(y))
+    on = [*CELL, "period_end"]
+    index = pl.DataFrame(whole.labels()).select(on).with_row_index("pool")
+    pool = pl.DataFrame(view.labels()).select(on).join(index, on=on, maintain_order="left")
+    return pool["pool"].to_numpy().astype(np.int64), whole.effective_sizes(hits, counts, hits)
