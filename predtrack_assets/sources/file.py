@@ -21,7 +21,14 @@ from predtrack_assets.domain.actions import (
     unadjust,
 )
 from predtrack_assets.domain.bars import BARS, REJECTS, empty_rejects, raw_payload
-from predtrack_assets.sources.base import Batch, SourceError, group_by_rows, log_fetches, within
+from predtrack_assets.sources.base import (
+    Batch,
+    Revises,
+    SourceError,
+    group_by_rows,
+    log_fetches,
+    within,
+)
 
 REQUIRED = ("symbol", "date", *PRICES, "volume")
 OPTIONAL = ("adj_close", "split", "dividend")

@@ -12,7 +12,7 @@ import polars as pl
 
 from predtrack_assets.domain.actions import infer_actions
 from predtrack_assets.domain.bars import BARS
-from predtrack_assets.sources.base import Batch, SourceError, log_fetches, within
+from predtrack_assets.sources.base import Batch, Revises, SourceError, log_fetches, within
 
 FIRST_DAY = date(2000, 3, 1)
 LAST_DAY = date(2013, 3, 1)

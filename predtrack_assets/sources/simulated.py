@@ -19,7 +19,14 @@ from scipy.signal import lfilter
 from predtrack_assets.domain.actions import ACTIONS
 from predtrack_assets.domain.bars import BARS
 from predtrack_assets.domain.calendar import Calendar, calendar
-from predtrack_assets.sources.base import BATCH_ROWS, Batch, SourceError, log_fetches, within
+from predtrack_assets.sources.base import (
+    BATCH_ROWS,
+    Batch,
+    Revises,
+    SourceError,
+    log_fetches,
+    within,
+)
 
 Floats = NDArray[np.float64]
 

@@ -34,7 +34,7 @@ from predtrack_assets.domain.actions import (
 )
 from predtrack_assets.domain.bars import BARS
 from predtrack_assets.settings import Settings
-from predtrack_assets.sources.base import BATCH_ROWS, FETCHES, Batch, empty_bars, within
+from predtrack_assets.sources.base import BATCH_ROWS, FETCHES, Batch, Revises, empty_bars, within
 
 RETRIED = ("RATE_LIMIT", "TIMEOUT", "NETWORK", "MALFORMED")
 _CHART = "/v8/finance/chart/"
