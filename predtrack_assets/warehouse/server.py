@@ -62,8 +62,8 @@ class ServerNotRunning(ServerError):
 class EmbeddedServer:
     """A PostgreSQL server of our own on a Unix socket, all of whose state is below `home`.
 
-    Runs as the current user; as root, as an unprivileged one (see binaries). Nothing is removed
-    or changed but what we made. Methods raise ServerError with what to do about it.
+    For Linux and macOS. Runs as the current user; as root, as an unprivileged one (see binaries).
+    Nothing is removed or changed but what we made. Methods raise ServerError with what to do.
     """
 
     def __init__(self, home: Path) -> None:
@@ -168,7 +168,7 @@ class EmbeddedServer:
     def _lock_unless_running(self) -> Iterator[int | None]:
         """The lock's descriptor, or None as soon as the server answers."""
         path = self.home / f"{self._data_dir.name}.lock"
-        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        lock = self._open_lock(path)
         try:
             deadline = time.monotonic() + START_TIMEOUT
             while not self.is_running():
@@ -186,6 +186,17 @@ class EmbeddedServer:
             yield None
         finally:
             os.close(lock)  # never LOCK_UN: that would take it from the server as well
+
+    def _open_lock(self, path: Path) -> int:
+        try:
+            lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except PermissionError as error:
+            raise ServerError(
+                f"This user may not write {path}; use PREDTRACK_HOME for a directory of yours."
+            ) from error
+        if os.geteuid() == 0:  # or the owner of the home could not use it without root again
+            os.fchown(lock, self.home.stat().st_uid, -1)
+        return lock
 
     def _start_or_wait(self) -> None:
         with self._lock_unless_running() as lock:
