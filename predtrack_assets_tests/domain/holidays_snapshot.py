@@ -27,9 +27,7 @@ def reference(exchange: str) -> exchange_calendars.ExchangeCalendar:
 def weekday_holidays(exchange: str) -> np.ndarray:
     """Weekdays without a session, datetime64[D], sorted."""
     sessions = reference(exchange).sessions.to_numpy().astype("datetime64[D]")
-    days = np.arange(
-        snapshot.FIRST_DAY, np.datetime64(snapshot.LAST_DAY) + 1, dtype="datetime64[D]"
-    )
+    days = snapshot.all_days(snapshot.FIRST_DAY, snapshot.LAST_DAY)
     return np.setdiff1d(days[np.is_busday(days)], sessions)
 
 

@@ -1,0 +1,54 @@
+"""Where Dagster keeps its runs and events; dagster.yaml names this class.
+
+Stock dagster-postgres wants one URL with the right driver in it and answers a missing one with a
+page of traceback. This one takes it from our settings, and fails with a sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import click
+import psycopg
+from dagster._serdes import ConfigurableClassData
+from dagster_postgres import DagsterPostgresStorage
+
+from predtrack_assets.settings import Settings, get_settings
+from predtrack_assets.warehouse.binaries import ServerError
+from predtrack_assets.warehouse.server import EmbeddedServer, dagster_url, ensure_database
+
+
+class PredtrackDagsterStorage(DagsterPostgresStorage):
+    """dagster-postgres storage in the database that `dagster_url` names, created if need be.
+
+    Never starts a server. Raises click.ClickException, which every Dagster command prints as one
+    line, when there is nothing to connect to.
+    """
+
+    @classmethod
+    def config_type(cls) -> Mapping[str, Any]:
+        """No configuration here; see settings.dagster_url and settings.database_url."""
+        return {}
+
+    @classmethod
+    def from_config_value(
+        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
+    ) -> Self:
+        """Called by Dagster in each of its processes."""
+        return cls(postgres_url=_checked_url(get_settings()), inst_data=inst_data)
+
+
+def _checked_url(settings: Settings) -> str:
+    try:
+        if settings.dagster_url is None and settings.database_url is None:
+            EmbeddedServer(settings.home).url()  # raises if it does not run
+        url = dagster_url(settings)
+        ensure_database(url)
+    except (ServerError, psycopg.OperationalError, ValueError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise click.ClickException(
+            "Dagster has no database: set PREDTRACK_DAGSTER_URL or use `predtrack dev`, "
+            f"which starts everything ({reason})."
+        ) from error
+    return url
