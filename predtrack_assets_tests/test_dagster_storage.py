@@ -29,7 +29,7 @@ def server(reachable_directory: Path) -> Iterator[EmbeddedServer]:
 
 
 def boot(directory: Path) -> dg.DagsterInstance:
-    """As `dagster dev` in the project's root does: state in a directory, dagster.yaml from there."""
+    """As `dagster dev` does in the project's root, which is where dagster.yaml comes from."""
     return dg.DagsterInstance.from_ref(
         InstanceRef.from_dir(str(directory), config_dir=str(PROJECT_ROOT))
     )

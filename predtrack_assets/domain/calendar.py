@@ -95,7 +95,10 @@ class Calendar:
         return self.sessions[index]
 
     def count_between(self, a: date | Days, b: date | Days) -> NDArray[np.int64]:
-        """Sessions in (a, b], int64; negative when b < a. Raises ValueError outside the snapshot."""
+        """Sessions in (a, b], int64; negative when b < a.
+
+        Raises ValueError when a day lies outside the snapshot.
+        """
         upto_b = np.searchsorted(self.sessions, self._covered(b), side="right")
         return upto_b - np.searchsorted(self.sessions, self._covered(a), side="right")
 
@@ -165,7 +168,5 @@ def _as_days(days: date | np.datetime64 | Days) -> Days:
 
 def _local_to_utc(days: Days, since_midnight: timedelta, zone: str) -> NDArray[np.datetime64]:
     local = days.astype("datetime64[us]") + np.timedelta64(since_midnight)
-    if zone == "UTC":
-        return local
     utc = pl.Series(local.reshape(-1)).dt.replace_time_zone(zone).dt.convert_time_zone("UTC")
     return utc.dt.replace_time_zone(None).to_numpy().reshape(days.shape)[()]

@@ -28,7 +28,7 @@ def days(*iso: str) -> np.ndarray:
     return np.array(iso, dtype="datetime64[D]")
 
 
-@pytest.mark.filterwarnings("ignore::Warning:exchange_calendars.*")
+@pytest.mark.filterwarnings("ignore:Series.values returning")
 @pytest.mark.parametrize("exchange", holidays_snapshot.EXCHANGES)
 def test_snapshot_equals_exchange_calendars(exchange: str) -> None:
     reference = holidays_snapshot.reference(exchange)
