@@ -240,6 +240,7 @@ class EmbeddedServer:
             "-A",
             "trust",
         ]
+        message = ""
         for locale in ("C.UTF-8", "C"):  # not every system has the first
             if unfinished.exists():
                 shutil.rmtree(unfinished)

@@ -158,10 +158,13 @@ def test_kill_9_with_a_backend_that_does_not_notice(home: Path) -> None:
     busy = "DO $$ BEGIN LOOP EXIT WHEN clock_timestamp() > now() + interval '2 s'; END LOOP; END $$"
 
     def work() -> None:
-        with psycopg.connect(url) as connection:
+        with (
+            pytest.raises(psycopg.OperationalError),
+            psycopg.connect(url) as connection,
+        ):
             connection.execute(busy)
 
-    thread = threading.Thread(target=lambda: pytest.raises(psycopg.OperationalError, work))
+    thread = threading.Thread(target=work)
     thread.start()
     query = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'DO %' AND state = 'active'"
     with psycopg.connect(url, autocommit=True) as connection:
