@@ -16,21 +16,24 @@ _BUILT_IN = Path(__file__).parent / "universes.csv"
 
 
 def universe(name: str) -> pl.DataFrame:
-    """MEMBERSHIP of a built-in universe: SPX500, NASDAQ100, ASX200.
+    """MEMBERSHIP of a built-in universe (SPX500, NASDAQ100, ASX200) or of a file, '<path>.csv'.
 
-    These are lists of today's names with unknown start: **survivorship-biased**. Use a membership
-    file with dates for anything but trying things out. Raises SourceError for another name.
+    The built-in ones are today's names with unknown start: **survivorship-biased**. Use a file
+    with dates for anything but trying things out. Raises SourceError for another name.
     """
-    listed = _built_in()
+    if name.lower().endswith(".csv"):
+        return read_membership(Path(name).expanduser())
+    listed = built_in_membership()
     members_of = listed.filter(pl.col("universe") == name)
     if members_of.is_empty():
         known = ", ".join(listed["universe"].unique(maintain_order=True))
-        raise SourceError(f"there is no universe {name!r}: choose one of {known}, or give a file")
+        raise SourceError(f"there is no universe {name!r}: choose one of {known}, or give a .csv")
     return members_of.select(list(MEMBERSHIP))
 
 
 @cache
-def _built_in() -> pl.DataFrame:
+def built_in_membership() -> pl.DataFrame:
+    """universe, symbol, start_date, end_date of the built-in universes."""
     return pl.read_csv(_BUILT_IN, schema={"universe": pl.String, **dict(MEMBERSHIP.items())})
 
 
