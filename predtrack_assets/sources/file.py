@@ -64,7 +64,7 @@ class FileSource:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     def symbols(self) -> list[str]:
-        found = self._rows.filter(_READABLE).select(pl.col("symbol").unique().sort())
+        found = self._rows.select(pl.col("symbol").drop_nulls().unique().sort())
         return self._collect(found)["symbol"].to_list()
 
     def fetch(self, symbols: Sequence[str], start: date, end: date) -> Iterator[Batch]:

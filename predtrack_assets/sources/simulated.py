@@ -146,7 +146,9 @@ class SimulatedSource:
         if benchmark in wanted:
             close = 1400 * np.exp(np.cumsum(market.log_return))
             volume = np.round(1e9 * np.exp(0.2 * market.normals[:, 5]))
-            frames.append(_frame([benchmark], days, _candles(close, market, 0.5, volume), everywhere))
+            frames.append(
+                _frame([benchmark], days, _candles(close, market, 0.5, volume), everywhere)
+            )
         if vix in wanted:
             close = 100 * np.sqrt(252) * market.vol * 1.15
             nothing = np.zeros(len(days))
@@ -236,7 +238,7 @@ def _to_ticks(price: Floats) -> Floats:
 
 
 def _candles(close: Floats, market: _Market, width: float, volume: Floats) -> dict[str, Floats]:
-    """OHLCV of an index of shape (1, sessions) around its closes; `width` in market volatilities."""
+    """OHLCV of an index of shape (1, sessions) around `close`; `width` in market volatilities."""
     spread = width * market.vol
     opened = np.concatenate([close[:1], close[:-1]]) * np.exp(0.3 * spread * market.normals[:, 2])
     prices = {

@@ -57,9 +57,7 @@ def read_membership(path: Path) -> pl.DataFrame:
             f"{path} lacks {', '.join(missing)}: it needs the columns ticker, start_date, end_date"
         )
     text = raw.select(pl.col(list(MEMBERSHIP)).str.strip_chars().replace("", None))
-    read = text.with_columns(
-        pl.col("start_date", "end_date").str.to_date("%Y-%m-%d", strict=False)
-    )
+    read = text.with_columns(pl.col("start_date", "end_date").str.to_date("%Y-%m-%d", strict=False))
     _refuse(path, text["symbol"].is_null(), "has no ticker")
     for column in ("start_date", "end_date"):
         wrong = read[column].is_null() & text[column].is_not_null()

@@ -118,7 +118,7 @@ class Throttle:
             self._refusals = 0
 
 
-class YahooSession(requests.Session):  # type: ignore[type-arg]
+class YahooSession(requests.Session):
     """yfinance's HTTP session: throttled, and errors of the chart endpoint raised where they occur.
 
     yfinance answers any status >= 400 with calls to further hosts; raising here prevents that.
@@ -129,11 +129,11 @@ class YahooSession(requests.Session):  # type: ignore[type-arg]
         self._throttle = throttle
         self._timeout = timeout
 
-    def request(self, method: Any, url: str, **kwargs: Any) -> Any:
+    def request(self, method: Any, url: str, *args: Any, **kwargs: Any) -> Any:
         kwargs["timeout"] = self._timeout
         is_chart = _CHART in urlsplit(url).path
         sent = self._throttle.wait()
-        response = super().request(method, url, **kwargs)
+        response = super().request(method, url, *args, **kwargs)
         if response.status_code == 429:
             self._throttle.refused(sent, _seconds(response.headers.get("Retry-After")))
             if is_chart:
@@ -190,7 +190,7 @@ class YahooSource:
 
     def __init__(
         self,
-        session: requests.Session,  # type: ignore[type-arg]
+        session: requests.Session,
         cache_dir: Path,
         *,
         workers: int = 4,

@@ -102,7 +102,9 @@ def test_rounding_alone_is_no_action(decimals: int, seed: int) -> None:
 
 def test_large_step_without_a_price_move_is_no_action() -> None:
     bars = _series({}).with_columns(
-        adj_close=pl.when(pl.col("trading_day") < _day(20)).then(pl.col("close") / 2).otherwise("close")
+        adj_close=pl.when(pl.col("trading_day") < _day(20))
+        .then(pl.col("close") / 2)
+        .otherwise("close")
     )
     assert infer_actions(bars, as_traded=True).is_empty()
 
@@ -151,7 +153,9 @@ def test_returns_see_through_splits_and_dividends() -> None:
 
 
 def test_cash_is_paid_on_shares_held_after_the_split() -> None:
-    bars = pl.DataFrame({"symbol": ["A"] * 2, "trading_day": [_day(0), _day(1)], "close": [100.0, 49.0]})
+    bars = pl.DataFrame(
+        {"symbol": ["A"] * 2, "trading_day": [_day(0), _day(1)], "close": [100.0, 49.0]}
+    )
     actions = _actions((1, "dividend", 1.0), (1, "split", 2.0))
     assert daily_returns(bars, actions)["log_return"].to_list() == pytest.approx([0.0])
 

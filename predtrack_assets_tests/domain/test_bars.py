@@ -148,7 +148,9 @@ def test_missing_volume_of_an_index_is_zero() -> None:
 def test_jump_is_kept_and_flagged() -> None:
     days = [DAY + timedelta(days=n) for n in range(3)]
     flat = {c: 20.0 for c in ("open", "high", "low", "close")}
-    result = _screen(_bar(trading_day=days[0]), _bar(trading_day=days[1], **flat), _bar(trading_day=days[2]))
+    result = _screen(
+        _bar(trading_day=days[0]), _bar(trading_day=days[1], **flat), _bar(trading_day=days[2])
+    )
     assert result.accepted["flag"].to_list() == [None, "jump", "jump"]
     assert result.accepted["quality"].to_list() == ["good", "suspect", "suspect"]
 
@@ -204,7 +206,9 @@ def test_empty_input_has_the_schemas() -> None:
     assert result.rejects.schema == REJECTS
 
 
-_VALUES = st.sampled_from([10.0, 10.5, 9.0, 11.0, 30.0, 0.0, -1.0, None, float("nan"), float("inf")])
+_VALUES = st.sampled_from(
+    [10.0, 10.5, 9.0, 11.0, 30.0, 0.0, -1.0, None, float("nan"), float("inf")]
+)
 _ROWS = st.lists(
     st.fixed_dictionaries(
         {
@@ -218,7 +222,13 @@ _ROWS = st.lists(
 _GOOD_ROWS = st.lists(
     st.builds(
         lambda symbol, day, close, volume: _bar(
-            symbol=symbol, trading_day=day, open=close, high=close, low=close, close=close, volume=volume
+            symbol=symbol,
+            trading_day=day,
+            open=close,
+            high=close,
+            low=close,
+            close=close,
+            volume=volume,
         ),
         st.sampled_from(["A", "B", "^GSPC"]),
         st.dates(date(2020, 3, 2), date(2020, 3, 14)),
@@ -245,7 +255,10 @@ def test_no_row_is_lost_and_none_judged_twice(rows: list[dict[str, Any]]) -> Non
 @given(_GOOD_ROWS)
 def test_range_equals_day_by_day(rows: list[dict[str, Any]]) -> None:
     actions = pl.DataFrame(
-        [("A", date(2020, 3, 5), "split", 2.0, False), ("A", date(2020, 3, 7), "dividend", 1.0, False)],
+        [
+            ("A", date(2020, 3, 5), "split", 2.0, False),
+            ("A", date(2020, 3, 7), "dividend", 1.0, False),
+        ],
         schema=ACTIONS,
         orient="row",
     )

@@ -97,9 +97,9 @@ class LoopbackSession(YahooSession):
 
     port: int
 
-    def request(self, method: Any, url: str, **kwargs: Any) -> Any:
+    def request(self, method: Any, url: str, *args: Any, **kwargs: Any) -> Any:
         parts = urlsplit(url)._replace(scheme="http", netloc=f"127.0.0.1:{self.port}")
-        return super().request(method, parts.geturl(), **kwargs)
+        return super().request(method, parts.geturl(), *args, **kwargs)
 
 
 def chart(
