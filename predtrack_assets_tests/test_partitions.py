@@ -13,8 +13,10 @@ from predtrack_assets.partitions import (
     Window,
     day_asset,
     day_multi_asset,
+    last_days_of,
     trading_days,
     window,
+    window_start,
 )
 from predtrack_assets.settings import Settings
 
@@ -155,3 +157,16 @@ def test_decorators_set_what_every_asset_shares() -> None:
     for definition in (bars, scoring):
         assert definition.partitions_def is TRADING_DAYS
         assert definition.backfill_policy == ONE_RUN
+
+
+def test_a_window_begins_after_the_trading_day_before_it() -> None:
+    settings = Settings(exchanges=("XNYS",))
+    assert window_start(date(2024, 7, 8), settings) == date(2024, 7, 6)
+    assert window_start(date(2024, 7, 9), settings) == date(2024, 7, 9)
+
+
+def test_last_trading_days_of_weeks_and_months() -> None:
+    days = calendar("XNYS").between(date(2024, 3, 18), date(2024, 4, 1))
+    # Good Friday is closed, so Thursday is the last day of its week and of March.
+    assert last_days_of("W", days).tolist() == [date(2024, 3, 22), date(2024, 3, 28)]
+    assert last_days_of("M", days).tolist() == [date(2024, 3, 28)]
