@@ -1,14 +1,15 @@
 -- Group roles without login: grant them to your own login roles. They belong to the whole server, so
--- several databases (and the tests) share them; hence the guard and the lock.
-SELECT pg_advisory_xact_lock(hashtext('predtrack roles'));
+-- several databases share them and may create them at once; hence the guard.
 DO $$
 DECLARE
     group_role text;
 BEGIN
     FOREACH group_role IN ARRAY ARRAY['predtrack_owner', 'predtrack_writer', 'predtrack_reader'] LOOP
-        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = group_role) THEN
+        BEGIN
             EXECUTE format('CREATE ROLE %I NOLOGIN', group_role);
-        END IF;
+        EXCEPTION WHEN duplicate_object OR unique_violation THEN
+            NULL;
+        END;
         EXECUTE format('GRANT %I TO CURRENT_USER', group_role);
     END LOOP;
 END $$;

@@ -30,7 +30,7 @@ class BucketTable(NamedTuple):
 
     low: Floats
     high: Floats
-    count: Ints
+    rows: Ints
     hits: Ints
     mean_confidence: Floats
     hit_rate: Floats
@@ -188,8 +188,8 @@ def calibration_metrics(outcomes: pl.DataFrame, report_days: Days, period: str) 
     result = {
         **{name: values[window] for name, values in view.labels().items()},
         "confidence_bucket": names[bucket],
-        "bucket_low": bucket / BUCKETS,
-        "bucket_high": (bucket + 1) / BUCKETS,
+        "bucket_low": bucket * 100 // BUCKETS,
+        "bucket_high": (bucket + 1) * 100 // BUCKETS,
         "prediction_count": n.astype(np.int64),
         "accurate_count": k.astype(np.int64),
         "expected_accuracy": c / n,
@@ -253,8 +253,8 @@ def _bucket(p: Floats, n_buckets: int) -> Ints:
 def _bucket_errors(p: ArrayLike, y: ArrayLike, n_buckets: int) -> tuple[Floats, Floats]:
     """Weights and errors of the buckets that have rows."""
     buckets = bucket_table(p, y, n_buckets)
-    filled = buckets.count > 0
-    return buckets.count[filled] / buckets.count.sum(), buckets.error[filled]
+    filled = buckets.rows > 0
+    return buckets.rows[filled] / buckets.rows.sum(), buckets.error[filled]
 
 
 def _isotonic(p: Floats, y: Floats) -> Floats:
@@ -359,7 +359,7 @@ def _rates(view: Windows) -> dict[str, pl.Series | Floats | Ints]:
         "ece": add_rows(count * errors) / n,
         "rms_calibration_error": np.sqrt(np.maximum(squared, 0.0)),
         "rms_calibration_upper": upper,
-        "calibration_quality": calibration_quality(n_eff, upper),
+        "calibration_quality": pl.Series(calibration_quality(n_eff, upper), dtype=pl.String),
     }
 
 
@@ -369,7 +369,10 @@ def _scores(view: Windows) -> dict[str, pl.Series | Floats | Ints]:
 
     def means(*names: str) -> Floats:
         known = ~np.isnan([values[name] for name in names]).any(axis=0)
-        parts = [known * 1.0, *(np.where(known, values[name], 0.0) for name in names)]
+        parts = [
+            np.where(known, v, 0.0)
+            for v in (np.ones(known.size), *(values[name] for name in names))
+        ]
         n, *totals = view.sums([view.per_date(part) for part in parts])
         return np.array(totals) / np.where(n > 0, n, np.nan)
 

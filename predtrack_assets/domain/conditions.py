@@ -18,7 +18,12 @@ VIX_CATEGORIES = ((15.0, "low"), (25.0, "moderate"), (35.0, "high"), (np.inf, "e
 
 
 def market_conditions(
-    panel: Panel, benchmark: str, vix: str, stocks: set[str], first: np.datetime64, last: np.datetime64
+    panel: Panel,
+    benchmark: str,
+    vix: str,
+    stocks: set[str],
+    first: np.datetime64,
+    last: np.datetime64,
 ) -> pl.DataFrame:
     """One row per day first..last on which the benchmark has a bar.
 
@@ -64,7 +69,8 @@ def _frame(days: np.ndarray, benchmark: str, columns: dict[str, np.ndarray]) -> 
         return frame
     unmeasured = pl.col("vix_level").is_nan()
     return frame.with_columns(
-        pl.when(~unmeasured).then(pl.col(name)).alias(name) for name in ("vix_category", "vix_source")
+        pl.when(~unmeasured).then(pl.col(name)).alias(name)
+        for name in ("vix_category", "vix_source")
     ).with_columns(pl.selectors.float().fill_nan(None))
 
 

@@ -13,7 +13,10 @@ def normal_cdf(x: np.ndarray) -> np.ndarray:
 
 
 def hit_probability(
-    log_distance: np.ndarray, sigma: np.ndarray, sessions: np.ndarray | float, drift: np.ndarray | float
+    log_distance: np.ndarray,
+    sigma: np.ndarray,
+    sessions: np.ndarray | float,
+    drift: np.ndarray | float,
 ) -> np.ndarray:
     """P(the barrier is touched within `sessions`), for a Brownian motion of log price.
 

@@ -153,7 +153,9 @@ def _fields(cells: Cells, forecast: Forecast) -> dict[str, dict[str, np.ndarray]
 
 def _conform(frame: pl.DataFrame) -> pl.DataFrame:
     """Exactly the columns of PREDICTIONS, absent ones null."""
-    absent = [pl.lit(None, dtype).alias(n) for n, dtype in PREDICTIONS.items() if n not in frame.columns]
+    absent = [
+        pl.lit(None, dtype).alias(n) for n, dtype in PREDICTIONS.items() if n not in frame.columns
+    ]
     return frame.with_columns(absent).select(
         pl.col(name).cast(dtype) for name, dtype in PREDICTIONS.items()
     )

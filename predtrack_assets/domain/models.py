@@ -208,8 +208,15 @@ def _cdf_at(cdf: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 
 MODELS: tuple[Model, ...] = (
-    Model("no_change", "baseline", "The price stays where it is; spread from EWMA volatility.", no_change),
-    Model("drift", "baseline", "The price goes on at its mean pace of the last 250 sessions.", drift),
+    Model(
+        "no_change",
+        "baseline",
+        "The price stays where it is; spread from EWMA volatility.",
+        no_change,
+    ),
+    Model(
+        "drift", "baseline", "The price goes on at its mean pace of the last 250 sessions.", drift
+    ),
     Model("climatology", "baseline", "The symbol's own past, unconditionally.", climatology),
     Model(
         "filtered_history",

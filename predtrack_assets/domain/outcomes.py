@@ -64,7 +64,8 @@ def resolve(
     Returns the columns of OUTCOMES; predictions that are still pending have no row.
     """
     predictions = predictions.filter(
-        pl.col("symbol").is_in(panel.symbols.tolist()) & (pl.col("trading_day") >= panel.sessions[0])
+        pl.col("symbol").is_in(panel.symbols.tolist())
+        & (pl.col("trading_day") >= panel.sessions[0])
     )
     if predictions.is_empty():
         return pl.DataFrame(schema=OUTCOMES)
@@ -91,7 +92,9 @@ def _resolve_horizon(
     ended = known | (expiry <= last_session)
     resolved_day = np.where(known, result.known_day, expiry)
     return predictions.with_columns(
-        pl.Series("resolved_day", np.where(ended, resolved_day, np.datetime64("NaT"))).cast(pl.Date),
+        pl.Series("resolved_day", np.where(ended, resolved_day, np.datetime64("NaT"))).cast(
+            pl.Date
+        ),
         pl.Series("status", np.where(known, "validated", "expired")),
         pl.Series("hit_after", result.hit_after, dtype=pl.Int16),
         pl.Series("actual_price", result.price),
@@ -107,7 +110,12 @@ class _Walk:
     """
 
     def __init__(
-        self, panel: Panel, predictions: pl.DataFrame, rows: np.ndarray, start: np.ndarray, horizon: int
+        self,
+        panel: Panel,
+        predictions: pl.DataFrame,
+        rows: np.ndarray,
+        start: np.ndarray,
+        horizon: int,
     ) -> None:
         n, width = len(rows), panel.close.shape[1]
         timed = (predictions["kind"] == "time_to_hit").to_numpy()
@@ -161,7 +169,9 @@ def _score(resolved: pl.DataFrame) -> pl.DataFrame:
             .otherwise(actual > pl.col("reference_price"))
         )
         .alias("occurred"),
-        pl.when(validated & price).then((actual / predicted).log().abs() <= spread).alias("within_band"),
+        pl.when(validated & price)
+        .then((actual / predicted).log().abs() <= spread)
+        .alias("within_band"),
         pl.when(validated).then(pl.col("actual_return")).alias("actual_return"),
         pl.when(validated & hit).then(pl.col("hit_after")).alias("actual_days"),
         pl.when(validated & price).then(error).alias("relative_error"),

@@ -74,4 +74,6 @@ def build_panel(bars: pl.DataFrame, actions: pl.DataFrame, sessions: np.ndarray)
     for kind, matrix in (("split", split), ("dividend", dividend)):
         of_kind, row, column = place(actions.filter(pl.col("kind") == kind), "ex_date")
         matrix[row, column] = of_kind["value"].to_numpy()
-    return Panel(symbols.to_numpy(), sessions, **matrices, split=split, dividend=dividend, known_day=known)
+    return Panel(
+        symbols.to_numpy(), sessions, **matrices, split=split, dividend=dividend, known_day=known
+    )

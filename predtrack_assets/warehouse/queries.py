@@ -44,7 +44,9 @@ def _query(template: str, table: Table) -> Query:
 
 def is_empty_window(table: Table) -> Query:
     """Whether no row of the table lies in [first, last]."""
-    return _query("SELECT NOT EXISTS (SELECT FROM {table} WHERE {day} BETWEEN :first AND :last)", table)
+    return _query(
+        "SELECT NOT EXISTS (SELECT FROM {table} WHERE {day} BETWEEN :first AND :last)", table
+    )
 
 
 def is_empty_cell(table: Table) -> Query:
@@ -140,6 +142,10 @@ MEMBERS = Query("""
       AND coalesce(end_date, 'infinity') >= :first
     ORDER BY symbol
 """)
+
+LOADED_UNIVERSES = Query(
+    "SELECT DISTINCT universe FROM market.universe_members WHERE source <> 'builtin'"
+)
 
 COVERED_SYMBOLS = Query("""
     SELECT symbol FROM market.fetch_log

@@ -13,7 +13,7 @@ class Table:
     """One table: `key` identifies a row (a fact, for tables of revisions), `values` are compared.
 
     extra: columns that are written but never compared (where a row came from, when it was known).
-    day: the column that windows are cut by.
+    day: the column that windows are cut by. nullable: key columns in which two NULLs are equal.
     """
 
     schema: str
@@ -22,6 +22,7 @@ class Table:
     values: tuple[str, ...]
     extra: tuple[str, ...] = ()
     day: str = "trading_day"
+    nullable: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -37,7 +38,12 @@ def _rest(columns: dict, key: tuple[str, ...], extra: tuple[str, ...] = ()) -> t
 
 SYMBOLS = Table("market", "symbols", ("symbol",), ("exchange", "kind"), ("source",))
 UNIVERSE_MEMBERS = Table(
-    "market", "universe_members", ("universe", "symbol", "start_date"), ("end_date",), ("source",)
+    "market",
+    "universe_members",
+    ("universe", "symbol", "start_date"),
+    ("end_date",),
+    ("source",),
+    nullable=("start_date",),
 )
 MARKET_DATA = Table(
     "market",
@@ -64,7 +70,11 @@ FETCH_LOG = Table(
     ),
 )  # fmt: skip
 QUARANTINE = Table(
-    "market", "quarantine", ("symbol", "trading_day", "reason", "source", "payload"), ()
+    "market",
+    "quarantine",
+    ("symbol", "trading_day", "reason", "source", "payload"),
+    (),
+    nullable=("symbol", "trading_day"),
 )
 MARKET_CONDITIONS = Table(
     "market",

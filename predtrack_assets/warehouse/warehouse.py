@@ -61,9 +61,13 @@ class Written:
         """The counts as materialization metadata."""
         return {f"rows_{f.name}": getattr(self, f.name) for f in fields(self)}
 
-    def as_result(self, **metadata: Any) -> dg.MaterializeResult:
+    def as_result(
+        self, asset_key: list[str] | None = None, **metadata: Any
+    ) -> dg.MaterializeResult:
         """A materialization that carries the counts and `metadata`."""
-        return dg.MaterializeResult(metadata={**self.as_metadata(), **metadata})
+        return dg.MaterializeResult(
+            asset_key=asset_key, metadata={**self.as_metadata(), **metadata}
+        )
 
 
 class Warehouse(dg.ConfigurableResource):
@@ -127,9 +131,9 @@ class Transaction:
             names,
         )
         inserted = self._modify(
-            "INSERT INTO {table} ({columns}) SELECT {from_stage} FROM stage s"
+            "INSERT INTO {table} ({columns}) SELECT {stage_columns} FROM stage s"
             " WHERE NOT EXISTS (SELECT FROM {table} t WHERE {same_key})",
-            {**names, "from_stage": self._from_stage(table)},
+            names,
         )
         return Written(inserted, unchanged=known[0] - known[1], conflicting=known[1])
 
@@ -153,9 +157,9 @@ class Transaction:
             names,
         )
         inserted = self._modify(
-            "INSERT INTO {table} ({columns}) SELECT {from_stage} FROM stage s"
+            "INSERT INTO {table} ({columns}) SELECT {stage_columns} FROM stage s"
             " WHERE NOT EXISTS (SELECT FROM {table} t WHERE {same_key})",
-            {**names, "from_stage": self._from_stage(table)},
+            names,
         )
         return Written(inserted, updated, deleted, len(frame) - updated - inserted)
 
@@ -238,8 +242,9 @@ class Transaction:
         return Written(inserted=len(frame))
 
     def _stage(self, table: Table, frame: pl.DataFrame) -> None:
-        """Copy rows into a temporary table of the target's types (jsonb as text)."""
+        """Copy rows into a temporary table of the target's types; JSON travels as text."""
         types = self._column_types(table)
+        json = [sql.Identifier(name) for name, kind in types.items() if kind == "jsonb"]
         columns = sql.SQL(", ").join(
             sql.SQL("{0}::text AS {0}" if kind == "jsonb" else "{0}").format(sql.Identifier(name))
             for name, kind in types.items()
@@ -251,13 +256,12 @@ class Transaction:
         )
         rows = self._conform(table, frame).to_arrow()
         self._cursor.adbc_ingest("stage", rows, mode="append", temporary=True)
+        for column in json:
+            self._execute(
+                "ALTER TABLE pg_temp.stage ALTER {column} TYPE jsonb USING {column}::jsonb",
+                {"column": column},
+            )
         self._execute("ANALYZE pg_temp.stage")
-
-    def _from_stage(self, table: Table) -> sql.Composable:
-        return sql.SQL(", ").join(
-            sql.SQL("s.{}::jsonb" if kind == "jsonb" else "s.{}").format(sql.Identifier(name))
-            for name, kind in self._column_types(table).items()
-        )
 
     def _execute(self, statement: str, names: dict[str, sql.Composable] | None = None) -> None:
         self._cursor.execute(sql.SQL(statement).format(**names or {}).as_string())
@@ -266,7 +270,9 @@ class Transaction:
         counted = f"WITH changed AS ({statement} RETURNING 1) SELECT count(*) FROM changed"
         return self._count(counted, names, **parameters)[0]
 
-    def _count(self, statement: str, names: dict[str, sql.Composable], **parameters: Any) -> list[int]:
+    def _count(
+        self, statement: str, names: dict[str, sql.Composable], **parameters: Any
+    ) -> list[int]:
         query = Query(sql.SQL(statement).format(**names).as_string())
         self._cursor.execute(query.text, query.bind(parameters))
         return [int(n) for n in self._cursor.fetchone()]
@@ -289,9 +295,9 @@ def _row(prefix: str, columns: tuple[str, ...]) -> sql.Composable:
 def _names(table: Table) -> dict[str, sql.Composable]:
     """The fragments that write statements are made of."""
     same_key = [
-        sql.SQL("t.{0} IS NOT DISTINCT FROM s.{0}" if c == "start_date" else "t.{0} = s.{0}").format(
-            sql.Identifier(c)
-        )
+        sql.SQL(
+            "t.{0} IS NOT DISTINCT FROM s.{0}" if c in table.nullable else "t.{0} = s.{0}"
+        ).format(sql.Identifier(c))
         for c in table.key
     ]
     differs = sql.SQL("({}) IS DISTINCT FROM ({})").format(
@@ -301,6 +307,7 @@ def _names(table: Table) -> dict[str, sql.Composable]:
     return {
         "table": sql.Identifier(table.schema, table.name),
         "columns": _row("", table.columns),
+        "stage_columns": _row("s.", table.columns),
         "values": _row("", table.values),
         "stage_values": _row("s.", table.values),
         "day": sql.Identifier(table.day),

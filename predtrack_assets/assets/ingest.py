@@ -1,0 +1,198 @@
+"""Fetch, screen, store: how bars of a source become rows, in one transaction."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+import polars as pl
+
+from predtrack_assets.domain.bars import SYMBOL_PATTERN, screen
+from predtrack_assets.domain.calendar import as_of_array, calendar
+from predtrack_assets.settings import Settings
+from predtrack_assets.sources.base import Batch, PriceSource
+from predtrack_assets.sources.routing import routes
+from predtrack_assets.warehouse import queries, tables
+from predtrack_assets.warehouse.snapshots import sessions_before
+from predtrack_assets.warehouse.warehouse import Transaction, Written
+
+CONTEXT = timedelta(days=30)  # how far back the bar before the window may lie
+
+
+@dataclass
+class IngestReport:
+    """What an ingest stored, refused and could not get."""
+
+    bars: Written = field(default_factory=Written)
+    actions: Written = field(default_factory=Written)
+    quarantined: Counter[str] = field(default_factory=Counter)
+    flagged: Counter[str] = field(default_factory=Counter)
+    failures: Counter[str] = field(default_factory=Counter)
+    symbols_asked: int = 0
+    symbols_covered: int = 0
+    worst: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def failed_share(self) -> float:
+        """Share of the symbols asked for that the source did not give for a reason of its own."""
+        failed = sum(n for category, n in self.failures.items() if category != "EMPTY")
+        return failed / self.symbols_asked if self.symbols_asked else 0.0
+
+
+def symbols_to_fetch(
+    transaction: Transaction, source: PriceSource, settings: Settings, first: date, last: date
+) -> list[str]:
+    """What the source brings by itself, else the universe's members of the window and the indices."""
+    own = source.symbols()
+    if own is not None:
+        return own
+    members = transaction.read(queries.MEMBERS, universe=settings.universe, first=first, last=last)[
+        "symbol"
+    ]
+    return sorted({*members, settings.benchmark, settings.vix})
+
+
+def ingest(
+    transaction: Transaction,
+    source: PriceSource,
+    settings: Settings,
+    first: date,
+    last: date,
+    run_id: str,
+    say: Callable[[str], None],
+) -> IngestReport:
+    """Bring the window [first, last] up to date from `source`; days that are settled are not asked for.
+
+    say: called with a line of progress after each batch.
+    """
+    report = IngestReport()
+    symbols = symbols_to_fetch(transaction, source, settings, first, last)
+    named = pl.col("symbol").str.contains(SYMBOL_PATTERN)
+    listed = routes(symbols).select("symbol", "exchange", "kind").filter(named)
+    transaction.append(tables.SYMBOLS, listed.with_columns(source=pl.lit(source.name)))
+    last = min(last, transaction.now.date() - timedelta(days=1))
+    if last < first:
+        return report
+    for asked, start in _requests(transaction, source, settings, symbols, first, last):
+        for batch in source.fetch(asked, start, last):
+            _store(transaction, source, settings, batch, start, last, run_id, report)
+            report.symbols_asked += len(batch.fetches)
+            say(
+                f"{report.symbols_asked} of {len(symbols)} symbols, {report.bars.inserted:,} new bars"
+            )
+    report.symbols_covered = len(symbols) - report.symbols_asked
+    return report
+
+
+def _requests(
+    transaction: Transaction,
+    source: PriceSource,
+    settings: Settings,
+    symbols: list[str],
+    first: date,
+    last: date,
+) -> list[tuple[list[str], date]]:
+    """(symbols, first day) to ask for: whole windows not covered yet, and what may still be revised."""
+    if source.revises == "anything":
+        return [(symbols, first)]
+    covered = set(
+        transaction.read(
+            queries.COVERED_SYMBOLS, source=source.name, symbols=symbols, first=first, last=last
+        )["symbol"]
+    )
+    requests = [([s for s in symbols if s not in covered], first)]
+    if source.revises == "recent":
+        recent = sessions_before(
+            calendar(settings.exchanges[0]), transaction.now.date(), settings.refetch_sessions
+        )
+        if recent <= last:
+            requests.append(([s for s in symbols if s in covered], max(first, recent)))
+    return [(asked, start) for asked, start in requests if asked]
+
+
+def _store(
+    transaction: Transaction,
+    source: PriceSource,
+    settings: Settings,
+    batch: Batch,
+    first: date,
+    last: date,
+    run_id: str,
+    report: IngestReport,
+) -> None:
+    """Judge one batch and write its bars, actions, refusals and log."""
+    names = batch.fetches["symbol"].to_list()
+    listed = routes(names)
+    exchanges = {name: calendar(name) for name in listed["exchange"].unique().to_list()}
+    previous = transaction.read(
+        queries.LAST_CLOSES, symbols=names, before=first, since=first - CONTEXT
+    )
+    screened = screen(
+        batch.bars,
+        routes=listed,
+        sessions={name: market.sessions for name, market in exchanges.items()},
+        last_complete=last,
+        previous=previous,
+        actions=batch.actions,
+        max_jump=settings.max_jump,
+    )
+    source_name = pl.lit(source.name).alias("source")
+    known = _knowledge_times(screened.accepted, listed, source.publication_delay)
+    bars = known.with_columns(source_name)
+    report.bars += transaction.revise(tables.MARKET_DATA, bars, seen=transaction.now)
+
+    ex_dates = batch.actions["ex_date"].to_numpy()
+    actions = batch.actions.with_columns(
+        source_name, pl.Series("knowledge_time", as_of_array(ex_dates)).dt.replace_time_zone("UTC")
+    )
+    report.actions += transaction.revise(tables.CORPORATE_ACTIONS, actions, seen=transaction.now)
+    answered = batch.fetches.filter(pl.col("status") == "ok")["symbol"].to_list()
+    withdrawn = transaction.withdraw_missing_actions(
+        batch.actions, answered, first, last, source.name
+    )
+    report.actions += Written(deleted=withdrawn)
+
+    rejects = pl.concat([batch.rejects, screened.rejects]).with_columns(source_name)
+    transaction.append(tables.QUARANTINE, rejects.unique())
+    log = batch.fetches.with_columns(source_name, pl.lit(run_id).alias("run_id"))
+    transaction.append(tables.FETCH_LOG, log)
+    _count(report, screened.accepted, rejects, batch.fetches)
+
+
+def _knowledge_times(bars: pl.DataFrame, listed: pl.DataFrame, delay: timedelta) -> pl.DataFrame:
+    """Add knowledge_time: the session's close plus the source's delay, at the latest the day's end."""
+    exchange_of = listed.select("symbol", "exchange")
+    days = bars.join(exchange_of, on="symbol").select("exchange", "trading_day").unique()
+    closes = [
+        group.with_columns(
+            pl.Series("close_utc", calendar(name).closes_utc(group["trading_day"].to_numpy())),
+            pl.Series("day_end", as_of_array(group["trading_day"].to_numpy())),
+        )
+        for (name,), group in days.group_by("exchange")
+    ]
+    if not closes:
+        return bars.with_columns(pl.lit(None, pl.Datetime("us", "UTC")).alias("knowledge_time"))
+    known = pl.min_horizontal(pl.col("close_utc") + delay, "day_end").dt.replace_time_zone("UTC")
+    table = pl.concat(closes).select("exchange", "trading_day", known.alias("knowledge_time"))
+    return (
+        bars.join(exchange_of, on="symbol", how="left", maintain_order="left")
+        .join(table, on=["exchange", "trading_day"], how="left", maintain_order="left")
+        .drop("exchange")
+    )
+
+
+def _count(
+    report: IngestReport, accepted: pl.DataFrame, rejects: pl.DataFrame, fetches: pl.DataFrame
+) -> None:
+    for column, frame, counter in (
+        ("reason", rejects, report.quarantined),
+        ("flag", accepted.filter(pl.col("flag").is_not_null()), report.flagged),
+        ("category", fetches.filter(pl.col("category").is_not_null()), report.failures),
+    ):
+        counter.update(dict(frame.group_by(column).len().iter_rows()))
+    troubled = pl.concat(
+        [rejects.select("symbol"), accepted.filter(pl.col("flag").is_not_null()).select("symbol")]
+    )
+    report.worst.update(dict(troubled.group_by("symbol").len().iter_rows()))

@@ -1,0 +1,135 @@
+"""Market stage: bars, corporate actions and the market's condition."""
+
+import dagster as dg
+import numpy as np
+import polars as pl
+
+from predtrack_assets.assets.ingest import IngestReport, ingest
+from predtrack_assets.domain import conditions
+from predtrack_assets.domain.calendar import calendar
+from predtrack_assets.partitions import day_asset, day_multi_asset, window, window_start
+from predtrack_assets.settings import get_settings
+from predtrack_assets.sources.routing import make_source, route
+from predtrack_assets.warehouse import queries, tables
+from predtrack_assets.warehouse.snapshots import market_epochs, read_panel, sessions_before
+from predtrack_assets.warehouse.warehouse import Warehouse, Written
+
+
+@dg.asset(
+    key_prefix=["market"],
+    group_name="market",
+    code_version="1",
+    owners=["team:predtrack"],
+    kinds={"postgres", "python"},
+)
+def universe_members(warehouse: Warehouse) -> dg.MaterializeResult:
+    """Dated index membership; the built-in lists where nothing better was loaded."""
+    from predtrack_assets.sources.universes import built_in_membership
+
+    members = built_in_membership().with_columns(source=pl.lit("builtin"))
+    with warehouse.transaction() as transaction:
+        loaded = transaction.read(queries.LOADED_UNIVERSES)["universe"].to_list()
+        members = members.filter(~pl.col("universe").is_in(loaded))
+        return transaction.append(tables.UNIVERSE_MEMBERS, members).as_result()
+
+
+@day_multi_asset(
+    schema="market",
+    specs=[
+        dg.AssetSpec(
+            "market_data",
+            deps=[universe_members],
+            description="Daily bars as traded, every revision kept, faults quarantined or flagged.",
+        ),
+        dg.AssetSpec(
+            "corporate_actions",
+            deps=[universe_members],
+            description="Splits and cash dividends by ex-date, as revisions.",
+        ),
+    ],
+    code_version="1",
+    pool="prices",
+)
+def prices(context: dg.AssetExecutionContext, warehouse: Warehouse):
+    """Fetch the window from the configured source, screen every bar, store what is new or changed."""
+    settings = get_settings()
+    asked = window(context)
+    source = make_source(settings)
+    with warehouse.transaction() as transaction:
+        report = ingest(
+            transaction,
+            source,
+            settings,
+            window_start(
+                asked.start, settings
+            ),  # so that bars of closed days are refused, not missed
+            asked.end,
+            context.run_id,
+            context.log.info,
+        )
+    if report.failed_share > settings.max_failed_share:
+        raise dg.Failure(
+            f"{report.failed_share:.0%} of {report.symbols_asked} symbols could not be fetched from"
+            f" {source.name}, more than PREDTRACK_MAX_FAILED_SHARE={settings.max_failed_share:.0%}."
+            " What did arrive is stored; market.fetch_log says why the rest did not. Run it again later.",
+            metadata=_metadata(report),
+        )
+    _warn(context, report)
+    yield report.bars.as_result(asset_key=["market", "market_data"], **_metadata(report))
+    yield report.actions.as_result(asset_key=["market", "corporate_actions"])
+
+
+def _metadata(report: IngestReport) -> dict[str, object]:
+    return {
+        "symbols_asked": report.symbols_asked,
+        "symbols_already_covered": report.symbols_covered,
+        "quarantined": dict(report.quarantined),
+        "flagged": dict(report.flagged),
+        "failures": dict(report.failures),
+        "most_troubled": dict(report.worst.most_common(10)),
+    }
+
+
+def _warn(context: dg.AssetExecutionContext, report: IngestReport) -> None:
+    for what, counter in (
+        ("refused, see market.quarantine", report.quarantined),
+        ("kept but flagged suspect", report.flagged),
+        ("symbols not fetched, see market.fetch_log", report.failures),
+    ):
+        if counter:
+            parts = ", ".join(f"{n:,} {reason}" for reason, n in counter.most_common())
+            context.log.warning(f"{counter.total():,} {what}: {parts}")
+
+
+@day_asset(schema="market", deps=[prices], code_version="1")
+def market_conditions(
+    context: dg.AssetExecutionContext, warehouse: Warehouse
+) -> dg.MaterializeResult:
+    """Regime, returns, volatility level and breadth of the market, as of each day's end."""
+    settings = get_settings()
+    asked = window(context)
+    written = Written()
+    with warehouse.transaction() as transaction:
+        symbols = transaction.read(queries.SYMBOLS)
+        exchange = calendar(route(settings.benchmark).exchange)
+        local = symbols.filter(pl.col("exchange") == exchange.name)
+        stocks = set(local.filter(pl.col("kind") == "stock")["symbol"])
+        names = sorted(stocks | ({settings.benchmark, settings.vix} & set(local["symbol"])))
+        for epoch in market_epochs(transaction, asked.days):
+            first = sessions_before(exchange, epoch.first, conditions.LOOKBACK)
+            panel = read_panel(transaction, names, exchange, first, epoch)
+            frame = conditions.market_conditions(
+                panel,
+                settings.benchmark,
+                settings.vix,
+                stocks,
+                np.datetime64(epoch.first),
+                np.datetime64(epoch.last),
+            )
+            written += transaction.replace(tables.MARKET_CONDITIONS, frame, epoch.first, epoch.last)
+    if settings.benchmark not in names:
+        context.log.warning(
+            f"No bars of the benchmark {settings.benchmark}, so no market conditions."
+            " Set PREDTRACK_BENCHMARK to a symbol that the source has."
+        )
+    return written.as_result(benchmark=settings.benchmark)

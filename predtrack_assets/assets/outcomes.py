@@ -1,0 +1,74 @@
+"""Outcomes stage: what came of each prediction, on the day it could be known."""
+
+from datetime import date, timedelta
+
+import dagster as dg
+import numpy as np
+
+from predtrack_assets.assets.forecasts import predictions
+from predtrack_assets.domain.calendar import Calendar
+from predtrack_assets.domain.outcomes import resolve
+from predtrack_assets.partitions import day_asset, window
+from predtrack_assets.settings import Settings, get_settings
+from predtrack_assets.warehouse import queries, tables
+from predtrack_assets.warehouse.snapshots import (
+    Epoch,
+    market_epochs,
+    read_panel,
+    sessions_before,
+    symbol_groups,
+)
+from predtrack_assets.warehouse.warehouse import Transaction, Warehouse, Written
+
+
+@day_asset(schema="forecasts", deps=[predictions], code_version="1")
+def outcomes(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
+    """Results, errors and scores of predictions, validated or expired; append-only revisions."""
+    settings = get_settings()
+    days = window(context).days
+    written = Written()
+    with warehouse.transaction() as transaction:
+        rows_per_symbol = len(days) * 36
+        for epoch in market_epochs(transaction, days):
+            for exchange, symbols in symbol_groups(transaction, rows_per_symbol):
+                written += _resolve_group(transaction, exchange, symbols, epoch, settings)
+                context.log.info(
+                    f"{epoch.first} to {epoch.last}: {symbols[0]} to {symbols[-1]},"
+                    f" {written.inserted:,} new outcomes"
+                )
+    return written.as_result()
+
+
+def _resolve_group(
+    transaction: Transaction,
+    exchange: Calendar,
+    symbols: list[str],
+    epoch: Epoch,
+    settings: Settings,
+) -> Written:
+    """Outcomes of some symbols that became known during one epoch."""
+    open_ = transaction.read(
+        queries.OPEN_PREDICTIONS,
+        symbols=symbols,
+        due_from=_due_from(exchange, epoch, settings),
+        last=epoch.last,
+    )
+    if open_.is_empty():
+        return Written()
+    panel = read_panel(transaction, symbols, exchange, open_["trading_day"].min(), epoch)
+    resolved = resolve(
+        open_,
+        panel,
+        exchange,
+        np.datetime64(epoch.first),
+        np.datetime64(epoch.last),
+        settings.expire_after,
+    )
+    return transaction.revise(tables.OUTCOMES, resolved)
+
+
+def _due_from(exchange: Calendar, epoch: Epoch, settings: Settings) -> date:
+    """First due day whose outcome can become known in the epoch: by expiry, or by a late bar."""
+    expiring = sessions_before(exchange, epoch.first, settings.expire_after + 1)
+    expiring -= timedelta(days=1)
+    return min(expiring, epoch.touched) if epoch.touched else expiring

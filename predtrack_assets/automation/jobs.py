@@ -1,0 +1,51 @@
+"""Jobs: the parts of the daily chain that schedules start and people backfill."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+REFERENCE = dg.AssetSelection.keys(["market", "universe_members"], ["models", "model_registry"])
+DECISION = dg.AssetSelection.groups("market") | dg.AssetSelection.keys(["forecasts", "predictions"])
+VALIDATION = dg.AssetSelection.keys(["forecasts", "outcomes"])
+CALIBRATION = dg.AssetSelection.keys(
+    ["accuracy", "calibration_metrics"], ["accuracy", "calibration_summary"]
+)
+SYMBOLS = dg.AssetSelection.keys(
+    ["accuracy", "symbol_accuracy"], ["accuracy", "error_distribution"]
+)
+
+reference_job = dg.define_asset_job(
+    "reference",
+    REFERENCE,
+    description="Universes and registered models; run once, and after an upgrade.",
+)
+decision_job = dg.define_asset_job(
+    "decision",
+    DECISION - REFERENCE,
+    description="Prices, market conditions and predictions of a day.",
+)
+validation_job = dg.define_asset_job(
+    "validation", VALIDATION, description="Outcomes of what fell due on a day."
+)
+calibration_job = dg.define_asset_job(
+    "calibration", CALIBRATION, description="Calibration and skill as of a day."
+)
+symbol_accuracy_job = dg.define_asset_job(
+    "symbol_accuracy",
+    SYMBOLS,
+    description="Accuracy per symbol and error distribution as of a day.",
+)
+daily_job = dg.define_asset_job(
+    "daily",
+    dg.AssetSelection.all() - REFERENCE,
+    description="The whole chain of a day or of a range of days, in one run.",
+)
+
+JOBS = [
+    reference_job,
+    daily_job,
+    decision_job,
+    validation_job,
+    calibration_job,
+    symbol_accuracy_job,
+]

@@ -1,0 +1,3 @@
+"""Checks of every table."""
+
+CHECKS: list = []

@@ -1,0 +1,36 @@
+"""The Dagster code location: every asset, check, job, schedule and sensor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dagster as dg
+
+from predtrack_assets.assets import accuracy, forecasts, market, models, outcomes
+from predtrack_assets.automation.jobs import JOBS
+from predtrack_assets.automation.schedules import build_schedules
+from predtrack_assets.automation.sensors import build_sensors
+from predtrack_assets.checks.suites import CHECKS
+from predtrack_assets.settings import get_settings
+from predtrack_assets.warehouse.warehouse import Warehouse
+
+
+def build_definitions(**overrides: Any) -> dg.Definitions:
+    """The definitions; keyword arguments replace those of dg.Definitions, as tests do."""
+    settings = get_settings()
+    parts: dict[str, Any] = {
+        "assets": dg.load_assets_from_modules([market, models, forecasts, outcomes, accuracy]),
+        "asset_checks": CHECKS,
+        "jobs": JOBS,
+        "schedules": build_schedules(settings.schedules),
+        "sensors": build_sensors(settings.schedules),
+        "resources": {"warehouse": Warehouse()},
+        "executor": dg.in_process_executor,
+    }
+    return dg.Definitions(**{**parts, **overrides})
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """What `dagster dev`, the code server and the command line load."""
+    return build_definitions()
