@@ -218,7 +218,7 @@ def test_unadjust_undoes_adjust(splits: list[tuple[int, float]], start: int, siz
         {
             "symbol": ["A"] * size,
             "trading_day": [_day(n) for n in range(size)],
-            **{c: prices for c in ("open", "high", "low", "close")},
+            **dict.fromkeys(("open", "high", "low", "close"), prices),
             "volume": [1000.0 * (n + 1) for n in range(size)],
         }
     )

@@ -147,7 +147,7 @@ def test_missing_volume_of_an_index_is_zero() -> None:
 
 def test_jump_is_kept_and_flagged() -> None:
     days = [DAY + timedelta(days=n) for n in range(3)]
-    flat = {c: 20.0 for c in ("open", "high", "low", "close")}
+    flat = dict.fromkeys(("open", "high", "low", "close"), 20.0)
     result = _screen(
         _bar(trading_day=days[0]), _bar(trading_day=days[1], **flat), _bar(trading_day=days[2])
     )
@@ -186,7 +186,7 @@ def test_rejected_bar_is_nobodys_predecessor() -> None:
 
 @pytest.mark.parametrize(("symbol", "flag"), [("A", "stale"), ("^GSPC", None), ("EURUSD=X", None)])
 def test_stale_bar(symbol: str, flag: str | None) -> None:
-    dead = {c: 10.5 for c in ("open", "high", "low", "close")} | {"volume": 0.0}
+    dead = dict.fromkeys(("open", "high", "low", "close"), 10.5) | {"volume": 0.0}
     result = _screen(
         _bar(symbol=symbol), _bar(symbol=symbol, trading_day=DAY + timedelta(days=1), **dead)
     )
@@ -214,7 +214,7 @@ _ROWS = st.lists(
         {
             "symbol": st.sampled_from(["A", "B", "^GSPC", "EURUSD=X", "x", "", None]),
             "trading_day": st.one_of(st.none(), st.dates(date(2020, 2, 24), date(2020, 4, 3))),
-            **{c: _VALUES for c in ("open", "high", "low", "close", "volume")},
+            **dict.fromkeys(("open", "high", "low", "close", "volume"), _VALUES),
         }
     ),
     max_size=30,

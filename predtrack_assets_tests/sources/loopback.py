@@ -60,7 +60,8 @@ def serve() -> Iterator[Loopback]:
         def do_GET(self) -> None:
             url = urlsplit(self.path)
             if not url.path.startswith(CHART):
-                return self._send(Reply(b"crumb"))
+                self._send(Reply(b"crumb"))
+                return
             symbol = unquote(url.path.removeprefix(CHART))
             query = {name: values[0] for name, values in parse_qs(url.query).items()}
             self._send(vendor.reply(symbol, query))
