@@ -38,6 +38,7 @@ setup(
         "pydantic-settings>=2.12,<3",
         "tenacity>=9,<10",
         "typer>=0.20,<1",
+        "click>=8.2,<9",
         "rich>=14,<16",
         "tzdata",
     ],
