@@ -94,7 +94,8 @@ def debiased_squared_error(p: ArrayLike, y: ArrayLike, n_eff: float | None = Non
 
     sum_b n_b/n [(ybar_b - pbar_b)^2 - ybar_b (1 - ybar_b) / (m_b - 1)] over equal-mass buckets
     (Kumar, Liang & Ma 2019), m_b = n_b n_eff / n the bucket's effective rows: n_b by default.
-    There are 10 buckets, or fewer so that each has 10 effective rows; ties share a bucket.
+    There are 10 buckets, or fewer so that each has 10 effective rows; ties share a bucket. The
+    divisor is at least 1.
     """
     return float(_equal_mass_of(p, y, n_eff)[0][0])
 
@@ -107,7 +108,8 @@ def rms_calibration_error(
     With the true error theta the estimate is about normal with variance 4 a theta + 2 c,
     a = sum w_b^2 v_b, c = sum w_b^2 v_b^2, w_b = n_b/n, v_b the variance of ybar_b with m_b
     effective rows, two hits and two misses added to it. The bound is the theta at which the
-    estimate is z = 1.28 deviations low (Wilson's inversion).
+    estimate is z = 1.28 deviations low (Wilson's inversion). Errors that cancel within a bucket
+    are not seen.
     """
     squared, upper = _equal_mass_of(p, y, n_eff)
     return float(np.sqrt(max(squared[0], 0.0))), float(upper[0])
@@ -170,7 +172,7 @@ def platt(decision: ArrayLike, y: ArrayLike) -> tuple[float, float]:
 
 
 def calibration_metrics(outcomes: pl.DataFrame, report_days: Days, period: str) -> pl.DataFrame:
-    """One row per model, kind, event, horizon, window and non-empty confidence bucket.
+    """One row per model, kind, event, horizon, window and non-empty bucket (limits in per cent).
 
     outcomes: the columns model_id, kind, event, horizon, due_day, status, confidence, occurred;
     report_days: sorted datetime64[D], the windows' last days; period: a name in windows.PERIODS.
@@ -216,7 +218,8 @@ def calibration_summary(
     columns = {**view.labels(), **_rates(view), **_scores(view)}
     labels = ["period", "period_start", "period_end"]
     asked = ["model_id", "kind", "horizon"]
-    fallen = due.select(*asked, "due_day", due="n")
+    horizon = pl.col("horizon").cast(outcomes.schema["horizon"])
+    fallen = due.select(*asked, "due_day", due="n").with_columns(horizon)
     expired = outcomes.select(*CELL, "due_day", expired=pl.col("status") == "expired")
     result = (
         _totals(expired, CELL, "expired", report_days, period)

@@ -66,10 +66,11 @@ def _statistics(values: Floats, size: Ints) -> dict[str, Floats | Ints]:
     inside = np.arange(values.shape[1]) < size[:, None]
     mean = _row_sums(values, inside) / size
     deviation = np.where(inside, values - mean[:, None], 0.0)
+    # Where all values are equal, what the mean's rounding leaves is no spread.
+    deviation[np.abs(deviation).max(axis=1) <= 1e-12 * np.abs(mean)] = 0.0
     squares = np.square(deviation)
     m2 = _row_sums(squares, inside) / size
     m3 = _row_sums(squares * deviation, inside) / size
-    m2[m2 <= 1e-24 * np.square(mean)] = 0.0  # equal values: the mean's rounding is no spread
     with np.errstate(divide="ignore", invalid="ignore"):
         std = np.sqrt(m2 * size / (size - 1))
         skewness = m3 / (m2 * np.sqrt(m2))
@@ -105,4 +106,4 @@ def _percentile(ordered: Floats, size: Ints, percent: int) -> Floats:
 def _row_sums(values: Floats, inside: NDArray[np.bool_]) -> Floats:
     """Sum (R,) of each row's values inside, left to right, whatever fills the rest."""
     rows = np.nonzero(inside)[0]
-    return np.bincount(rows, weights=values[inside], minlength=len(values))
+    return np.asarray(np.bincount(rows, values[inside], len(values)), np.float64)

@@ -77,9 +77,7 @@ def effective_sample_size(
     return float(effective_sample_sizes(s[:, None], n[:, None], np.array([horizon]), total)[0])
 
 
-def effective_sample_sizes(
-    sums: Floats, counts: Floats, horizons: Ints, squares: Floats
-) -> Floats:
+def effective_sample_sizes(sums: Floats, counts: Floats, horizons: Ints, squares: Floats) -> Floats:
     """`effective_sample_size` of R groups at once: sums and counts (T, R), the others (R,).
 
     The dates of a group come first in its column and zeros fill the rest. A group's value does not

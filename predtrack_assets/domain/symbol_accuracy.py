@@ -40,7 +40,7 @@ def beta_prior(
     pool, limit = np.asarray(pool, np.int64), np.asarray(pool_n_eff, np.float64)
 
     def total(values: Floats) -> Floats:
-        return np.bincount(pool, weights=values, minlength=limit.size)
+        return np.asarray(np.bincount(pool, values, limit.size), np.float64)
 
     symbols, rows = total(np.ones_like(n)), total(n)
     mean = (total(n * r) + 0.5) / (rows + 1)  # half a hit and a miss: never exactly 0 or 1
@@ -104,7 +104,7 @@ def symbol_accuracy(
     window that have enough rows. Raises ValueError for an unknown period or a validated row
     without outcome or probability.
     """
-    from scipy.special import betainc, betaincc, betaincinv
+    from scipy.special import betainc, betaincinv
 
     rows = scored(outcomes).select(
         *CELL, "symbol", "due_day", "confidence", "occurred", "error_magnitude"
@@ -129,19 +129,17 @@ def symbol_accuracy(
         "p_below_threshold": below,
         "avg_error_magnitude": errors / np.where(with_error > 0, with_error, np.nan),
         "avg_confidence": confidence / n,
-        "needs_retraining": _flags(below, betaincc(a, b, rule.threshold), n_eff, pool, rule),
+        "needs_retraining": _flags(below, n_eff, pool, rule),
     }
     keys = ["symbol", *CELL]
     return table(result, [*keys, "period_end"]).select(*keys, pl.exclude(keys))
 
 
-def _flags(
-    below: Floats, p_value: Floats, n_eff: Floats, pool: Ints, rule: RetrainingRule
-) -> NDArray[np.bool_]:
+def _flags(below: Floats, n_eff: Floats, pool: Ints, rule: RetrainingRule) -> NDArray[np.bool_]:
     """needs_retraining (R,); the posterior probability of not being below serves as p-value."""
     enough = np.flatnonzero(n_eff >= rule.min_effective)
     flags = np.zeros(below.size, dtype=bool)
-    found = discoveries(p_value[enough], pool[enough], rule.fdr)
+    found = discoveries(1 - below[enough], pool[enough], rule.fdr)
     flags[enough] = found & (below[enough] >= rule.level)
     return flags
 

@@ -4,15 +4,16 @@ A window's numbers are the same bits whether its report day is computed alone or
 rows are sorted by everything they hold, summed per due day, and the due days of a window are
 added one after the other. No cumulative sums are differenced.
 
-Dates are due days. For fixed horizons that is the decision day, shifted. For time to hit, whose
-outcomes are known early, two rows that fall due `horizon` sessions apart share no session either,
-and a window then holds whole dates, where decision dates would be torn at its edges.
+The dates that n_eff is computed over are due days: decision days shifted by the horizon, as
+due_day is the last session a prediction speaks about, also where its outcome is known earlier.
+Rows that fall due `horizon` sessions apart share no session, and a window holds whole dates.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
@@ -23,6 +24,8 @@ from predtrack_assets.domain.intervals import effective_sample_sizes
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Days = NDArray[np.datetime64]
+
+N = TypeVar("N", np.float64, np.int64)
 
 CELL = ["model_id", "kind", "event", "horizon"]
 CHUNK = 1 << 20  # values held at once by a vectorised pass
@@ -84,7 +87,7 @@ class Windows:
     def per_date(self, values: Floats) -> Floats:
         """Sums (G,) of row values (N,) per date, in row order."""
         size = int(self.date[-1]) + 1 if self.date.size else 0
-        return np.bincount(self.date, weights=values, minlength=size)
+        return np.asarray(np.bincount(self.date, values, size), np.float64)
 
     def sums(self, columns: Sequence[Floats]) -> Floats:
         """Sums (K, R) over each window of K columns of per-date values (G,)."""
@@ -107,7 +110,7 @@ class Windows:
             out[part] = effective_sample_sizes(s, n, horizons[part], total[part])
         return out
 
-    def padded(self, values: Floats | Ints, part: slice, fill: float) -> tuple[Floats, Ints]:
+    def padded(self, values: NDArray[N], part: slice, fill: float) -> tuple[NDArray[N], Ints]:
         """Row values (N,) of some windows as (windows, longest), filled up, and their lengths."""
         first, stop = self.slices[:, part]
         steps = np.arange((stop - first).max(initial=0))

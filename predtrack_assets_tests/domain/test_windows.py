@@ -1,0 +1,326 @@
+"""The accuracy tables: the same bits for a range and day by day, and right against brute force."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from predtrack_assets.domain import calibration, intervals, scores
+from predtrack_assets.domain.calibration import calibration_metrics, calibration_summary
+from predtrack_assets.domain.error_distribution import error_distribution, error_statistics
+from predtrack_assets.domain.symbol_accuracy import symbol_accuracy
+from predtrack_assets.domain.windows import CELL, Days, Windows, period_named, windows
+
+SCORED = ["score", "score_no_change", "score_climatology", "crps", "crps_no_change"]
+KINDS = [
+    ("price", "within_5pct"),
+    ("price", "within_band"),
+    ("direction", "up"),
+    ("time_to_hit", "hit"),
+]
+SESSIONS = np.busday_offset("2020-01-01", np.arange(120), roll="forward")
+
+
+def make_outcomes(seed: int = 0, decisions: int = 80, symbols: int = 4) -> pl.DataFrame:
+    """Outcomes of a no-change model and of another, every kind, horizons 1, 5 and 21."""
+    rng = np.random.default_rng(seed)
+    frames = []
+    for model in ("no_change", "other"):
+        for kind, event in KINDS:
+            for horizon in (1, 5, 21):
+                size = decisions * symbols
+                day = np.repeat(np.arange(decisions), symbols)
+                wait = rng.integers(1, horizon + 1, size) if kind == "time_to_hit" else horizon
+                p = np.full(size, 0.95) if model == "no_change" else rng.beta(3, 3, size)
+                y = rng.random(size) < 0.7
+                baseline = np.square(0.95 - y)
+                error = np.random.default_rng(horizon).standard_t(4, size) / 50
+                price = np.where(kind == "price", 1.0, np.nan)
+                frames.append(
+                    pl.DataFrame(
+                        {
+                            "model_id": np.full(size, model),
+                            "kind": np.full(size, kind),
+                            "event": np.full(size, event),
+                            "horizon": np.full(size, horizon),
+                            "symbol": np.char.add("S", (np.arange(size) % symbols).astype(str)),
+                            "trading_day": SESSIONS[day],
+                            "due_day": SESSIONS[day + wait],
+                            "status": np.where(rng.random(size) < 0.05, "expired", "validated"),
+                            "confidence": p,
+                            "occurred": y,
+                            "score": np.square(p - y),
+                            "score_no_change": baseline,
+                            "score_climatology": np.where(day < 5, np.nan, np.square(0.6 - y)),
+                            "crps": np.abs(error) * price,
+                            "crps_no_change": np.abs(error) * price * (1 + (model == "other")),
+                            "relative_error": error * price,
+                            "error_magnitude": np.abs(error) * price,
+                        }
+                    )
+                )
+    measured = [*SCORED, "occurred", "relative_error", "error_magnitude"]
+    known = pl.when(pl.col("status") == "validated")
+    return (
+        pl.concat(frames)
+        .with_columns(pl.selectors.float().fill_nan(None))
+        .with_columns([known.then(pl.col(name)) for name in measured])
+    )
+
+
+def make_due(outcomes: pl.DataFrame) -> pl.DataFrame:
+    """What fell due: every outcome, and one prediction a day that has none yet."""
+    keys = ["model_id", "kind", "horizon", "due_day"]
+    predictions = outcomes.select(*keys, "symbol", "trading_day").unique()
+    return predictions.group_by(keys).agg(n=pl.len().cast(pl.Int64) + 1)
+
+
+OUTCOMES = make_outcomes()
+DUE = make_due(OUTCOMES)
+DAYS = SESSIONS[:110]
+Builder = Callable[[pl.DataFrame, Days, str], pl.DataFrame]
+BUILDERS: dict[str, Builder] = {
+    "calibration_metrics": calibration_metrics,
+    "calibration_summary": lambda rows, days, period: calibration_summary(rows, DUE, days, period),
+    "symbol_accuracy": symbol_accuracy,
+    "error_distribution": error_distribution,
+}
+each_builder = pytest.mark.parametrize("build", BUILDERS.values(), ids=BUILDERS.keys())
+
+
+def month_ends() -> Days:
+    months = DAYS.astype("datetime64[M]")
+    return DAYS[np.flatnonzero(np.diff(months, append=months[-1] + 1))]
+
+
+def assert_same_bits(left: pl.DataFrame, right: pl.DataFrame) -> None:
+    keys = [name for name in [*CELL, "symbol", "period_end", "bucket_low"] if name in left.columns]
+    assert len(left) > 0
+    assert_frame_equal(left.sort(keys), right.sort(keys), check_exact=True)
+
+
+@each_builder
+def test_a_range_is_its_days_one_by_one(build: Builder) -> None:
+    whole = build(OUTCOMES, DAYS, "rolling_30d")
+    alone = [build(OUTCOMES, DAYS[i : i + 1], "rolling_30d") for i in range(len(DAYS))]
+    assert_same_bits(whole, pl.concat(alone))
+
+
+@each_builder
+def test_a_day_needs_no_more_than_its_window(build: Builder) -> None:
+    day = DAYS[60]
+    window = OUTCOMES.filter(pl.col("due_day").is_between(day - np.timedelta64(29, "D"), day))
+    whole = build(OUTCOMES, DAYS, "rolling_30d")
+    chosen = whole.filter(pl.col("period_end") == pl.lit(day))
+    assert_same_bits(chosen, build(window, DAYS[60:61], "rolling_30d"))
+
+
+@each_builder
+def test_months_one_by_one(build: Builder) -> None:
+    ends = month_ends()
+    whole = build(OUTCOMES, ends, "monthly")
+    assert whole["period"].unique().to_list() == ["monthly"]
+    assert whole["period_start"].dt.day().unique().to_list() == [1]
+    assert_same_bits(
+        whole, pl.concat([build(OUTCOMES, ends[i : i + 1], "monthly") for i in range(len(ends))])
+    )
+
+
+@each_builder
+def test_the_order_of_rows_changes_nothing(build: Builder) -> None:
+    shuffled = OUTCOMES.sample(fraction=1, shuffle=True, seed=4)
+    assert_same_bits(build(OUTCOMES, DAYS, "rolling_30d"), build(shuffled, DAYS, "rolling_30d"))
+
+
+@each_builder
+def test_chunks_change_nothing(build: Builder, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = build(OUTCOMES, DAYS, "rolling_30d")
+    monkeypatch.setattr("predtrack_assets.domain.windows.CHUNK", 2000)
+    assert_same_bits(whole, build(OUTCOMES, DAYS, "rolling_30d"))
+
+
+@each_builder
+def test_nothing_in_nothing_out(build: Builder) -> None:
+    columns = build(OUTCOMES, DAYS, "rolling_30d").schema
+    assert build(OUTCOMES[:0], DAYS, "rolling_30d").schema == columns
+    assert build(OUTCOMES, DAYS[:0], "rolling_30d").schema == columns
+    assert len(build(OUTCOMES, np.array(["2030-01-02"], "datetime64[D]"), "rolling_30d")) == 0
+
+
+@each_builder
+def test_keys_are_unique_and_numbers_finite(build: Builder) -> None:
+    result = build(OUTCOMES, DAYS, "rolling_30d")
+    keys = [c for c in [*CELL, "symbol", "period", "period_end", "bucket_low"] if c in result]
+    assert not result.select(keys).is_duplicated().any()
+    assert all(result.select(pl.selectors.float().is_finite().fill_null(True).all()).row(0))
+
+
+@each_builder
+def test_an_unknown_period_is_refused(build: Builder) -> None:
+    with pytest.raises(ValueError, match="fortnight"):
+        build(OUTCOMES, DAYS, "fortnight")
+
+
+def test_windows_are_closed_at_both_ends() -> None:
+    end = np.array(["2020-03-31"], "datetime64[D]")
+    assert period_named("rolling_30d").starts(end) == np.datetime64("2020-03-02")
+    assert period_named("monthly").starts(end) == np.datetime64("2020-03-01")
+    days = np.array(["2020-03-01", "2020-03-02", "2020-03-31", "2020-04-01"], "datetime64[D]")
+    rows = pl.DataFrame({"key": ["a"] * 4, "due_day": days, "value": [1.0, 10.0, 100.0, 1000.0]})
+    view: Windows = windows(rows, ["key"], end, "rolling_30d")
+    total = view.sums([view.per_date(view.rows["value"].to_numpy())])
+    assert total.tolist() == [[110.0]]
+
+
+def window_of(**keys: object) -> pl.DataFrame:
+    day = keys.pop("period_end")
+    start = np.datetime64(day) - np.timedelta64(29, "D")
+    return OUTCOMES.filter(
+        [pl.col(name) == value for name, value in keys.items()],
+        pl.col("due_day").is_between(start, day),
+    )
+
+
+def per_due_day(rows: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    days = rows.group_by("due_day").agg(n=pl.len(), hits=pl.col("occurred").sum()).sort("due_day")
+    return days["hits"].to_numpy(), days["n"].to_numpy()
+
+
+def test_a_summary_is_what_one_window_gives_by_brute_force() -> None:
+    summary = calibration_summary(OUTCOMES, DUE, DAYS, "rolling_30d")
+    for row in summary.sample(40, seed=1).to_dicts():
+        whole = window_of(**{k: row[k] for k in [*CELL, "period_end"]})
+        rows = whole.filter(pl.col("status") == "validated")
+        due = DUE.filter(
+            [pl.col(k) == row[k] for k in ("model_id", "kind", "horizon")],
+            pl.col("due_day").is_between(row["period_start"], row["period_end"]),
+        )["n"].sum()
+        assert (row["n"], row["expired"]) == (len(rows), len(whole) - len(rows))
+        assert (row["due"], row["coverage"]) == (due, pytest.approx(len(rows) / due))
+        if rows.is_empty():
+            assert row["accuracy_rate"] is None
+            continue
+        p, y = rows["confidence"].to_numpy(), rows["occurred"].to_numpy()
+        n_eff = intervals.effective_sample_size(*per_due_day(rows), row["horizon"])
+        rms, upper = calibration.rms_calibration_error(p, y, n_eff)
+        low, high = intervals.wilson(y.mean(), n_eff)
+        expected = {
+            "n_eff": n_eff,
+            "accuracy_rate": y.mean(),
+            "accuracy_low": low,
+            "accuracy_high": high,
+            "mean_confidence": p.mean(),
+            "ece": calibration.ece(p, y),
+            "rms_calibration_error": rms,
+            "rms_calibration_upper": upper,
+            "brier": scores.brier(p, y).mean(),
+        }
+        assert {k: row[k] for k in expected} == pytest.approx(expected, rel=1e-9, abs=1e-9)
+        both = rows.filter(pl.col("score_climatology").is_not_null())
+        if len(both):
+            skill = scores.skill(both["score"].mean(), both["score_climatology"].mean())
+            assert row["skill_vs_climatology"] == pytest.approx(float(skill))
+        assert row["calibration_quality"] == calibration.calibration_quality(n_eff, upper)
+
+
+def test_buckets_are_what_one_window_gives_by_brute_force() -> None:
+    metrics = calibration_metrics(OUTCOMES, DAYS, "rolling_30d")
+    for row in metrics.sample(40, seed=2).to_dicts():
+        rows = window_of(**{k: row[k] for k in [*CELL, "period_end"]})
+        rows = rows.filter(pl.col("status") == "validated")
+        found = calibration.bucket_table(rows["confidence"], rows["occurred"])
+        b = row["bucket_low"] // 10
+        n_eff = intervals.effective_sample_size(*per_due_day(rows), row["horizon"])
+        share = n_eff * found.rows[b] / len(rows)
+        low, high = intervals.wilson(found.hit_rate[b], share)
+        assert row["confidence_bucket"] == f"{10 * b}-{10 * b + 10}"
+        assert (row["prediction_count"], row["accurate_count"]) == (found.rows[b], found.hits[b])
+        expected = {
+            "expected_accuracy": found.mean_confidence[b],
+            "actual_accuracy": found.hit_rate[b],
+            "calibration_error": found.error[b],
+            "actual_low": low,
+            "actual_high": high,
+        }
+        assert {k: row[k] for k in expected} == pytest.approx(expected, rel=1e-9, abs=1e-9)
+
+
+def test_bucket_rows_add_up_to_the_summary() -> None:
+    metrics = calibration_metrics(OUTCOMES, DAYS, "rolling_30d")
+    keys = [*CELL, "period_end"]
+    error = pl.col("prediction_count") * pl.col("calibration_error")
+    count = pl.col("prediction_count")
+    added = metrics.group_by(keys).agg(rows=count.sum(), error=error.sum() / count.sum())
+    summary = calibration_summary(OUTCOMES, DUE, DAYS, "rolling_30d").filter(pl.col("n") > 0)
+    both = summary.join(added, on=keys, validate="1:1", how="left")
+    assert both["n"].to_list() == both["rows"].to_list()
+    np.testing.assert_allclose(both["ece"], both["error"])
+
+
+def test_errors_are_what_one_window_gives_by_brute_force() -> None:
+    result = error_distribution(OUTCOMES, DAYS, "rolling_30d")
+    for row in result.sample(30, seed=3).to_dicts():
+        keys = {k: row[k] for k in ("model_id", "kind", "horizon", "period_end")}
+        rows = window_of(**keys).select("symbol", "trading_day", "relative_error").drop_nulls()
+        expected = error_statistics(rows.unique()["relative_error"])
+        found = {k: np.nan if row[k] is None else row[k] for k in expected}
+        assert found == pytest.approx(expected, rel=1e-9, abs=1e-12, nan_ok=True)
+
+
+def test_symbols_are_what_one_window_gives_by_brute_force() -> None:
+    result = symbol_accuracy(OUTCOMES, DAYS, "rolling_30d")
+    for row in result.sample(40, seed=3).to_dicts():
+        rows = window_of(**{k: row[k] for k in ["symbol", *CELL, "period_end"]})
+        rows = rows.filter(pl.col("status") == "validated")
+        n_eff = intervals.effective_sample_size(*per_due_day(rows), row["horizon"])
+        assert row["total_predictions"] == len(rows)
+        assert row["accurate_predictions"] == rows["occurred"].sum()
+        assert row["n_eff"] == pytest.approx(n_eff)
+        assert row["avg_confidence"] == pytest.approx(rows["confidence"].mean())
+        error = rows["error_magnitude"].mean()
+        assert row["avg_error_magnitude"] == (error if error is None else pytest.approx(error))
+
+
+def test_no_change_has_no_skill_against_itself() -> None:
+    summary = calibration_summary(OUTCOMES, DUE, DAYS, "rolling_30d")
+    own = summary.filter(pl.col("model_id") == "no_change", pl.col("n") > 0)
+    assert own["skill_vs_no_change"].unique().to_list() == [0.0]
+    assert own["crps_skill"].drop_nulls().unique().to_list() == [0.0]
+    other = summary.filter(pl.col("model_id") == "other")
+    assert (other["skill_vs_no_change"].drop_nulls() != 0).all()
+
+
+def test_expired_rows_are_counted_and_never_scored() -> None:
+    expired = OUTCOMES.filter(pl.col("status") == "expired")
+    summary = calibration_summary(expired, DUE, DAYS, "rolling_30d")
+    assert summary["n"].unique().to_list() == [0]
+    assert summary["expired"].min() > 0
+    assert summary["calibration_quality"].unique().to_list() == ["insufficient_data"]
+    assert summary["brier"].null_count() == len(summary)
+    assert summary["coverage"].unique().to_list() == [0.0]
+    assert calibration_metrics(expired, DAYS, "rolling_30d").is_empty()
+    assert symbol_accuracy(expired, DAYS, "rolling_30d").is_empty()
+    assert error_distribution(expired, DAYS, "rolling_30d").is_empty()
+
+
+def test_without_what_fell_due_coverage_is_unknown() -> None:
+    summary = calibration_summary(OUTCOMES, DUE[:0], DAYS, "rolling_30d")
+    assert summary["coverage"].null_count() == len(summary) > 0
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"occurred": pl.lit(None, pl.Boolean)},
+        {"confidence": pl.lit(None, pl.Float64)},
+        {"confidence": pl.lit(1.7)},
+        {"confidence": pl.lit(float("nan"))},
+    ],
+)
+def test_a_validated_row_without_outcome_or_probability_is_refused(broken: dict) -> None:
+    with pytest.raises(ValueError, match="validated rows"):
+        calibration_metrics(OUTCOMES.with_columns(**broken), DAYS, "rolling_30d")
