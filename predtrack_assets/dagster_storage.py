@@ -1,11 +1,13 @@
 """Where Dagster keeps its runs and events; dagster.yaml names this class.
 
 Stock dagster-postgres wants one URL with the right driver in it and answers a missing one with a
-page of traceback. This one takes it from our settings, and fails with a sentence.
+page of traceback. This one takes it from our settings, and fails with a sentence. As every process
+of Dagster loads it, it is also where Dagster is told to batch events.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -17,6 +19,12 @@ from dagster_postgres import DagsterPostgresStorage
 from predtrack_assets.settings import Settings, get_settings
 from predtrack_assets.warehouse.binaries import ServerError
 from predtrack_assets.warehouse.server import EmbeddedServer, dagster_url, ensure_database
+
+# Without these, a range run writes several events per asset and day, each on a new connection.
+EVENT_VARIABLES = {
+    "DAGSTER_EVENT_BATCH_SIZE": "1000",
+    "DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS": "true",
+}
 
 
 class PredtrackDagsterStorage(DagsterPostgresStorage):
@@ -36,6 +44,8 @@ class PredtrackDagsterStorage(DagsterPostgresStorage):
         cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
     ) -> Self:
         """Called by Dagster in each of its processes."""
+        for name, value in EVENT_VARIABLES.items():
+            os.environ.setdefault(name, value)
         return cls(postgres_url=_checked_url(get_settings()), inst_data=inst_data)
 
 

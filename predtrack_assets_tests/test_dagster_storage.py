@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from dagster._core.instance import InstanceRef
 from dagster._core.run_coordinator import QueuedRunCoordinator
 from dagster_postgres import PostgresRunStorage
 
+from predtrack_assets.dagster_storage import EVENT_VARIABLES
 from predtrack_assets.settings import PROJECT_ROOT
 from predtrack_assets.warehouse.server import EmbeddedServer
 from predtrack_assets.warehouse.urls import database_name
@@ -70,6 +72,19 @@ def test_limits_and_retention_are_in_force(
         assert not instance.telemetry_enabled
         assert instance.get_settings("sensors")["use_threads"]
         assert instance.get_settings("schedules")["use_threads"]
+
+
+def test_every_process_batches_its_events_unless_told_otherwise(
+    empty_database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PREDTRACK_DAGSTER_URL", empty_database_url)
+    batch_size, planned = EVENT_VARIABLES
+    monkeypatch.setenv(batch_size, "7")
+    monkeypatch.setenv(planned, "")
+    monkeypatch.delenv(planned)
+    with boot(tmp_path):
+        assert os.environ[batch_size] == "7"
+        assert os.environ[planned] == "true"
 
 
 def test_no_server_is_one_sentence_that_says_what_to_do(tmp_path: Path) -> None:
