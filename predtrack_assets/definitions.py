@@ -8,6 +8,7 @@ import dagster as dg
 
 from predtrack_assets.assets import accuracy, forecasts, market, models, outcomes
 from predtrack_assets.automation.jobs import JOBS
+from predtrack_assets.automation.progress import progress_logger
 from predtrack_assets.automation.schedules import build_schedules
 from predtrack_assets.automation.sensors import build_sensors
 from predtrack_assets.checks.suites import CHECKS
@@ -26,6 +27,7 @@ def build_definitions(**overrides: Any) -> dg.Definitions:
         "sensors": build_sensors(settings.schedules),
         "resources": {"warehouse": Warehouse()},
         "executor": dg.in_process_executor,
+        "loggers": {"console": dg.colored_console_logger, "progress": progress_logger},
     }
     return dg.Definitions(**{**parts, **overrides})
 

@@ -142,6 +142,8 @@ def _block_sums(deviations: Floats, dates: Ints, horizons: Ints) -> Floats:
 
 def add_rows(values: Floats) -> Floats:
     """Sum over axis 0, strictly one row after the other (np.sum may pair them differently)."""
+    if values[0].size == 1:
+        return np.add.accumulate(values, axis=0)[-1]
     total = np.zeros(values.shape[1:])
     for row in values:
         total += row

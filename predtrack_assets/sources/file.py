@@ -49,7 +49,8 @@ class FileSource:
     missing mean none. What the file does not say is inferred from adj_close, where there is one.
 
     A cell that cannot be read makes its row a reject, 'malformed'. One without a readable date
-    belongs to no day and is reported by every fetch that could contain its symbol.
+    belongs to no day and is reported by every fetch that could contain its symbol; so is one
+    dated after `today`, which can only be wrong.
 
     The file may change between runs (`revises`), but not while an instance is in use.
     """
@@ -58,8 +59,9 @@ class FileSource:
     publication_delay = timedelta(0)
     revises: Revises = "anything"
 
-    def __init__(self, path: Path, *, split_adjusted: bool) -> None:
+    def __init__(self, path: Path, *, split_adjusted: bool, today: date = date.max) -> None:
         self._path = path
+        self._today = today
         self._split_adjusted = split_adjusted
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
@@ -79,9 +81,11 @@ class FileSource:
 
     def _batch(self, group: Sequence[str], rejects: pl.DataFrame, start: date, end: date) -> Batch:
         window = pl.col("trading_day").is_between(start - LOOKBACK, end)
-        wanted = window & pl.col("symbol").is_in(list(group)) & _READABLE
+        future = pl.col("trading_day") > self._today
+        wanted = (window | future) & pl.col("symbol").is_in(list(group)) & _READABLE
         rows = self._collect(self._rows.filter(wanted).drop("payload"))
-        bars = within(rows, "trading_day", start, end).select(list(BARS))
+        asked = pl.col("trading_day").is_between(start, end) | future
+        bars = rows.filter(asked).select(list(BARS))
         if self._split_adjusted and self._has("split"):
             bars = unadjust(bars, self._splits)
         actions = within(self._actions(rows), "ex_date", start, end)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from predtrack_assets.clock import utc_now
 from predtrack_assets.settings import Settings
 from predtrack_assets.sources.base import PriceSource, SourceError
 
@@ -80,7 +81,11 @@ def make_source(settings: Settings) -> PriceSource:
 
         if settings.file is None:
             raise SourceError("source 'file' needs a price file: set PREDTRACK_FILE or use --file")
-        return FileSource(settings.file, split_adjusted=settings.file_prices == "split_adjusted")
+        return FileSource(
+            settings.file,
+            split_adjusted=settings.file_prices == "split_adjusted",
+            today=utc_now().date(),
+        )
     from predtrack_assets.sources.yahoo import YahooSource
 
     return YahooSource.from_settings(settings)

@@ -9,6 +9,7 @@ from typing import Any
 
 from psycopg import sql
 
+from predtrack_assets.warehouse import tables
 from predtrack_assets.warehouse.tables import Table
 
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)")
@@ -198,4 +199,59 @@ DUE_COUNTS = Query("""
     FROM forecasts.predictions
     WHERE due_day BETWEEN :first AND :last
     GROUP BY model_id, kind, horizon, due_day
+""")
+
+# The tables whose rows a person counts. Identities and logs are not among them.
+COUNTED_TABLES = (
+    tables.MARKET_DATA,
+    tables.CORPORATE_ACTIONS,
+    tables.QUARANTINE,
+    tables.MARKET_CONDITIONS,
+    tables.MODEL_REGISTRY,
+    tables.PREDICTIONS,
+    tables.SKIPPED_PREDICTIONS,
+    tables.OUTCOMES,
+    tables.CALIBRATION_METRICS,
+    tables.CALIBRATION_SUMMARY,
+    tables.SYMBOL_ACCURACY,
+    tables.ERROR_DISTRIBUTION,
+)
+
+
+def row_counts() -> Query:
+    """Rows of every counted table: table, rows."""
+    one = "SELECT {label} AS \"table\", count(*) AS rows FROM {table}"
+    parts = [
+        sql.SQL(one).format(
+            label=sql.Literal(str(table)), table=sql.Identifier(table.schema, table.name)
+        )
+        for table in COUNTED_TABLES
+    ]
+    return Query(sql.SQL(" UNION ALL ").join(parts).as_string())
+
+
+SPAN = Query("""
+    SELECT min(trading_day) AS first, max(trading_day) AS last, count(DISTINCT symbol) AS symbols
+    FROM market.market_data
+""")
+
+QUARANTINE_REASONS = Query("""
+    SELECT reason, count(*) AS rows, count(DISTINCT symbol) AS symbols
+    FROM market.quarantine GROUP BY reason ORDER BY rows DESC, reason
+""")
+
+SUSPECT_FLAGS = Query("""
+    SELECT flag, count(*) AS rows, count(DISTINCT symbol) AS symbols
+    FROM market.market_data_current WHERE quality = 'suspect' GROUP BY flag ORDER BY rows DESC, flag
+""")
+
+STATUS_COUNTS = Query("""
+    SELECT status, count(*) AS rows FROM forecasts.prediction_status GROUP BY status ORDER BY status
+""")
+
+CHAMPIONS = Query("SELECT kind, scope, model_id, valid_from FROM deployment.champions ORDER BY kind")
+
+FORGET_UNIVERSE = Query("""
+    WITH gone AS (DELETE FROM market.universe_members WHERE universe = :universe RETURNING 1)
+    SELECT count(*) AS rows FROM gone
 """)

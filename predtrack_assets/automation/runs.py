@@ -1,0 +1,165 @@
+"""Run assets over a range of days in this process, on the Dagster instance that the UI shows."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+import dagster as dg
+import numpy as np
+
+from predtrack_assets.automation.jobs import REFERENCE
+from predtrack_assets.partitions import TRADING_DAYS, Window
+from predtrack_assets.settings import PROJECT_ROOT, Settings
+from predtrack_assets.warehouse.migrate import migrate
+from predtrack_assets.warehouse.server import dagster_url, database_url, ensure_database
+from predtrack_assets.warehouse.urls import normalise
+
+# Without these, a range run writes several events per asset and day, each on a new connection.
+EVENT_VARIABLES = {
+    "DAGSTER_EVENT_BATCH_SIZE": "1000",
+    "DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS": "true",
+}
+
+
+def prepare(settings: Settings) -> list[str]:
+    """Start what must run, bring the schema up to date, point Dagster's environment at it.
+
+    Returns the migrations applied. Raises ServerError, MigrationError.
+    """
+    url = database_url(settings)
+    applied = migrate(url, settings.sql_dir)
+    storage = dagster_url(settings)
+    ensure_database(storage)
+    home = settings.home / "dagster"
+    home.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(PROJECT_ROOT / "dagster.yaml", home / "dagster.yaml")
+    os.environ.update(
+        EVENT_VARIABLES,
+        DAGSTER_HOME=str(home),
+        PREDTRACK_HOME=str(settings.home),
+        PREDTRACK_DATABASE_URL=normalise(url),
+        PREDTRACK_DAGSTER_URL=storage,
+    )
+    return applied
+
+
+def last_complete_day(now: date) -> date:
+    """The last trading day that has ended by `now` (a UTC date)."""
+    days = Window(date.min, now - timedelta(days=1)).days
+    return days[-1].item()
+
+
+def trading_window(first: date, last: date, today: date) -> Window:
+    """The trading days within [first, last]. Raises ValueError that says what to ask for instead."""
+    start = TRADING_DAYS.start.date()
+    newest = last_complete_day(today)
+    if last < first:
+        raise ValueError(f"--from {first} lies after --to {last}")
+    if first < start:
+        raise ValueError(f"{first} lies before the first trading day {start}; see PREDTRACK_FIRST_DAY")
+    if last > newest:
+        raise ValueError(f"{last} is not complete yet; the last complete trading day is {newest}")
+    days = Window(first, last).days
+    if not len(days):
+        raise ValueError(f"there is no trading day between {first} and {last}")
+    return Window(days[0].item(), days[-1].item())
+
+
+def selection_of(names: Sequence[str], defs: dg.Definitions) -> dg.AssetSelection:
+    """Assets by table (`predictions`), key (`forecasts/predictions`) or group (`forecasts`).
+
+    Raises ValueError that lists the known names.
+    """
+    keys = defs.resolve_all_asset_keys()
+    chosen = dg.AssetSelection.keys()
+    for name in names:
+        found = [k for k in keys if name in (k.path[-1], "/".join(k.path), k.path[0])]
+        if not found:
+            known = ", ".join(sorted("/".join(k.path) for k in keys))
+            raise ValueError(f"there is no asset {name!r}; known are {known}")
+        chosen = chosen | dg.AssetSelection.keys(*found)
+    return chosen.required_multi_asset_neighbors()
+
+
+@dataclass
+class RunReport:
+    """What a run did. materialized: metadata per asset key; seconds: time per step; failed: steps
+    that failed with their error; failed_checks: names of checks that did not pass."""
+
+    run_id: str
+    success: bool
+    materialized: dict[str, dict[str, object]] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    failed_checks: list[str] = field(default_factory=list)
+
+    @property
+    def rows_changed(self) -> int:
+        """Rows inserted, updated or deleted by all assets."""
+        return sum(
+            int(str(metadata.get(f"rows_{what}", 0)))
+            for metadata in self.materialized.values()
+            for what in ("inserted", "updated", "deleted")
+        )
+
+
+def run_reference(defs: dg.Definitions, instance: dg.DagsterInstance) -> RunReport:
+    """Materialize what has no partitions: universes and registered models."""
+    return _execute(defs, instance, "reference", {})
+
+
+def run_window(
+    defs: dg.Definitions,
+    instance: dg.DagsterInstance,
+    asked: Window,
+    selection: dg.AssetSelection | None = None,
+) -> RunReport:
+    """Materialize day assets over a window in one run; all of them unless a selection is given."""
+    name = "daily"
+    if selection is not None:
+        name = "backfill"
+        job = dg.define_asset_job(name, selection - REFERENCE)
+        defs = dg.Definitions.merge(defs, dg.Definitions(jobs=[job]))
+    tags = {
+        "dagster/asset_partition_range_start": asked.start.isoformat(),
+        "dagster/asset_partition_range_end": asked.end.isoformat(),
+    }
+    return _execute(defs, instance, name, tags)
+
+
+def _execute(
+    defs: dg.Definitions, instance: dg.DagsterInstance, job: str, tags: dict[str, str]
+) -> RunReport:
+    result = defs.resolve_job_def(job).execute_in_process(
+        instance=instance,
+        tags=tags,
+        raise_on_error=False,
+        run_config={"loggers": {"progress": {}}},
+    )
+    report = RunReport(result.run_id, result.success)
+    for event in result.all_events:
+        step = event.step_key or ""
+        if event.is_asset_materialization and event.asset_key:
+            metadata = event.materialization.metadata
+            report.materialized["/".join(event.asset_key.path)] = {
+                name: value.value for name, value in metadata.items()
+            }
+        elif event.is_step_success:
+            report.seconds[step] = event.step_success_data.duration_ms / 1000
+        elif event.is_step_failure:
+            error = event.step_failure_data.error
+            cause = error.cause if error and error.cause else error
+            report.failed[step] = cause.message.strip() if cause else "failed"
+    for check in result.get_asset_check_evaluations():
+        if not check.passed:
+            report.failed_checks.append(f"{'/'.join(check.asset_key.path)}: {check.check_name}")
+    return report
+
+
+def days_in(asked: Window) -> int:
+    """Number of trading days of a window."""
+    return int(np.size(asked.days))

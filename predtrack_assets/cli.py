@@ -1,0 +1,281 @@
+"""The predtrack command."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated
+
+import psycopg
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+
+from predtrack_assets.clock import utc_now
+from predtrack_assets.settings import Settings, get_settings
+from predtrack_assets.sources.base import SourceError
+from predtrack_assets.warehouse.migrate import MigrationError
+from predtrack_assets.warehouse.server import ServerError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="The honest scoreboard for market predictions.\n\n"
+    "Start with `predtrack demo`, then `predtrack dev` opens the Dagster UI. Your own prices: "
+    "`predtrack backfill --from 2020-01-02 --to 2020-12-31 --file prices.parquet`.",
+)
+db = typer.Typer(no_args_is_help=True, help="The database: embedded unless PREDTRACK_DATABASE_URL is set.")
+universe = typer.Typer(no_args_is_help=True, help="Which symbols are fetched: dated index membership.")
+app.add_typer(db, name="db")
+app.add_typer(universe, name="universe")
+
+ERRORS = Console(stderr=True, highlight=False, soft_wrap=True)
+FAILED, PARTIAL = 1, 2
+
+Day = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"])]
+Home = Annotated[
+    Path | None, typer.Option(help="Where state lives, instead of PREDTRACK_HOME or .predtrack.")
+]
+
+
+def main() -> None:
+    """Entry point; expected faults become one sentence and exit code 1."""
+    with _one_sentence():
+        app()
+
+
+@contextmanager
+def _one_sentence() -> Iterator[None]:
+    """Print faults that a user can mend as a sentence rather than as a traceback."""
+    try:
+        yield
+    except ValidationError as error:
+        for fault in error.errors():
+            name = "PREDTRACK_" + "_".join(str(part) for part in fault["loc"]).upper()
+            ERRORS.print(f"[red]{name.replace('PREDTRACK_PREDTRACK', 'PREDTRACK')}[/]: {fault['msg']}")
+        sys.exit(FAILED)
+    except (ServerError, MigrationError, SourceError, ValueError) as error:
+        ERRORS.print(f"[red]{error}[/]", markup=True)
+        sys.exit(FAILED)
+    except psycopg.OperationalError as error:
+        ERRORS.print(f"[red]The database does not answer: {str(error).splitlines()[0]}[/]")
+        sys.exit(FAILED)
+
+
+def _configure(
+    home: Path | None = None, source: str | None = None, file: Path | None = None
+) -> Settings:
+    """Settings with the options of this call, visible to everything that this call starts."""
+    if file is not None and source not in (None, "file"):
+        raise ValueError(f"--file goes with --source file, not with --source {source}")
+    given = {
+        "PREDTRACK_HOME": home and str(home.resolve()),
+        "PREDTRACK_SOURCE": "file" if file is not None else source,
+        "PREDTRACK_FILE": file and str(file.resolve()),
+    }
+    os.environ.update({name: value for name, value in given.items() if value})
+    return get_settings()
+
+
+@app.command()
+def demo(home: Home = None) -> None:
+    """Backfill the bundled sample (five US stocks and the S&P 500, 2000-2013) and show the scores.
+
+    Runs the whole graph: prices, market conditions, predictions, outcomes, accuracy. Doing it
+    again changes no row.
+    """
+    _configure(home, source="sample")
+    from predtrack_assets.demo import run_demo
+
+    sys.exit(0 if run_demo(get_settings(), home) else FAILED)
+
+
+@app.command()
+def backfill(
+    from_: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")],
+    to: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day.")],
+    select: Annotated[
+        str | None,
+        typer.Option(help="Only these assets: tables, schema/table keys or groups, by commas."),
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option(help="yahoo, sample, file or simulated; else PREDTRACK_SOURCE.")
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="Price file (Parquet or CSV); implies --source file.")
+    ] = None,
+    home: Home = None,
+) -> None:
+    """Compute the graph, or a part of it, for a range of days in one run.
+
+    Ends 0 only if everything asked for was done, 2 if some symbols could not be fetched.
+    """
+    _configure(home, source, file)
+    from predtrack_assets.backfill import run_backfill
+
+    names = [name.strip() for name in select.split(",") if name.strip()] if select else None
+    sys.exit(run_backfill(get_settings(), from_.date(), to.date(), names))
+
+
+@app.command()
+def status(home: Home = None) -> None:
+    """What is stored and how good the predictions are."""
+    _configure(home)
+    from predtrack_assets.report import summary, wide_console
+    from predtrack_assets.warehouse.warehouse import Warehouse
+
+    settings = get_settings()
+    _require_schema(settings)
+    wide_console().print(summary(Warehouse(url=_running_url(settings))))
+
+
+@app.command()
+def gaps(home: Home = None) -> None:
+    """Sessions without a bar, per symbol, between its first and its last bar."""
+    _configure(home)
+    from predtrack_assets.report import gaps_table, wide_console
+    from predtrack_assets.warehouse.warehouse import Warehouse
+
+    settings = get_settings()
+    _require_schema(settings)
+    wide_console().print(gaps_table(Warehouse(url=_running_url(settings))))
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def dev(context: typer.Context, home: Home = None) -> None:
+    """Start the database and `dagster dev`; further options go to the latter (--port 3001)."""
+    settings = _configure(home)
+    from predtrack_assets.automation.runs import prepare
+    from predtrack_assets.settings import PROJECT_ROOT
+
+    prepare(settings)
+    command = [str(Path(sys.executable).with_name("dagster")), "dev", *context.args]
+    if not {"-w", "--workspace", "-m"} & set(context.args):
+        command += ["--workspace", str(PROJECT_ROOT / "workspace.yaml")]
+    try:
+        sys.exit(subprocess.run(command, check=False).returncode)
+    except KeyboardInterrupt:
+        sys.exit(0)
+
+
+@db.command("start")
+def db_start(home: Home = None) -> None:
+    """Start the embedded server if it is not running, and print its URL."""
+    from predtrack_assets.warehouse.server import database_url
+    from predtrack_assets.warehouse.urls import redact
+
+    typer.echo(redact(database_url(_configure(home))))
+
+
+@db.command("stop")
+def db_stop(home: Home = None) -> None:
+    """Stop the embedded server."""
+    from predtrack_assets.warehouse.server import EmbeddedServer
+
+    settings = _configure(home)
+    server = EmbeddedServer(settings.home)
+    if settings.database_url:
+        raise ValueError("the database is the one of PREDTRACK_DATABASE_URL; it is not ours to stop")
+    if not server.is_running():
+        typer.echo("not running")
+        return
+    server.stop()
+    typer.echo("stopped")
+
+
+@db.command("status")
+def db_status(home: Home = None) -> None:
+    """Whether the database answers, and which migrations it has. Ends 1 when it does not."""
+    from predtrack_assets.warehouse.migrate import status as migrations
+    from predtrack_assets.warehouse.server import EmbeddedServer
+    from predtrack_assets.warehouse.urls import redact
+
+    settings = _configure(home)
+    if settings.database_url is None and not EmbeddedServer(settings.home).is_running():
+        typer.echo(f"embedded server of {settings.home}: not running")
+        sys.exit(FAILED)
+    url = _running_url(settings)
+    typer.echo(f"running: {redact(url)}")
+    for migration in migrations(url, settings.sql_dir):
+        typer.echo(f"  {migration.number:02d} {migration.name}: {migration.state}")
+
+
+@db.command("url")
+def db_url(home: Home = None) -> None:
+    """Print the database's URL and nothing else (password included); starts the embedded server."""
+    from predtrack_assets.warehouse.server import database_url
+    from predtrack_assets.warehouse.urls import normalise
+
+    typer.echo(normalise(database_url(_configure(home))))
+
+
+@db.command("migrate")
+def db_migrate(home: Home = None) -> None:
+    """Apply the migrations that are missing; doing it again changes nothing."""
+    from predtrack_assets.automation.runs import prepare
+
+    applied = prepare(_configure(home))
+    typer.echo(f"applied {', '.join(applied)}" if applied else "up to date")
+
+
+@db.command("psql", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def db_psql(context: typer.Context, home: Home = None) -> None:
+    """Open psql on the database; further options go to psql (-c "SELECT 1")."""
+    from predtrack_assets.warehouse.server import EmbeddedServer, database_url
+    from predtrack_assets.warehouse.urls import normalise
+
+    settings = _configure(home)
+    url = normalise(database_url(settings))
+    psql = str(EmbeddedServer(settings.home).psql_path)
+    sys.exit(subprocess.run([psql, url, *context.args], check=False).returncode)
+
+
+@universe.command("load")
+def universe_load(
+    name: Annotated[str, typer.Argument(help="Universe, e.g. SPX500.")],
+    file: Annotated[Path, typer.Argument(help="CSV with ticker, start_date, end_date.")],
+    home: Home = None,
+) -> None:
+    """Load dated membership from a file; it takes the place of what the universe had."""
+    from predtrack_assets.automation.runs import prepare
+    from predtrack_assets.sources.universes import read_membership
+    from predtrack_assets.warehouse.universes import replace_universe
+    from predtrack_assets.warehouse.warehouse import Warehouse
+
+    settings = _configure(home)
+    membership = read_membership(file)
+    prepare(settings)
+    rows = replace_universe(Warehouse(url=_running_url(get_settings())), name, membership, file.name)
+    typer.echo(f"{name}: {rows} memberships of {membership['symbol'].n_unique()} symbols")
+
+
+def _running_url(settings: Settings) -> str:
+    """The URL of a database that answers; says how to start one otherwise."""
+    from predtrack_assets.warehouse.server import EmbeddedServer, database_url
+
+    if settings.database_url is None and not EmbeddedServer(settings.home).is_running():
+        raise ValueError("the database is not running: `predtrack db start` starts it")
+    return database_url(settings)
+
+
+def _require_schema(settings: Settings) -> None:
+    from predtrack_assets.warehouse.migrate import status as migrations
+
+    pending = [m.name for m in migrations(_running_url(settings), settings.sql_dir) if m.state == "pending"]
+    if pending:
+        raise ValueError("the schema is not up to date: `predtrack db migrate` brings it there")
+
+
+def today() -> date:
+    """The UTC date."""
+    return utc_now().date()
+
+
+if __name__ == "__main__":
+    main()

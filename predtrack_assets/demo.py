@@ -1,0 +1,64 @@
+"""`predtrack demo`: the sample through the whole graph, and an honest summary."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dagster as dg
+
+from predtrack_assets.automation.progress import CONSOLE
+from predtrack_assets.automation.runs import prepare, run_reference, run_window
+from predtrack_assets.backfill import explain, result_table
+from predtrack_assets.partitions import Window
+from predtrack_assets.report import row_counts, summary, wide_console
+from predtrack_assets.settings import Settings
+from predtrack_assets.sources.sample import FIRST_DAY, LAST_DAY
+from predtrack_assets.warehouse import queries
+from predtrack_assets.warehouse.warehouse import Warehouse
+
+
+def run_demo(settings: Settings, home: Path | None) -> bool:
+    """Run the demo in settings.home and print its summary; whether all of it succeeded.
+
+    Raises ValueError when the home holds data of another source and no home was named.
+    """
+    CONSOLE.print("Starting PostgreSQL ...")
+    applied = prepare(settings)
+    if applied:
+        CONSOLE.print(f"Schema: applied {', '.join(applied)}")
+    warehouse = Warehouse()
+    others = [s for s in warehouse.read(queries.SOURCES)["source"] if s != "sample"]
+    if others and home is None:
+        raise ValueError(
+            f"{settings.home} holds data of source {', '.join(others)}, which the demo would mix with"
+            " its sample. Give the demo a place of its own: predtrack demo --home demo-home"
+        )
+    before = row_counts(warehouse)
+    asked = Window(FIRST_DAY, LAST_DAY)
+    CONSOLE.print(
+        f"Five US stocks and the S&P 500, {len(asked.days):,} trading days, one Dagster run:"
+        " prices, predictions, outcomes, scores."
+    )
+    from predtrack_assets.definitions import build_definitions
+
+    defs = build_definitions()
+    with dg.DagsterInstance.get() as instance:
+        reference = run_reference(defs, instance)
+        report = run_window(defs, instance, asked) if reference.success else reference
+    console = wide_console()
+    console.print()
+    console.print(result_table(report))
+    console.print()
+    code = explain(report, console)
+    if report.success:
+        console.print()
+        console.print(summary(warehouse, before))
+        console.print()
+        changed = row_counts(warehouse) != before or report.rows_changed
+        console.print(
+            "Run it again: it will change no row."
+            if changed
+            else "Second run: no row changed, the same numbers came out."
+        )
+        console.print("See it in the Dagster UI: .venv/bin/predtrack dev   (http://127.0.0.1:3000)")
+    return code == 0

@@ -1,0 +1,155 @@
+"""What is stored and how good it is, for people at a terminal."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import numpy as np
+import polars as pl
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+
+from predtrack_assets.domain.calendar import as_of
+from predtrack_assets.domain.calibration import calibration_summary
+from predtrack_assets.warehouse import queries
+from predtrack_assets.warehouse.warehouse import Warehouse
+
+UNKNOWN = "-"
+
+
+def row_counts(warehouse: Warehouse) -> dict[str, int]:
+    """Rows per table."""
+    return dict(warehouse.read(queries.row_counts()).iter_rows())
+
+
+def overall_scores(warehouse: Warehouse) -> pl.DataFrame:
+    """calibration_summary over all outcomes to date; empty when nothing has been validated."""
+    span = warehouse.read(queries.SPAN).row(0, named=True)
+    if span["last"] is None:
+        return pl.DataFrame()
+    window = {"first": span["first"], "last": span["last"]}
+    outcomes = warehouse.read(queries.OUTCOMES_AS_OF, as_of=as_of(span["last"]), **window)
+    if outcomes.is_empty():
+        return pl.DataFrame()
+    due = warehouse.read(queries.DUE_COUNTS, **window)
+    return calibration_summary(outcomes, due, np.array([span["last"]], "datetime64[D]"), "to_date")
+
+
+def storage_table(warehouse: Warehouse, before: dict[str, int] | None = None) -> RenderableType:
+    """Rows per table, and how many of them are new since `before`."""
+    table = Table(title="Stored", title_justify="left", box=None, pad_edge=False)
+    table.add_column("table")
+    table.add_column("rows", justify="right")
+    if before is not None:
+        table.add_column("new", justify="right")
+    for name, rows in row_counts(warehouse).items():
+        new = [] if before is None else [f"{rows - before.get(name, 0):,}"]
+        table.add_row(name, f"{rows:,}", *new)
+    return table
+
+
+def faults_table(warehouse: Warehouse) -> RenderableType:
+    """Bars refused and bars kept but flagged, by reason."""
+    table = Table(title="Data faults", title_justify="left", box=None, pad_edge=False)
+    for column in ("what", "reason", "bars", "symbols"):
+        table.add_column(column, justify="right" if column in ("bars", "symbols") else "left")
+    for reason, rows, symbols in warehouse.read(queries.QUARANTINE_REASONS).iter_rows():
+        table.add_row("quarantined", reason, f"{rows:,}", str(symbols))
+    for flag, rows, symbols in warehouse.read(queries.SUSPECT_FLAGS).iter_rows():
+        table.add_row("kept, suspect", flag, f"{rows:,}", str(symbols))
+    return table if table.row_count else "No data faults."
+
+
+def scores_table(scores: pl.DataFrame) -> RenderableType:
+    """Accuracy with interval, calibration and skill per kind, horizon and model."""
+    if scores.is_empty():
+        return "No prediction has fallen due yet."
+    table = Table(title="Scores to date", title_justify="left", box=None, pad_edge=False)
+    headers = ("event", "sessions", "model", "n", "n_eff", "came true", "95 % interval", "ECE")
+    for header in (*headers, "skill vs no_change", "vs climatology", "CRPS skill"):
+        left = header in ("event", "model")
+        table.add_column(header, justify="left" if left else "right", no_wrap=True)
+    previous = None
+    for row in scores.sort("kind", "horizon", "model_id").iter_rows(named=True):
+        cell = (row["event"], row["horizon"])
+        if previous not in (None, cell):
+            table.add_section()
+        table.add_row(*(_cells(row, repeat=cell != previous)))
+        previous = cell
+    return table
+
+
+def _cells(row: dict[str, Any], *, repeat: bool) -> list[str]:
+    return [
+        row["event"] if repeat else "",
+        str(row["horizon"]) if repeat else "",
+        row["model_id"],
+        f"{row['n']:,}",
+        _number(row["n_eff"], ",.0f"),
+        _number(row["accuracy_rate"], ".1%"),
+        f"{_number(row['accuracy_low'], '.1%')} .. {_number(row['accuracy_high'], '.1%')}",
+        _number(row["ece"], ".3f"),
+        _number(row["skill_vs_no_change"], "+.3f"),
+        _number(row["skill_vs_climatology"], "+.3f"),
+        _number(row["crps_skill"], "+.3f"),
+    ]
+
+
+def _number(value: float | None, spec: str) -> str:
+    return UNKNOWN if value is None or value != value else format(value, spec)
+
+
+def coverage_line(warehouse: Warehouse, scores: pl.DataFrame) -> str:
+    """Every prediction in exactly one status, and the share of due ones that were validated."""
+    statuses = dict(warehouse.read(queries.STATUS_COUNTS).iter_rows())
+    parts = ", ".join(
+        f"{statuses.get(s, 0):,} {s}" for s in ("validated", "pending", "expired", "skipped")
+    )
+    due = scores["due"].sum() if len(scores) else 0
+    share = f"; {scores['n'].sum() / due:.2%} of those due are validated" if due else ""
+    return f"Predictions: {parts}{share}."
+
+
+def champion_line(warehouse: Warehouse) -> str:
+    """The champion per kind, or that there is none."""
+    champions = warehouse.read(queries.CHAMPIONS)
+    if champions.is_empty():
+        return (
+            "Champion: none. No model has passed a deployment gate, so none is recommended;"
+            " forecasting and scoring go on."
+        )
+    rows = champions.iter_rows(named=True)
+    return "Champion: " + ", ".join(f"{r['model_id']} ({r['kind']})" for r in rows)
+
+
+def span_line(warehouse: Warehouse) -> str:
+    """What the market data cover."""
+    span = warehouse.read(queries.SPAN).row(0, named=True)
+    if span["last"] is None:
+        return "No market data yet."
+    first: date = span["first"]
+    return f"{span['symbols']} symbols, {first} to {span['last']}."
+
+
+def summary(warehouse: Warehouse, before: dict[str, int] | None = None) -> RenderableType:
+    """The whole report."""
+    scores = overall_scores(warehouse)
+    return Group(
+        span_line(warehouse),
+        "",
+        storage_table(warehouse, before),
+        "",
+        faults_table(warehouse),
+        "",
+        scores_table(scores),
+        "",
+        coverage_line(warehouse, scores),
+        champion_line(warehouse),
+    )
+
+
+def wide_console() -> Console:
+    """Standard output, wide enough for the scores even when it is a pipe."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=150)
