@@ -143,10 +143,10 @@ def _execute(
     report = RunReport(result.run_id, result.success)
     for event in result.all_events:
         step = event.step_key or ""
-        if event.is_asset_materialization and event.asset_key:
-            metadata = event.materialization.metadata
-            report.materialized["/".join(event.asset_key.path)] = {
-                name: value.value for name, value in metadata.items()
+        if event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION:
+            materialization = event.step_materialization_data.materialization
+            report.materialized["/".join(materialization.asset_key.path)] = {
+                name: value.value for name, value in materialization.metadata.items()
             }
         elif event.is_step_success:
             report.seconds[step] = event.step_success_data.duration_ms / 1000
