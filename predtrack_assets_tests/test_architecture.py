@@ -22,10 +22,12 @@ LAYERS: list[set[str]] = [
     {"domain"},
     {"settings", "clock"},
     {"warehouse", "sources", "partitions"},
-    {"dagster_storage", "assets", "checks"},
+    {"dagster_storage", "assets", "checks", "report"},
     {"automation"},
     {"definitions"},
-    {"cli", "__main__"},
+    {"backfill"},
+    {"demo"},
+    {"cli"},
 ]
 SIDEWAYS = {("checks", "assets")}  # a check names the asset that it checks
 
