@@ -74,6 +74,11 @@ class Window:
         days = _sessions(get_settings().exchanges)
         return days[(days >= np.datetime64(self.start)) & (days <= np.datetime64(self.end))]
 
+    @property
+    def opens(self) -> date:
+        """`window_start` of the first day: what becomes known from then on belongs to it."""
+        return window_start(self.start, get_settings())
+
 
 def window(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> Window:
     """The days that a run asks an asset or a check for: one partition or a range of them.

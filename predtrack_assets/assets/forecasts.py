@@ -3,7 +3,6 @@
 from collections import Counter
 
 import dagster as dg
-import numpy as np
 import polars as pl
 
 from predtrack_assets.assets.market import prices
@@ -35,23 +34,16 @@ def predictions(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.M
     settings = get_settings()
     models = tuple(m for m in MODELS if settings.predict_baselines or m.role != "baseline")
     reach = lookback(max(settings.horizons))
-    days = window(context).days
-    rows_per_symbol = len(days) * len(models) * KINDS * len(settings.horizons)
+    asked = window(context)
+    rows_per_symbol = len(asked.days) * len(models) * KINDS * len(settings.horizons)
     written, refused_for = Written(), Counter[str]()
     with warehouse.transaction() as transaction:
-        for epoch in market_epochs(transaction, days):
+        for epoch in market_epochs(transaction, asked.days, asked.opens):
             groups = symbol_groups(transaction, rows_per_symbol, without=("volatility",))
             for number, (exchange, symbols) in enumerate(groups, 1):
                 first = sessions_before(exchange, epoch.first, reach)
                 panel = read_panel(transaction, symbols, exchange, first, epoch)
-                frame = predict(
-                    panel,
-                    exchange,
-                    np.datetime64(epoch.first),
-                    np.datetime64(epoch.last),
-                    settings.horizons,
-                    models,
-                )
+                frame = predict(panel, exchange, epoch.days, settings.horizons, models)
                 accepted, refused = refuse_incoherent(frame)
                 written += transaction.append(
                     tables.PREDICTIONS, _with_origin(transaction, accepted)

@@ -1,13 +1,12 @@
 """Market stage: bars, corporate actions and the market's condition."""
 
 import dagster as dg
-import numpy as np
 import polars as pl
 
 from predtrack_assets.assets.ingest import IngestReport, ingest
 from predtrack_assets.domain import conditions
 from predtrack_assets.domain.calendar import calendar
-from predtrack_assets.partitions import day_asset, day_multi_asset, window, window_start
+from predtrack_assets.partitions import day_asset, day_multi_asset, window
 from predtrack_assets.settings import get_settings
 from predtrack_assets.sources.routing import make_source, route
 from predtrack_assets.warehouse import queries, tables
@@ -60,11 +59,9 @@ def prices(context: dg.AssetExecutionContext, warehouse: Warehouse):
             transaction,
             source,
             settings,
-            window_start(
-                asked.start, settings
-            ),  # so that bars of closed days are refused, not missed
+            asked.opens,  # so that bars of closed days are refused, not missed
             asked.end,
-            context.run_id,
+            context.run.run_id,
             context.log.info,
         )
     if report.failed_share > settings.max_failed_share:
@@ -115,7 +112,7 @@ def market_conditions(
         local = symbols.filter(pl.col("exchange") == exchange.name)
         stocks = set(local.filter(pl.col("kind") == "stock")["symbol"])
         names = sorted(stocks | ({settings.benchmark, settings.vix} & set(local["symbol"])))
-        for epoch in market_epochs(transaction, asked.days):
+        for epoch in market_epochs(transaction, asked.days, asked.opens):
             first = sessions_before(exchange, epoch.first, conditions.LOOKBACK)
             panel = read_panel(transaction, names, exchange, first, epoch)
             frame = conditions.market_conditions(
@@ -123,8 +120,7 @@ def market_conditions(
                 settings.benchmark,
                 settings.vix,
                 stocks,
-                np.datetime64(epoch.first),
-                np.datetime64(epoch.last),
+                epoch.days,
             )
             written += transaction.replace(tables.MARKET_CONDITIONS, frame, epoch.first, epoch.last)
     if settings.benchmark not in names:

@@ -25,11 +25,11 @@ from predtrack_assets.warehouse.warehouse import Transaction, Warehouse, Written
 def outcomes(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
     """Results, errors and scores of predictions, validated or expired; append-only revisions."""
     settings = get_settings()
-    days = window(context).days
+    asked = window(context)
     written = Written()
     with warehouse.transaction() as transaction:
-        rows_per_symbol = len(days) * 36
-        for epoch in market_epochs(transaction, days):
+        rows_per_symbol = len(asked.days) * 36
+        for epoch in market_epochs(transaction, asked.days, asked.opens):
             for exchange, symbols in symbol_groups(transaction, rows_per_symbol):
                 written += _resolve_group(transaction, exchange, symbols, epoch, settings)
                 context.log.info(
@@ -60,9 +60,10 @@ def _resolve_group(
         open_,
         panel,
         exchange,
-        np.datetime64(epoch.first),
-        np.datetime64(epoch.last),
+        epoch.days,
+        np.datetime64(epoch.opens),
         settings.expire_after,
+        restate=epoch.touched is not None,
     )
     return transaction.revise(tables.OUTCOMES, resolved)
 

@@ -22,17 +22,16 @@ def market_conditions(
     benchmark: str,
     vix: str,
     stocks: set[str],
-    first: np.datetime64,
-    last: np.datetime64,
+    days: np.ndarray,
 ) -> pl.DataFrame:
-    """One row per day first..last on which the benchmark has a bar.
+    """One row for each of `days` (datetime64[D]) on which the benchmark has a bar.
 
-    panel: benchmark, VIX (if any) and stocks from LOOKBACK sessions before `first`. Returns are
+    panel: benchmark, VIX (if any) and stocks from LOOKBACK sessions before days[0]. Returns are
     log returns; volatility in percent a year, from the VIX close or else the benchmark's realised
     21-session volatility, as vix_source says. Breadth counts `stocks` with a 50-session mean.
     """
     names = panel.symbols.tolist()
-    asked = (panel.sessions >= first) & (panel.sessions <= last)
+    asked = np.isin(panel.sessions, days)
     if benchmark not in names:
         return _frame(panel.sessions[:0], benchmark, {})
     row = names.index(benchmark)

@@ -49,20 +49,19 @@ PREDICTIONS: dict[str, pl.DataType] = {
 def predict(
     panel: Panel,
     exchange: Calendar,
-    first: np.datetime64,
-    last: np.datetime64,
+    days: np.ndarray,
     horizons: tuple[int, ...],
     models: tuple[Model, ...] = MODELS,
 ) -> pl.DataFrame:
-    """Every model's price, direction and time-to-hit predictions for decision days first..last.
+    """Every model's price, direction and time-to-hit predictions for the decision days `days`.
 
     panel: history on the exchange's sessions from `lookback(max(horizons))` sessions before
-    `first` through `last`, holding only rows known at the end of each day. Symbols with fewer
-    than MIN_RETURNS returns, or that do not move, are not predicted.
+    days[0] through days[-1] (datetime64[D]), holding only rows known at the end of each day.
+    Symbols with fewer than MIN_RETURNS returns, or that do not move, are not predicted.
     Returns a frame with the columns of PREDICTIONS, one row per model, kind, symbol, day, horizon.
     """
     statistics = as_of_statistics(panel)
-    asked = (panel.sessions >= first) & (panel.sessions <= last)
+    asked = np.isin(panel.sessions, days)
     eligible = np.isfinite(panel.close) & np.isfinite(statistics.sigma) & asked[None, :]
     rows, columns = np.nonzero(eligible)
     if not len(rows):

@@ -52,16 +52,19 @@ def resolve(
     predictions: pl.DataFrame,
     panel: Panel,
     exchange: Calendar,
-    first: np.datetime64,
-    last: np.datetime64,
+    days: np.ndarray,
+    opens: np.datetime64,
     expire_after: int,
+    restate: bool = False,
 ) -> pl.DataFrame:
-    """Outcomes that became known at the end of one of the days first..last.
+    """Outcomes that became known at the end of one of the trading days `days` (datetime64[D]).
 
     predictions: rows of one exchange with the columns of forecasts.PREDICTIONS. panel: bars on the
-    exchange's sessions from the earliest decision day through `last`, as known at the end of `last`.
-    A prediction whose bar is still missing `expire_after` sessions after its due day has expired.
-    Returns the columns of OUTCOMES; predictions that are still pending have no row.
+    exchange's sessions from the earliest decision day through days[-1], as known at its end.
+    opens: first calendar day whose news belongs to days[0]; other closed days belong to the next.
+    restate: also give what was known before `opens`, as of days[0], because bars or actions were
+    corrected then. A prediction whose bar is still missing `expire_after` sessions after its due
+    day has expired. Returns the columns of OUTCOMES; pending predictions have no row.
     """
     predictions = predictions.filter(
         pl.col("symbol").is_in(panel.symbols.tolist())
@@ -73,8 +76,12 @@ def resolve(
         _resolve_horizon(group, panel, exchange, expire_after)
         for _, group in predictions.group_by("horizon", maintain_order=True)
     )
-    resolved = resolved.filter(pl.col("resolved_day").is_between(first, last))
-    return _score(resolved)
+    known = resolved["resolved_day"].to_numpy().astype("datetime64[D]")
+    chosen = (known <= days[-1]) & ((known >= opens) | restate)
+    resolved_day = days[np.searchsorted(days, known[chosen])]
+    return _score(
+        resolved.filter(chosen).with_columns(pl.Series("resolved_day", resolved_day).cast(pl.Date))
+    )
 
 
 def _resolve_horizon(

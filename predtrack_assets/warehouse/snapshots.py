@@ -21,11 +21,13 @@ class Epoch:
     """Consecutive days during which no bar or action became known late.
 
     Within an epoch what was known at the end of day D is what was known at the end of the epoch,
-    cut at D: so one read serves all its days. days: sorted datetime64[D], not empty. touched:
-    first trading day that late rows known on the epoch's first day speak about, or None.
+    cut at D: so one read serves all its days. days: sorted datetime64[D], not empty. opens: the
+    calendar day after the last trading day before; news since then belongs to the first day.
+    touched: first trading day that late rows known on that day speak about, or None.
     """
 
     days: np.ndarray
+    opens: date
     touched: date | None = None
 
     @property
@@ -42,14 +44,17 @@ class Epoch:
         return as_of(self.last)
 
 
-def market_epochs(transaction: Transaction, days: np.ndarray) -> list[Epoch]:
-    """Epochs of `days` divided by bars and actions that became known after their own day."""
+def market_epochs(transaction: Transaction, days: np.ndarray, opens: date) -> list[Epoch]:
+    """Epochs of `days` divided by bars and actions that became known after their own day.
+
+    opens: of the first epoch; a correction seen on a Saturday belongs to Monday.
+    """
     if not len(days):
         return []
     ends = as_of_array(days)
     late = transaction.read(
         queries.LATE_KNOWLEDGE,
-        after=as_of(days[0].item() - timedelta(days=1)),
+        after=as_of(opens - timedelta(days=1)),
         until=as_of(days[-1].item()),
     ).sort("knowledge_time")
     known = late["knowledge_time"].dt.replace_time_zone(None).to_numpy()
@@ -60,7 +65,10 @@ def market_epochs(transaction: Transaction, days: np.ndarray) -> list[Epoch]:
         .agg(pl.col("trading_day").min())
         .iter_rows()
     )
-    return [Epoch(part, touched.get(start)) for start, part in _split(days, np.unique(position))]
+    return [
+        Epoch(part, _day_after(days, start) if start else opens, touched.get(start))
+        for start, part in _split(days, np.unique(position))
+    ]
 
 
 def outcome_epochs(transaction: Transaction, days: np.ndarray) -> list[Epoch]:
@@ -71,7 +79,12 @@ def outcome_epochs(transaction: Transaction, days: np.ndarray) -> list[Epoch]:
         "resolved_day"
     ].to_numpy()
     breaks = np.unique(np.searchsorted(days, late.astype("datetime64[D]")))
-    return [Epoch(part) for _, part in _split(days, breaks)]
+    return [Epoch(part, part[0].item()) for _, part in _split(days, breaks)]
+
+
+def _day_after(days: np.ndarray, index: int) -> date:
+    """The calendar day after the one that precedes days[index]."""
+    return (days[index - 1] + 1).item()
 
 
 def _split(days: np.ndarray, breaks: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:

@@ -1,0 +1,195 @@
+"""Running the asset graph on a test's database, and comparing what it left there."""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from collections.abc import Iterator, Sequence
+from datetime import date
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import polars as pl
+import psycopg
+from psycopg import sql
+
+from predtrack_assets.assets import accuracy, forecasts, market, models, outcomes
+from predtrack_assets.partitions import Window
+from predtrack_assets.warehouse.urls import database_name, with_database
+from predtrack_assets.warehouse.warehouse import Warehouse
+
+ASSETS = dg.load_assets_from_modules([market, models, forecasts, outcomes, accuracy])
+STAGES = ("market", "models", "forecasts", "accuracy", "deployment")
+
+# Identities, clocks and run ids differ between runs by nature; requests are logged per run.
+INCIDENTAL = {"recorded_at", "fetched_at", "run_id"}
+LOGS = {"market.fetch_log"}
+
+Rows = dict[str, list[tuple[Any, ...]]]
+Counts = dict[str, dict[str, int]]
+
+
+def run(
+    url: str,
+    first: date,
+    last: date,
+    select: Sequence[str] | None = None,
+    *,
+    raise_on_error: bool = True,
+) -> dg.ExecuteInProcessResult:
+    """Materialize the daily assets, or those named schema/table, for [first, last] in one run."""
+    chosen = (
+        dg.AssetSelection.assets(*select)
+        if select
+        else dg.AssetSelection.all()
+        - dg.AssetSelection.assets("market/universe_members", "models/model_registry")
+    )
+    return dg.materialize(
+        ASSETS,
+        selection=chosen,
+        resources={"warehouse": Warehouse(url=url)},
+        tags={
+            "dagster/asset_partition_range_start": first.isoformat(),
+            "dagster/asset_partition_range_end": last.isoformat(),
+        },
+        instance=dg.DagsterInstance.ephemeral(),
+        raise_on_error=raise_on_error,
+    )
+
+
+def run_reference(url: str) -> None:
+    """Materialize what has no days: universes and registered models."""
+    dg.materialize(
+        ASSETS,
+        selection=dg.AssetSelection.assets("market/universe_members", "models/model_registry"),
+        resources={"warehouse": Warehouse(url=url)},
+    )
+
+
+def run_day_by_day(url: str, first: date, last: date, select: Sequence[str] | None = None) -> None:
+    """The same as `run`, one run per trading day."""
+    for day in trading_days(first, last):
+        run(url, day, day, select)
+
+
+def trading_days(first: date, last: date) -> list[date]:
+    """The days of the default exchanges in [first, last]."""
+    return Window(first, last).days.tolist()
+
+
+def counts(result: dg.ExecuteInProcessResult) -> Counts:
+    """rows_* metadata of each asset that was materialized."""
+    return {
+        event.asset_key.to_user_string(): {
+            name.removeprefix("rows_"): int(value.value)
+            for name, value in event.materialization.metadata.items()
+            if name.startswith("rows_")
+        }
+        for event in result.get_asset_materialization_events()
+    }
+
+
+def changed(result: dg.ExecuteInProcessResult) -> Counts:
+    """The assets that report a row inserted, updated, deleted or in conflict."""
+    quiet = {"unchanged"}
+    return {
+        asset: count
+        for asset, count in counts(result).items()
+        if any(n for name, n in count.items() if name not in quiet)
+    }
+
+
+def contents(url: str) -> Rows:
+    """Every row of every table, without identities and clocks of the run, sorted."""
+    with psycopg.connect(url) as connection:
+        columns = connection.execute(
+            "SELECT table_schema || '.' || table_name, array_agg(column_name::text ORDER BY"
+            " ordinal_position) FROM information_schema.columns JOIN information_schema.tables"
+            " USING (table_schema, table_name) WHERE table_schema = ANY(%s)"
+            " AND table_type = 'BASE TABLE' AND is_identity = 'NO'"
+            " AND column_name <> ALL(%s) GROUP BY 1 ORDER BY 1",
+            [list(STAGES), list(INCIDENTAL)],
+        ).fetchall()
+        return {
+            table: sorted(
+                connection.execute(
+                    sql.SQL("SELECT {} FROM {}").format(
+                        sql.SQL(", ").join(
+                            sql.SQL("{}::text").format(sql.Identifier(c)) for c in names
+                        ),
+                        sql.Identifier(*table.split(".")),
+                    )
+                ).fetchall(),
+                key=repr,
+            )
+            for table, names in columns
+            if table not in LOGS
+        }
+
+
+def covered_days(url: str) -> set[tuple[str, str, date]]:
+    """(source, symbol, day) that fetches have asked for with success."""
+    with psycopg.connect(url) as connection:
+        return set(
+            connection.execute(
+                "SELECT source, symbol, day::date FROM market.fetch_log,"
+                " generate_series(first_day, last_day, '1 day') day WHERE status <> 'failed'"
+            )
+        )
+
+
+def differences(left: Rows, right: Rows) -> dict[str, tuple[list[Any], list[Any]]]:
+    """Per table the first rows that only one side has; empty when the sides are equal."""
+    result = {}
+    for table in sorted(left.keys() | right.keys()):
+        a, b = left.get(table, []), right.get(table, [])
+        if a != b:
+            only_a, only_b = set(a) - set(b), set(b) - set(a)
+            result[table] = (sorted(only_a, key=repr)[:3], sorted(only_b, key=repr)[:3])
+    return result
+
+
+def frame(url: str, query: str, *parameters: Any) -> pl.DataFrame:
+    """Rows of a query with %s parameters."""
+    with psycopg.connect(url) as connection:
+        cursor = connection.execute(query, parameters)
+        names = [c.name for c in cursor.description or []]
+        rows = cursor.fetchall()
+    return pl.DataFrame(rows, schema=names, orient="row", infer_schema_length=None)
+
+
+def execute(url: str, statement: str, *parameters: Any) -> None:
+    """One statement, committed."""
+    with psycopg.connect(url) as connection:
+        connection.execute(statement, parameters)
+
+
+@contextlib.contextmanager
+def copy_of(url: str) -> Iterator[str]:
+    """URL of a copy of a database that nobody is connected to; dropped afterwards."""
+    name = f"predtrack_copy_{uuid.uuid4().hex[:12]}"
+    create = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+        sql.Identifier(name), sql.Identifier(database_name(url))
+    )
+    with psycopg.connect(with_database(url, "postgres"), autocommit=True) as connection:
+        connection.execute(create)
+        yield with_database(url, name)
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def random_walk(days: np.ndarray, seed: int, start: float = 50.0) -> pl.DataFrame:
+    """date, open, high, low, close, volume of a seeded random walk on `days`, as traded."""
+    random = np.random.default_rng(seed)
+    close = start * np.exp(np.cumsum(random.normal(0, 0.02, len(days))))
+    opened = close * np.exp(random.normal(0, 0.005, len(days)))
+    return pl.DataFrame(
+        {
+            "date": days,
+            "open": opened,
+            "high": np.maximum(opened, close) * np.exp(np.abs(random.normal(0, 0.01, len(days)))),
+            "low": np.minimum(opened, close) * np.exp(-np.abs(random.normal(0, 0.01, len(days)))),
+            "close": close,
+            "volume": random.integers(1_000, 9_000, len(days)).astype(float),
+        }
+    ).with_columns(pl.col("date").cast(pl.Date))
