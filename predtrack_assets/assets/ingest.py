@@ -9,6 +9,7 @@ from datetime import date, timedelta
 
 import polars as pl
 
+from predtrack_assets.domain.actions import ACTIONS, LOOKBACK
 from predtrack_assets.domain.bars import SYMBOL_PATTERN, screen
 from predtrack_assets.domain.calendar import as_of_array, calendar
 from predtrack_assets.settings import Settings
@@ -17,8 +18,6 @@ from predtrack_assets.sources.routing import routes
 from predtrack_assets.warehouse import queries, tables
 from predtrack_assets.warehouse.snapshots import sessions_before
 from predtrack_assets.warehouse.warehouse import Transaction, Written
-
-CONTEXT = timedelta(days=30)  # how far back the bar before the window may lie
 
 
 @dataclass
@@ -127,7 +126,7 @@ def _store(
     listed = routes(names)
     exchanges = {name: calendar(name) for name in listed["exchange"].unique().to_list()}
     previous = transaction.read(
-        queries.LAST_CLOSES, symbols=names, before=first, since=first - CONTEXT
+        queries.LAST_CLOSES, symbols=names, before=first, since=first - LOOKBACK
     )
     screened = screen(
         batch.bars,
@@ -135,7 +134,7 @@ def _store(
         sessions={name: market.sessions for name, market in exchanges.items()},
         last_complete=last,
         previous=previous,
-        actions=batch.actions,
+        actions=pl.concat([_actions_before(transaction, names, first), batch.actions]),
         max_jump=settings.max_jump,
     )
     source_name = pl.lit(source.name).alias("source")
@@ -159,6 +158,21 @@ def _store(
     log = batch.fetches.with_columns(source_name, pl.lit(run_id).alias("run_id"))
     transaction.append(tables.FETCH_LOG, log)
     _count(report, screened.accepted, rejects, batch.fetches)
+
+
+def _actions_before(transaction: Transaction, symbols: list[str], first: date) -> pl.DataFrame:
+    """Stored actions between the last bar before the window and the window, as ACTIONS.
+
+    An ex-date may have no bar of its own; its action then explains the step into the window.
+    """
+    stored = transaction.read(
+        queries.ACTIONS_AS_OF,
+        symbols=symbols,
+        first=first - LOOKBACK,
+        last=first - timedelta(days=1),
+        as_of=transaction.now,
+    )
+    return stored.with_columns(inferred=pl.lit(False)).cast(dict(ACTIONS))
 
 
 def _knowledge_times(bars: pl.DataFrame, listed: pl.DataFrame, delay: timedelta) -> pl.DataFrame:

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from predtrack_assets.domain.actions import PRICES, total_returns
+from predtrack_assets.domain.actions import LOOKBACK, PRICES, total_returns
 
 BARS = pl.Schema(
     {
@@ -86,7 +86,8 @@ def screen(
     An accepted bar is suspect with flag 'jump' when abs(total log return) from the previous
     accepted close, after the actions between, exceeds `max_jump`; with 'stale' when nothing traded
     and all four prices repeat that close (indices and fx have no volume, so never). The previous
-    close of a symbol's first bar comes from `previous`; thus a range gives what its days give.
+    close of a symbol's first bar comes from `previous`; one more than LOOKBACK days ago is not
+    compared with. Thus a range gives what its days give.
 
     An open or close outside [low, high] by at most 1e-6 of it is clipped; a missing volume of an
     index or a currency is 0.
@@ -218,11 +219,13 @@ def _flag(
         ],
         how="diagonal",
     )
-    jump = pl.col("log_return").abs() > max_jump
+    near = pl.col("trading_day") - pl.col("trading_day").shift(1).over("symbol") <= LOOKBACK
+    jump = (pl.col("log_return").abs() > max_jump) & pl.col("near")
     repeats = pl.all_horizontal(pl.col(c) == pl.col("prev_close") for c in PRICES)
-    stale = (pl.col("volume") == 0) & repeats & ~pl.col("kind").is_in(_NO_VOLUME)
+    stale = (pl.col("volume") == 0) & repeats & pl.col("near") & ~pl.col("kind").is_in(_NO_VOLUME)
     return (
         total_returns(history, actions)
+        .with_columns(near.alias("near"))
         .filter(pl.col("is_new"))
         .with_columns(
             pl.when(jump).then(pl.lit("jump")).when(stale).then(pl.lit("stale")).alias("flag")
