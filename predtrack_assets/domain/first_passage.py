@@ -12,6 +12,13 @@ def normal_cdf(x: np.ndarray) -> np.ndarray:
     return ndtr(x)
 
 
+def log_normal_cdf(x: np.ndarray) -> np.ndarray:
+    """Logarithm of the standard normal distribution function."""
+    from scipy.special import log_ndtr
+
+    return log_ndtr(x)
+
+
 def hit_probability(
     log_distance: np.ndarray,
     sigma: np.ndarray,
@@ -28,7 +35,8 @@ def hit_probability(
     toward = np.sign(log_distance) * drift
     scale = sigma * np.sqrt(sessions)
     direct = normal_cdf((-b + toward * sessions) / scale)
-    reflected = np.exp(2 * toward * b / sigma**2) * normal_cdf((-b - toward * sessions) / scale)
+    # In logarithms: with a drift large beside sigma the two factors are infinite and zero.
+    reflected = np.exp(2 * toward * b / sigma**2 + log_normal_cdf((-b - toward * sessions) / scale))
     return np.clip(np.where(b == 0, 1.0, direct + reflected), 0.0, 1.0)
 
 
