@@ -46,7 +46,8 @@ def build_panel(bars: pl.DataFrame, actions: pl.DataFrame, sessions: np.ndarray)
     """Lay out bars and actions on `sessions`.
 
     bars: symbol, trading_day, high, low, close, known_day. actions: symbol, ex_date, kind, value.
-    Rows outside `sessions` are left out; symbols are those of the bars.
+    Rows outside `sessions` are left out; symbols are those of the bars. An action on a closed day
+    counts on the session after it, several on one session together.
     """
     symbols = bars["symbol"].unique().sort()
     index = pl.DataFrame({"symbol": symbols, "row": np.arange(len(symbols))}).with_columns(
@@ -55,14 +56,15 @@ def build_panel(bars: pl.DataFrame, actions: pl.DataFrame, sessions: np.ndarray)
     shape = (len(symbols), len(sessions))
 
     def place(frame: pl.DataFrame, day: str) -> tuple[pl.DataFrame, np.ndarray, np.ndarray]:
-        frame = frame.join(index, on="symbol", how="inner")
-        days = frame[day].to_numpy().astype("datetime64[D]")
-        column = np.searchsorted(sessions, days)
+        frame = frame.join(index, on="symbol", how="inner", maintain_order="left")
+        column = np.searchsorted(sessions, frame[day].to_numpy().astype("datetime64[D]"))
         inside = column < len(sessions)
-        inside[inside] = sessions[column[inside]] == days[inside]
         return frame.filter(pl.Series(inside)), frame["row"].to_numpy()[inside], column[inside]
 
-    placed, row, column = place(bars, "trading_day")
+    on_session = bars.filter(
+        pl.col("trading_day").is_in(pl.Series(sessions).cast(pl.Date).implode())
+    )
+    placed, row, column = place(on_session, "trading_day")
     matrices = {}
     for name in ("high", "low", "close"):
         matrices[name] = np.full(shape, np.nan)
@@ -71,9 +73,10 @@ def build_panel(bars: pl.DataFrame, actions: pl.DataFrame, sessions: np.ndarray)
     known[row, column] = placed["known_day"].to_numpy().astype("datetime64[D]")
 
     split, dividend = np.ones(shape), np.zeros(shape)
-    for kind, matrix in (("split", split), ("dividend", dividend)):
-        of_kind, row, column = place(actions.filter(pl.col("kind") == kind), "ex_date")
-        matrix[row, column] = of_kind["value"].to_numpy()
+    for kind, matrix, combine in (("split", split, np.multiply), ("dividend", dividend, np.add)):
+        of_kind = actions.filter(pl.col("kind") == kind).sort("symbol", "ex_date")
+        of_kind, row, column = place(of_kind, "ex_date")
+        combine.at(matrix, (row, column), of_kind["value"].to_numpy())
     return Panel(
         symbols.to_numpy(), sessions, **matrices, split=split, dividend=dividend, known_day=known
     )
