@@ -59,6 +59,33 @@ def is_empty_cell(table: Table) -> Query:
     )
 
 
+def current_in_cells(table: Table) -> Query:
+    """Key and values of the latest revisions in the temporary table `cells` (symbol, first, last).
+
+    Without parameters, because ADBC then reads by COPY, in half the time.
+    """
+    names = {
+        "table": sql.Identifier(table.schema, table.name),
+        "day": sql.Identifier(table.day),
+        "columns": sql.SQL(", ").join(map(sql.Identifier, (*table.key, *table.values))),
+        "key": sql.SQL(", ").join(map(sql.Identifier, table.key)),
+        "backward": sql.SQL(", ").join(
+            sql.SQL("{} DESC").format(sql.Identifier(c)) for c in (*table.key, "knowledge_time")
+        ),
+    }
+    return Query(
+        sql.SQL("""
+            SELECT latest.* FROM pg_temp.cells, LATERAL (
+                SELECT DISTINCT ON ({key}) {columns} FROM {table}
+                WHERE symbol = cells.symbol AND {day} BETWEEN cells.first AND cells.last
+                ORDER BY {backward}
+            ) latest
+        """)
+        .format(**names)
+        .as_string()
+    )
+
+
 NOW = Query("SELECT now() AS now")
 
 COLUMN_TYPES = Query("""

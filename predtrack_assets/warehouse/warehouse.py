@@ -175,12 +175,17 @@ class Transaction:
         self._lock(table)
         if self._window_is_empty(table, frame) and not (seen and self._was_asked(table, frame)):
             return self._ingest(table, frame)
+        asked = len(frame)
+        if seen:  # what is stored already need not travel
+            frame = self._not_current(table, frame)
+            if frame.is_empty():
+                return Written(unchanged=asked)
         self._stage(table, frame)
         statement = queries.REVISE_SEEN if seen else queries.REVISE
         parameters: dict[str, Any] = {"seen": seen} if seen else {}
         counts = self._count(statement, {**_names(table), **_revision_names(table)}, **parameters)
         inserted, updated, conflicting = counts
-        rest = len(frame) - inserted - updated - conflicting
+        rest = asked - inserted - updated - conflicting
         return Written(inserted, updated, 0, rest, conflicting)
 
     def withdraw_missing_actions(
@@ -235,6 +240,23 @@ class Transaction:
 
     def _was_asked(self, table: Table, frame: pl.DataFrame) -> bool:
         return not self.read(queries.NEVER_ASKED, **_extent(table, frame)).item()
+
+    def _not_current(self, table: Table, frame: pl.DataFrame) -> pl.DataFrame:
+        """The rows of `frame` that differ from the latest revision or have none."""
+        day = pl.col(table.day)
+        cells = frame.group_by("symbol").agg(first=day.min(), last=day.max())
+        self._execute("DROP TABLE IF EXISTS pg_temp.cells")
+        self._execute("CREATE TEMP TABLE cells (symbol text, first date, last date) ON COMMIT DROP")
+        self._cursor.adbc_ingest("cells", cells.to_arrow(), mode="append", temporary=True)
+        self._execute("ANALYZE pg_temp.cells")
+        current = self.read(queries.current_in_cells(table))
+        return self._conform(table, frame).join(
+            current,
+            on=[*table.key, *table.values],
+            how="anti",
+            nulls_equal=True,
+            maintain_order="left",
+        )
 
     def _ingest(self, table: Table, frame: pl.DataFrame) -> Written:
         rows = self._conform(table, frame).to_arrow()
