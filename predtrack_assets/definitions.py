@@ -17,14 +17,24 @@ from predtrack_assets.warehouse.warehouse import Warehouse
 
 
 def build_definitions(**overrides: Any) -> dg.Definitions:
-    """The definitions; keyword arguments replace those of dg.Definitions, as tests do."""
+    """The definitions; keyword arguments replace those of dg.Definitions, as tests do.
+
+    Raises ValueError when the allow-list of schedules and sensors names one that does not exist.
+    """
     settings = get_settings()
+    schedules, sensors = build_schedules(settings.schedules), build_sensors(settings.schedules)
+    known = {schedule.name for schedule in schedules} | {sensor.name for sensor in sensors}
+    unknown = sorted(set(settings.schedules) - known)
+    if unknown:
+        raise ValueError(
+            f"PREDTRACK_SCHEDULES names {', '.join(unknown)}; there are {', '.join(sorted(known))}"
+        )
     parts: dict[str, Any] = {
         "assets": dg.load_assets_from_modules([market, models, forecasts, outcomes, accuracy]),
         "asset_checks": CHECKS,
         "jobs": JOBS,
-        "schedules": build_schedules(settings.schedules),
-        "sensors": build_sensors(settings.schedules),
+        "schedules": schedules,
+        "sensors": sensors,
         "resources": {"warehouse": Warehouse()},
         "executor": dg.in_process_executor,
         "loggers": {"console": dg.colored_console_logger, "progress": progress_logger},

@@ -28,13 +28,13 @@ TIMES = {
 def request_for(tick: datetime) -> dg.RunRequest | dg.SkipReason:
     """The run for the day before `tick` (aware, UTC), or why there is none."""
     day = (tick - timedelta(days=1)).date().isoformat()
-    if not TRADING_DAYS.has_partition_key(day, current_time=tick):
+    if not TRADING_DAYS.has_partition_key(day):
         return dg.SkipReason(f"{day} is not a trading day on any configured exchange")
     return dg.RunRequest(run_key=day, partition_key=day)
 
 
 def build_schedules(allowed: Collection[str]) -> list[dg.ScheduleDefinition]:
-    """The schedules, running from the start where `allowed` names them. ValueError: unknown name."""
+    """The schedules, running from the start where `allowed` names them."""
     names = {f"{name}_schedule": name for name in TIMES}
     return [_build(schedule, name, schedule in allowed) for schedule, name in names.items()]
 

@@ -1,0 +1,51 @@
+"""Jobs: they load, and together they cover the graph."""
+
+from __future__ import annotations
+
+import dagster as dg
+import pytest
+
+from predtrack_assets.automation.jobs import JOBS
+from predtrack_assets.definitions import build_definitions
+
+DEFINITIONS = build_definitions()
+CHAIN = ["decision", "validation", "calibration", "symbol_accuracy"]
+
+
+def assets_of(job: str) -> set[str]:
+    layer = DEFINITIONS.resolve_job_def(job).asset_layer
+    return {key.to_user_string() for key in layer.selected_asset_keys}
+
+
+@pytest.mark.parametrize("job", [job.name for job in JOBS])
+def test_every_job_loads_and_selects_something(job: str) -> None:
+    assert assets_of(job)
+
+
+def test_the_scheduled_parts_make_up_the_daily_job_without_overlap() -> None:
+    parts = [assets_of(job) for job in CHAIN]
+    assert set.union(*parts) == assets_of("daily")
+    assert sum(len(part) for part in parts) == len(assets_of("daily"))
+
+
+def test_reference_and_daily_make_up_the_graph() -> None:
+    every = {key.to_user_string() for key in DEFINITIONS.resolve_asset_graph().get_all_asset_keys()}
+    assert assets_of("reference") | assets_of("daily") == every
+    assert not assets_of("reference") & assets_of("daily")
+
+
+def test_the_daily_job_has_days_and_the_reference_job_has_none() -> None:
+    assert isinstance(
+        DEFINITIONS.resolve_job_def("daily").partitions_def, dg.TimeWindowPartitionsDefinition
+    )
+    assert DEFINITIONS.resolve_job_def("reference").partitions_def is None
+
+
+def test_parts_of_the_chain_never_wait_for_a_later_part() -> None:
+    graph = DEFINITIONS.resolve_asset_graph()
+    position = {asset: number for number, job in enumerate(CHAIN) for asset in assets_of(job)}
+    for key in graph.get_all_asset_keys():
+        here = position.get(key.to_user_string())
+        for parent in graph.get(key).parent_keys:
+            before = position.get(parent.to_user_string(), -1)
+            assert here is None or before <= here, (parent, key)

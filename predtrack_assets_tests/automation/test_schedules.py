@@ -1,0 +1,105 @@
+"""Schedules: when they tick, which day they then ask for, and who starts them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import pytest
+
+from predtrack_assets.automation.schedules import build_schedules, request_for
+from predtrack_assets.definitions import build_definitions
+
+REPOSITORY = build_definitions().get_repository_def()
+CRON = {
+    "decision_schedule": ("decision", "30 0 * * *"),
+    "validation_schedule": ("validation", "0 11 * * *"),
+    "calibration_schedule": ("calibration", "0 12 * * *"),
+    "symbol_accuracy_schedule": ("symbol_accuracy", "30 12 * * *"),
+}
+
+
+def utc(*moment: int) -> datetime:
+    return datetime(*moment, tzinfo=UTC)
+
+
+def tick(schedule: dg.ScheduleDefinition, moment: datetime) -> dg.RunRequest | str:
+    """The one request of a tick, or why there is none."""
+    context = dg.build_schedule_context(scheduled_execution_time=moment, repository_def=REPOSITORY)
+    data = schedule.evaluate_tick(context)
+    if data.skip_message:
+        return data.skip_message
+    (request,) = data.run_requests or []
+    return request
+
+
+def test_the_chain_ticks_at_its_hours_in_utc() -> None:
+    built = {schedule.name: schedule for schedule in build_schedules(())}
+    assert {name: (s.job_name, s.cron_schedule) for name, s in built.items()} == CRON
+    assert {schedule.execution_timezone for schedule in built.values()} == {"UTC"}
+
+
+@pytest.mark.parametrize("schedule", build_schedules(()), ids=lambda schedule: schedule.name)
+@pytest.mark.parametrize(
+    ("tick_day", "partition"),
+    [
+        (utc(2024, 3, 6), "2024-03-05"),
+        (utc(2024, 3, 9), "2024-03-08"),  # Saturday: Friday's
+        (utc(2024, 3, 12), "2024-03-11"),  # the first session after New York's clocks changed
+        (utc(2024, 11, 5), "2024-11-04"),  # and after they changed back
+    ],
+)
+def test_a_tick_asks_for_the_day_before(
+    schedule: dg.ScheduleDefinition, tick_day: datetime, partition: str
+) -> None:
+    minute, hour = (int(part) for part in str(schedule.cron_schedule).split()[:2])
+    request = tick(schedule, tick_day + timedelta(hours=hour, minutes=minute))
+    assert isinstance(request, dg.RunRequest)
+    assert request.partition_key == partition
+    assert request.run_key == partition, "one run per day, however often the tick is repeated"
+
+
+@pytest.mark.parametrize(
+    ("moment", "closed"),
+    [
+        (utc(2024, 3, 10, 0, 30), "2024-03-09"),  # Sunday: Saturday's
+        (utc(2024, 3, 11, 0, 30), "2024-03-10"),
+        (utc(2024, 3, 30, 0, 30), "2024-03-29"),  # Good Friday
+        (utc(2024, 12, 26, 11, 0), "2024-12-25"),
+    ],
+)
+def test_a_closed_day_is_skipped_by_name(moment: datetime, closed: str) -> None:
+    answer = request_for(moment)
+    assert isinstance(answer, dg.SkipReason)
+    assert closed in str(answer.skip_message)
+
+
+def test_a_tick_starts_a_run_that_its_job_accepts() -> None:
+    definitions = build_definitions()
+    for schedule in definitions.schedules or []:
+        assert isinstance(schedule, dg.ScheduleDefinition)
+        job = definitions.resolve_job_def(schedule.job_name)
+        assert job.partitions_def is not None
+        assert job.partitions_def.has_partition_key("2024-03-05")
+
+
+def test_nothing_starts_by_itself() -> None:
+    assert {s.default_status for s in build_schedules(())} == {dg.DefaultScheduleStatus.STOPPED}
+
+
+def test_the_allow_list_starts_what_it_names_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREDTRACK_SCHEDULES", "decision_schedule, run_failure_sensor")
+    built = build_definitions()
+    automatic = [*(built.schedules or []), *(built.sensors or [])]
+    running = {item.name for item in automatic if item.default_status.value == "RUNNING"}
+    assert running == {"decision_schedule", "run_failure_sensor"}
+
+
+def test_an_unknown_name_in_the_allow_list_is_refused_with_the_known_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PREDTRACK_SCHEDULES", "decision_schedule,decison_schedule")
+    with pytest.raises(ValueError, match="names decison_schedule; there are") as refusal:
+        build_definitions()
+    for name in [*CRON, "run_failure_sensor"]:
+        assert name in str(refusal.value)
