@@ -68,7 +68,11 @@ CREATE VIEW forecasts.prediction_status AS
     LEFT JOIN forecasts.outcomes_current o USING (trading_day, symbol, model_id, kind, horizon)
     UNION ALL
     SELECT NULL, model_id, kind, symbol, trading_day, horizon, NULL, 'skipped', reason
-    FROM forecasts.skipped_predictions;
+    FROM forecasts.skipped_predictions s
+    WHERE NOT EXISTS (  -- once refused, written since
+        SELECT FROM forecasts.predictions p
+        WHERE (p.trading_day, p.symbol, p.model_id, p.kind, p.horizon)
+            = (s.trading_day, s.symbol, s.model_id, s.kind, s.horizon));
 COMMENT ON VIEW forecasts.prediction_status IS 'Every prediction in exactly one of pending, validated, expired, skipped.';
 
 CREATE VIEW forecasts.price_predictions AS
