@@ -54,10 +54,15 @@ def result_table(report: RunReport) -> Table:
     for name, metadata in report.materialized.items():
         step = name.replace("/", "__")
         seconds = report.seconds.get(step, report.seconds.get("prices"))
-        counts = (metadata.get(f"rows_{what}", 0) for what in ("inserted", "updated", "deleted", "unchanged"))
+        counts = (
+            metadata.get(f"rows_{what}", 0)
+            for what in ("inserted", "updated", "deleted", "unchanged")
+        )
         shared = name == "market/corporate_actions"
         table.add_row(
-            name, *(f"{count:,}" for count in counts), "" if shared or not seconds else f"{seconds:.1f}"
+            name,
+            *(f"{count:,}" for count in counts),
+            "" if shared or not seconds else f"{seconds:.1f}",
         )
     return table
 
@@ -78,18 +83,26 @@ def explain(report: RunReport, console: Console) -> int:
             console.print("Quarantined: nothing")
     troubled = prices.get("most_troubled")
     if isinstance(troubled, Mapping) and troubled:
-        console.print("Most troubled: " + ", ".join(f"{s} ({n:,} bars)" for s, n in troubled.items()))
+        console.print(
+            "Most troubled: " + ", ".join(f"{s} ({n:,} bars)" for s, n in troubled.items())
+        )
     for check in report.failed_checks:
         console.print(f"[yellow]Check did not pass[/]: {check}")
     for step, error in report.failed.items():
         console.print(f"[red]{step} failed[/]: {error}")
     if not report.success:
-        console.print("Nothing of a failed step was stored. Mend the cause and run the same command again.")
+        console.print(
+            "Nothing of a failed step was stored. Mend the cause and run the same command again."
+        )
         return FAILED
     failures = prices.get("failures")
-    missed = {k: v for k, v in failures.items() if k != "EMPTY"} if isinstance(failures, Mapping) else {}
+    missed = (
+        {k: v for k, v in failures.items() if k != "EMPTY"} if isinstance(failures, Mapping) else {}
+    )
     if missed:
-        console.print("Some symbols are missing; market.fetch_log says why. Run the same command again.")
+        console.print(
+            "Some symbols are missing; market.fetch_log says why. Run the same command again."
+        )
         return PARTIAL
     if report.rows_changed == 0:
         console.print("No row changed: everything asked for was already there.")

@@ -19,8 +19,8 @@ from rich.console import Console
 from predtrack_assets.clock import utc_now
 from predtrack_assets.settings import Settings, get_settings
 from predtrack_assets.sources.base import SourceError
+from predtrack_assets.warehouse.binaries import ServerError
 from predtrack_assets.warehouse.migrate import MigrationError
-from predtrack_assets.warehouse.server import ServerError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -30,8 +30,12 @@ app = typer.Typer(
     "Start with `predtrack demo`, then `predtrack dev` opens the Dagster UI. Your own prices: "
     "`predtrack backfill --from 2020-01-02 --to 2020-12-31 --file prices.parquet`.",
 )
-db = typer.Typer(no_args_is_help=True, help="The database: embedded unless PREDTRACK_DATABASE_URL is set.")
-universe = typer.Typer(no_args_is_help=True, help="Which symbols are fetched: dated index membership.")
+db = typer.Typer(
+    no_args_is_help=True, help="The database: embedded unless PREDTRACK_DATABASE_URL is set."
+)
+universe = typer.Typer(
+    no_args_is_help=True, help="Which symbols are fetched: dated index membership."
+)
 app.add_typer(db, name="db")
 app.add_typer(universe, name="universe")
 
@@ -58,7 +62,9 @@ def _one_sentence() -> Iterator[None]:
     except ValidationError as error:
         for fault in error.errors():
             name = "PREDTRACK_" + "_".join(str(part) for part in fault["loc"]).upper()
-            ERRORS.print(f"[red]{name.replace('PREDTRACK_PREDTRACK', 'PREDTRACK')}[/]: {fault['msg']}")
+            ERRORS.print(
+                f"[red]{name.replace('PREDTRACK_PREDTRACK', 'PREDTRACK')}[/]: {fault['msg']}"
+            )
         sys.exit(FAILED)
     except (ServerError, MigrationError, SourceError, ValueError) as error:
         ERRORS.print(f"[red]{error}[/]", markup=True)
@@ -149,17 +155,26 @@ def gaps(home: Home = None) -> None:
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def dev(context: typer.Context, home: Home = None) -> None:
-    """Start the database and `dagster dev`; further options go to the latter (--port 3001)."""
+    """Start the database and `dagster dev`; further options go to the latter (--port 3001).
+
+    Without PREDTRACK_SOURCE, runs started in the UI take the source that the stored data came from.
+    """
     settings = _configure(home)
-    from predtrack_assets.automation.runs import prepare
+    from predtrack_assets.automation.runs import prepare, stored_source
     from predtrack_assets.settings import PROJECT_ROOT
 
     prepare(settings)
+    if "PREDTRACK_SOURCE" not in os.environ and (source := stored_source()):
+        os.environ["PREDTRACK_SOURCE"] = source
+        typer.echo(
+            f"Runs take prices from {source}, like the stored data; PREDTRACK_SOURCE changes it."
+        )
     command = [str(Path(sys.executable).with_name("dagster")), "dev", *context.args]
     if not {"-w", "--workspace", "-m"} & set(context.args):
         command += ["--workspace", str(PROJECT_ROOT / "workspace.yaml")]
+    os.environ.setdefault("PYTHONWARNINGS", "ignore:Function `dev_command`")
     try:
-        sys.exit(subprocess.run(command, check=False).returncode)
+        sys.exit(subprocess.run(command, check=False, cwd=os.environ["DAGSTER_HOME"]).returncode)
     except KeyboardInterrupt:
         sys.exit(0)
 
@@ -181,7 +196,9 @@ def db_stop(home: Home = None) -> None:
     settings = _configure(home)
     server = EmbeddedServer(settings.home)
     if settings.database_url:
-        raise ValueError("the database is the one of PREDTRACK_DATABASE_URL; it is not ours to stop")
+        raise ValueError(
+            "the database is the one of PREDTRACK_DATABASE_URL; it is not ours to stop"
+        )
     if not server.is_running():
         typer.echo("not running")
         return
@@ -251,7 +268,9 @@ def universe_load(
     settings = _configure(home)
     membership = read_membership(file)
     prepare(settings)
-    rows = replace_universe(Warehouse(url=_running_url(get_settings())), name, membership, file.name)
+    rows = replace_universe(
+        Warehouse(url=_running_url(get_settings())), name, membership, file.name
+    )
     typer.echo(f"{name}: {rows} memberships of {membership['symbol'].n_unique()} symbols")
 
 
@@ -267,7 +286,9 @@ def _running_url(settings: Settings) -> str:
 def _require_schema(settings: Settings) -> None:
     from predtrack_assets.warehouse.migrate import status as migrations
 
-    pending = [m.name for m in migrations(_running_url(settings), settings.sql_dir) if m.state == "pending"]
+    pending = [
+        m.name for m in migrations(_running_url(settings), settings.sql_dir) if m.state == "pending"
+    ]
     if pending:
         raise ValueError("the schema is not up to date: `predtrack db migrate` brings it there")
 

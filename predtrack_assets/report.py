@@ -19,8 +19,9 @@ UNKNOWN = "-"
 
 
 def row_counts(warehouse: Warehouse) -> dict[str, int]:
-    """Rows per table."""
-    return dict(warehouse.read(queries.row_counts()).iter_rows())
+    """Rows per table, in the order of the graph."""
+    counts = dict(warehouse.read(queries.row_counts()).iter_rows())
+    return {str(table): counts[str(table)] for table in queries.COUNTED_TABLES}
 
 
 def overall_scores(warehouse: Warehouse) -> pl.DataFrame:
@@ -106,8 +107,8 @@ def coverage_line(warehouse: Warehouse, scores: pl.DataFrame) -> str:
     parts = ", ".join(
         f"{statuses.get(s, 0):,} {s}" for s in ("validated", "pending", "expired", "skipped")
     )
-    due = scores["due"].sum() if len(scores) else 0
-    share = f"; {scores['n'].sum() / due:.2%} of those due are validated" if due else ""
+    due, validated = (int(scores[c].sum()) if len(scores) else 0 for c in ("due", "n"))
+    share = f"; {validated / due:.2%} of those due are validated" if due else ""
     return f"Predictions: {parts}{share}."
 
 

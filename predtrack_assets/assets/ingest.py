@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -75,9 +76,9 @@ def ingest(
     if last < first:
         return report
     for asked, start in _requests(transaction, source, settings, symbols, first, last):
-        for batch in source.fetch(asked, start, last):
-            _store(transaction, source, settings, batch, start, last, run_id, report)
-            report.symbols_asked += len(batch.fetches)
+        for judged in _ahead(_judged(transaction, source, settings, asked, start, last)):
+            _store(transaction, source, judged, start, last, run_id, report)
+            report.symbols_asked += len(judged.fetches)
             say(
                 f"{report.symbols_asked} of {len(symbols)} symbols, {report.bars.inserted:,} new bars"
             )
@@ -111,53 +112,86 @@ def _requests(
     return [(asked, start) for asked, start in requests if asked]
 
 
-def _store(
+@dataclass(frozen=True)
+class _Judged:
+    """A batch ready to be stored: frames in the columns of their tables."""
+
+    bars: pl.DataFrame
+    actions: pl.DataFrame
+    rejects: pl.DataFrame
+    fetches: pl.DataFrame
+
+
+def _judged(
     transaction: Transaction,
     source: PriceSource,
     settings: Settings,
-    batch: Batch,
+    symbols: list[str],
+    first: date,
+    last: date,
+) -> Iterator[_Judged]:
+    """Fetch and screen, batch by batch. Reads here, so that iterating needs no database."""
+    previous = transaction.read(
+        queries.LAST_CLOSES, symbols=symbols, before=first, since=first - LOOKBACK
+    )
+    before = _actions_before(transaction, symbols, first)
+    source_name = pl.lit(source.name).alias("source")
+
+    def judge(batch: Batch) -> _Judged:
+        listed = routes(batch.fetches["symbol"])
+        exchanges = listed["exchange"].unique().to_list()
+        screened = screen(
+            batch.bars,
+            routes=listed,
+            sessions={name: calendar(name).sessions for name in exchanges},
+            last_complete=last,
+            previous=previous,
+            actions=pl.concat([before, batch.actions]),
+            max_jump=settings.max_jump,
+        )
+        known = _knowledge_times(screened.accepted, listed, source.publication_delay)
+        ex_day_ends = pl.Series("knowledge_time", as_of_array(batch.actions["ex_date"].to_numpy()))
+        rejects = pl.concat([batch.rejects, screened.rejects])
+        return _Judged(
+            known.with_columns(source_name),
+            batch.actions.with_columns(source_name, ex_day_ends.dt.replace_time_zone("UTC")),
+            rejects.with_columns(source_name),
+            batch.fetches.with_columns(source_name),
+        )
+
+    return map(judge, source.fetch(symbols, first, last))
+
+
+def _ahead(batches: Iterator[_Judged]) -> Iterator[_Judged]:
+    """The same, each made in a thread while the one before it is being stored."""
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        upcoming = thread.submit(next, batches, None)
+        while (batch := upcoming.result()) is not None:
+            upcoming = thread.submit(next, batches, None)
+            yield batch
+
+
+def _store(
+    transaction: Transaction,
+    source: PriceSource,
+    judged: _Judged,
     first: date,
     last: date,
     run_id: str,
     report: IngestReport,
 ) -> None:
-    """Judge one batch and write its bars, actions, refusals and log."""
-    names = batch.fetches["symbol"].to_list()
-    listed = routes(names)
-    exchanges = {name: calendar(name) for name in listed["exchange"].unique().to_list()}
-    previous = transaction.read(
-        queries.LAST_CLOSES, symbols=names, before=first, since=first - LOOKBACK
-    )
-    screened = screen(
-        batch.bars,
-        routes=listed,
-        sessions={name: market.sessions for name, market in exchanges.items()},
-        last_complete=last,
-        previous=previous,
-        actions=pl.concat([_actions_before(transaction, names, first), batch.actions]),
-        max_jump=settings.max_jump,
-    )
-    source_name = pl.lit(source.name).alias("source")
-    known = _knowledge_times(screened.accepted, listed, source.publication_delay)
-    bars = known.with_columns(source_name)
-    report.bars += transaction.revise(tables.MARKET_DATA, bars, seen=transaction.now)
-
-    ex_dates = batch.actions["ex_date"].to_numpy()
-    actions = batch.actions.with_columns(
-        source_name, pl.Series("knowledge_time", as_of_array(ex_dates)).dt.replace_time_zone("UTC")
-    )
-    report.actions += transaction.revise(tables.CORPORATE_ACTIONS, actions, seen=transaction.now)
-    answered = batch.fetches.filter(pl.col("status") == "ok")["symbol"].to_list()
+    """Write one batch: its bars, actions, refusals and log."""
+    seen = transaction.now
+    report.bars += transaction.revise(tables.MARKET_DATA, judged.bars, seen)
+    report.actions += transaction.revise(tables.CORPORATE_ACTIONS, judged.actions, seen)
+    answered = judged.fetches.filter(pl.col("status") == "ok")["symbol"].to_list()
     withdrawn = transaction.withdraw_missing_actions(
-        batch.actions, answered, first, last, source.name
+        judged.actions, answered, first, last, source.name
     )
     report.actions += Written(deleted=withdrawn)
-
-    rejects = pl.concat([batch.rejects, screened.rejects]).with_columns(source_name)
-    transaction.append(tables.QUARANTINE, rejects.unique())
-    log = batch.fetches.with_columns(source_name, pl.lit(run_id).alias("run_id"))
-    transaction.append(tables.FETCH_LOG, log)
-    _count(report, screened.accepted, rejects, batch.fetches)
+    transaction.append(tables.QUARANTINE, judged.rejects.unique())
+    transaction.append(tables.FETCH_LOG, judged.fetches.with_columns(run_id=pl.lit(run_id)))
+    _count(report, judged.bars, judged.rejects, judged.fetches)
 
 
 def _actions_before(transaction: Transaction, symbols: list[str], first: date) -> pl.DataFrame:

@@ -49,7 +49,9 @@ def universe_members(warehouse: Warehouse) -> dg.MaterializeResult:
     code_version="1",
     pool="prices",
 )
-def prices(context: dg.AssetExecutionContext, warehouse: Warehouse):
+def prices(
+    context: dg.AssetExecutionContext, warehouse: Warehouse
+) -> Iterator[dg.MaterializeResult]:
     """Fetch the window from the configured source, screen every bar, store what is new or changed."""
     settings = get_settings()
     asked = window(context)
@@ -76,7 +78,7 @@ def prices(context: dg.AssetExecutionContext, warehouse: Warehouse):
     yield report.actions.as_result(asset_key=["market", "corporate_actions"])
 
 
-def _metadata(report: IngestReport) -> dict[str, object]:
+def _metadata(report: IngestReport) -> dict[str, Any]:
     return {
         "symbols_asked": report.symbols_asked,
         "symbols_already_covered": report.symbols_covered,

@@ -55,7 +55,8 @@ def _resolve_group(
     )
     if open_.is_empty():
         return Written()
-    panel = read_panel(transaction, symbols, exchange, open_["trading_day"].min(), epoch)
+    earliest: date = open_["trading_day"][0]
+    panel = read_panel(transaction, symbols, exchange, earliest, epoch)
     resolved = resolve(
         open_,
         panel,

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dagster as dg
 
-REFERENCE = dg.AssetSelection.keys(["market", "universe_members"], ["models", "model_registry"])
-DECISION = dg.AssetSelection.groups("market") | dg.AssetSelection.keys(["forecasts", "predictions"])
-VALIDATION = dg.AssetSelection.keys(["forecasts", "outcomes"])
-CALIBRATION = dg.AssetSelection.keys(
+REFERENCE = dg.AssetSelection.assets(["market", "universe_members"], ["models", "model_registry"])
+DECISION = dg.AssetSelection.groups("market") | dg.AssetSelection.assets(
+    ["forecasts", "predictions"]
+)
+VALIDATION = dg.AssetSelection.assets(["forecasts", "outcomes"])
+CALIBRATION = dg.AssetSelection.assets(
     ["accuracy", "calibration_metrics"], ["accuracy", "calibration_summary"]
 )
-SYMBOLS = dg.AssetSelection.keys(
+SYMBOLS = dg.AssetSelection.assets(
     ["accuracy", "symbol_accuracy"], ["accuracy", "error_distribution"]
 )
 

@@ -54,9 +54,13 @@ class ProgressHandler(logging.Handler):
         self._console.print(f"  {mark} {time.monotonic() - self._started:6.1f} s  {step}")
 
 
-@dg.logger(description="Progress for people, on standard error.")
-def progress_logger(init_context: dg.InitLoggerContext) -> logging.Logger:
+def _progress_logger(init_context: dg.InitLoggerContext) -> logging.Logger:
     """A logger with nothing but a ProgressHandler."""
     logger = logging.Logger("predtrack.progress", level=logging.INFO)
     logger.addHandler(ProgressHandler())
     return logger
+
+
+progress_logger = dg.LoggerDefinition(
+    _progress_logger, description="Progress for people, on standard error."
+)

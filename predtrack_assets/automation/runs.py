@@ -9,20 +9,16 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 import dagster as dg
-import numpy as np
 
 from predtrack_assets.automation.jobs import REFERENCE
+from predtrack_assets.dagster_storage import EVENT_VARIABLES
 from predtrack_assets.partitions import TRADING_DAYS, Window
 from predtrack_assets.settings import PROJECT_ROOT, Settings
+from predtrack_assets.warehouse import queries
 from predtrack_assets.warehouse.migrate import migrate
 from predtrack_assets.warehouse.server import dagster_url, database_url, ensure_database
 from predtrack_assets.warehouse.urls import normalise
-
-# Without these, a range run writes several events per asset and day, each on a new connection.
-EVENT_VARIABLES = {
-    "DAGSTER_EVENT_BATCH_SIZE": "1000",
-    "DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS": "true",
-}
+from predtrack_assets.warehouse.warehouse import Warehouse
 
 
 def prepare(settings: Settings) -> list[str]:
@@ -47,6 +43,12 @@ def prepare(settings: Settings) -> list[str]:
     return applied
 
 
+def stored_source() -> str | None:
+    """The source of what is stored, if it is one that needs nothing more to be named."""
+    stored = Warehouse().read(queries.SOURCES)["source"].to_list()
+    return stored[0] if stored in (["sample"], ["simulated"]) else None
+
+
 def last_complete_day(now: date) -> date:
     """The last trading day that has ended by `now` (a UTC date)."""
     days = Window(date.min, now - timedelta(days=1)).days
@@ -60,7 +62,9 @@ def trading_window(first: date, last: date, today: date) -> Window:
     if last < first:
         raise ValueError(f"--from {first} lies after --to {last}")
     if first < start:
-        raise ValueError(f"{first} lies before the first trading day {start}; see PREDTRACK_FIRST_DAY")
+        raise ValueError(
+            f"{first} lies before the first trading day {start}; see PREDTRACK_FIRST_DAY"
+        )
     if last > newest:
         raise ValueError(f"{last} is not complete yet; the last complete trading day is {newest}")
     days = Window(first, last).days
@@ -75,14 +79,14 @@ def selection_of(names: Sequence[str], defs: dg.Definitions) -> dg.AssetSelectio
     Raises ValueError that lists the known names.
     """
     keys = defs.resolve_all_asset_keys()
-    chosen = dg.AssetSelection.keys()
+    chosen: list[dg.AssetKey] = []
     for name in names:
         found = [k for k in keys if name in (k.path[-1], "/".join(k.path), k.path[0])]
         if not found:
             known = ", ".join(sorted("/".join(k.path) for k in keys))
             raise ValueError(f"there is no asset {name!r}; known are {known}")
-        chosen = chosen | dg.AssetSelection.keys(*found)
-    return chosen.required_multi_asset_neighbors()
+        chosen += found
+    return dg.AssetSelection.assets(*chosen).required_multi_asset_neighbors()
 
 
 @dataclass
@@ -158,8 +162,3 @@ def _execute(
         if not check.passed:
             report.failed_checks.append(f"{'/'.join(check.asset_key.path)}: {check.check_name}")
     return report
-
-
-def days_in(asked: Window) -> int:
-    """Number of trading days of a window."""
-    return int(np.size(asked.days))

@@ -8,9 +8,7 @@ from predtrack_assets.warehouse import queries, tables
 from predtrack_assets.warehouse.warehouse import Warehouse
 
 
-def replace_universe(
-    warehouse: Warehouse, name: str, membership: pl.DataFrame, source: str
-) -> int:
+def replace_universe(warehouse: Warehouse, name: str, membership: pl.DataFrame, source: str) -> int:
     """Make `membership` (symbol, start_date, end_date) the members of universe `name`; rows stored."""
     rows = membership.with_columns(universe=pl.lit(name), source=pl.lit(source))
     with warehouse.transaction() as transaction:

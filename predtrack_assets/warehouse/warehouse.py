@@ -289,8 +289,9 @@ class Transaction:
         self._cursor.execute(sql.SQL(statement).format(**names or {}).as_string())
 
     def _modify(self, statement: str, names: dict[str, sql.Composable], **parameters: Any) -> int:
-        counted = f"WITH changed AS ({statement} RETURNING 1) SELECT count(*) FROM changed"
-        return self._count(counted, names, **parameters)[0]
+        counted = "WITH changed AS ({statement} RETURNING 1) SELECT count(*) FROM changed"
+        change = sql.SQL(statement).format(**names)
+        return self._count(counted, {"statement": change}, **parameters)[0]
 
     def _count(
         self, statement: str, names: dict[str, sql.Composable], **parameters: Any
