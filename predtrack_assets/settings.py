@@ -68,7 +68,9 @@ class Settings(BaseSettings):
     simulated_symbols: int = Field(50, ge=1, description="Symbols of source 'simulated'.")
     simulated_seed: int = Field(7, description="Seed of source 'simulated'.")
 
-    horizons: Annotated[tuple[int, ...], CommaList] = Field((1, 5, 21), description="Forecast horizons in sessions.")
+    horizons: Annotated[tuple[int, ...], CommaList] = Field(
+        (1, 5, 21), description="Forecast horizons in sessions."
+    )
     predict_baselines: bool = Field(
         True, description="Also store no_change, drift and climatology as predictions."
     )
@@ -83,7 +85,9 @@ class Settings(BaseSettings):
     @field_validator("exchanges", "horizons", "schedules", mode="before")
     @classmethod
     def _split_commas(cls, value: object) -> object:
-        return [v.strip() for v in value.split(",") if v.strip()] if isinstance(value, str) else value
+        return (
+            [v.strip() for v in value.split(",") if v.strip()] if isinstance(value, str) else value
+        )
 
     @field_validator("home", "sql_dir", "file")
     @classmethod

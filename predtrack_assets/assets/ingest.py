@@ -206,7 +206,7 @@ def _actions_before(transaction: Transaction, symbols: list[str], first: date) -
         last=first - timedelta(days=1),
         as_of=transaction.now,
     )
-    return stored.with_columns(inferred=pl.lit(False)).cast(dict(ACTIONS))
+    return stored.with_columns(inferred=pl.lit(False)).cast(ACTIONS)
 
 
 def _knowledge_times(bars: pl.DataFrame, listed: pl.DataFrame, delay: timedelta) -> pl.DataFrame:

@@ -1,5 +1,8 @@
 """Market stage: bars, corporate actions and the market's condition."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import dagster as dg
 import polars as pl
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import polars as pl
 
@@ -169,7 +171,7 @@ def refuse_incoherent(predictions: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataF
     numbers = [n for n, dtype in PREDICTIONS.items() if dtype == pl.Float64()]
     quantiles = list(QUANTILE_NAMES)
     disordered = pl.any_horizontal(
-        pl.col(a) > pl.col(b) for a, b in zip(quantiles, quantiles[1:], strict=False)
+        pl.col(a) > pl.col(b) for a, b in pairwise(quantiles)
     )
     probabilities = ("confidence", "climatology", "p_within_band")
     prices = ("reference_price", "sigma", "predicted_price", "target_price", "predicted_days")

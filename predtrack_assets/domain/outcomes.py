@@ -1,4 +1,4 @@
-"""What came of predictions: resolved on the day they fall due, in the share basis of the day they were made."""
+"""What came of predictions: resolved when they fall due, in the shares of the day they were made."""
 
 from __future__ import annotations
 
