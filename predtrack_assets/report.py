@@ -13,9 +13,11 @@ from rich.table import Table
 from predtrack_assets.domain.calendar import as_of
 from predtrack_assets.domain.calibration import calibration_summary
 from predtrack_assets.warehouse import queries
-from predtrack_assets.warehouse.warehouse import Warehouse
+from predtrack_assets.warehouse.gaps import gap_report
+from predtrack_assets.warehouse.warehouse import READER, Warehouse
 
 UNKNOWN = "-"
+GAPS_SHOWN = 40
 
 
 def row_counts(warehouse: Warehouse) -> dict[str, int]:
@@ -60,6 +62,27 @@ def faults_table(warehouse: Warehouse) -> RenderableType:
     for flag, rows, symbols in warehouse.read(queries.SUSPECT_FLAGS).iter_rows():
         table.add_row("kept, suspect", flag, f"{rows:,}", str(symbols))
     return table if table.row_count else "No data faults."
+
+
+def gaps_table(warehouse: Warehouse) -> RenderableType:
+    """Sessions without a bar between a symbol's first and last bar, longest gaps first."""
+    span = warehouse.read(queries.SPAN).row(0, named=True)
+    if span["last"] is None:
+        return "No market data yet."
+    with warehouse.transaction(READER) as transaction:
+        found = gap_report(transaction, span["first"], span["last"])
+    if found.is_empty():
+        return f"No gaps: {span_line(warehouse)}"
+    symbols = found["symbol"].n_unique()
+    title = f"{found['sessions'].sum():,} sessions missing in {len(found):,} gaps of {symbols} symbols"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for column in ("symbol", "exchange", "first missing", "last missing"):
+        table.add_column(column)
+    table.add_column("sessions", justify="right")
+    for row in found.head(GAPS_SHOWN).iter_rows():
+        table.add_row(*(str(value) for value in row))
+    more = len(found) - GAPS_SHOWN
+    return Group(table, f"... and {more:,} shorter ones.") if more > 0 else table
 
 
 def scores_table(scores: pl.DataFrame) -> RenderableType:
