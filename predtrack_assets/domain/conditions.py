@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from predtrack_assets.domain.history import daily_returns, forward_returns
+from predtrack_assets.domain.history import daily_returns, forward_returns, shift
 from predtrack_assets.domain.panel import Panel
 
 LOOKBACK = 70
@@ -74,10 +74,7 @@ def _frame(days: np.ndarray, benchmark: str, columns: dict[str, np.ndarray]) -> 
 
 
 def _backward(panel: Panel, sessions: int) -> np.ndarray:
-    forward = forward_returns(panel, sessions)
-    result = np.full_like(forward, np.nan)
-    result[:, sessions:] = forward[:, : forward.shape[1] - sessions]
-    return result
+    return shift(forward_returns(panel, sessions), sessions)
 
 
 def _mean_close(panel: Panel) -> np.ndarray:

@@ -48,9 +48,10 @@ class Statistics:
         return 2 * (self.momentum > 0).astype(np.int8) + (self.reversal > 0).astype(np.int8)
 
 
-def _shift(matrix: np.ndarray, k: int) -> np.ndarray:
+def shift(matrix: np.ndarray, k: int) -> np.ndarray:
+    """Columns moved k to the right, NaN before them."""
     shifted = np.full_like(matrix, np.nan)
-    shifted[:, k:] = matrix[:, : matrix.shape[1] - k]
+    shifted[:, k:] = matrix[:, : max(matrix.shape[1] - k, 0)]
     return shifted
 
 
@@ -96,8 +97,8 @@ def as_of_statistics(panel: Panel) -> Statistics:
     return Statistics(
         sigma=sigma,
         drift=drift,
-        momentum=_shift(forward_returns(panel, 21), 21),
-        reversal=_shift(forward_returns(panel, 5), 5),
+        momentum=shift(forward_returns(panel, 21), 21),
+        reversal=shift(forward_returns(panel, 5), 5),
     )
 
 
