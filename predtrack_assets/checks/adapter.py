@@ -78,7 +78,10 @@ def _validate(rules: Sequence[Rule], frame: pl.DataFrame) -> Iterator[tuple[str,
     # SUMMARY and BASIC drop the rows that failed.
     wanted = {"result_format": "COMPLETE", "unexpected_index_column_names": [index]}
     for result in batch.validate(suite, result_format=wanted).results:
-        name = result.expectation_config.meta["check"]
+        configuration = result.expectation_config
+        assert configuration is not None
+        assert configuration.meta is not None
+        name = configuration.meta["check"]
         _raise_exception_of(name, result.exception_info)
         yield name, result
 

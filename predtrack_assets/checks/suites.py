@@ -1,38 +1,12 @@
 """The checks of every table: which rules hold for its profile, and which of them block."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-
 import dagster as dg
 
 from predtrack_assets.checks import profiles
-from predtrack_assets.checks.adapter import evaluate
-from predtrack_assets.checks.profiles import ProfileOf, every_day, period_ends, reports
-from predtrack_assets.checks.rules import Rule, at_most, none, structural
-from predtrack_assets.partitions import window
+from predtrack_assets.checks.factory import Suite, build_check
+from predtrack_assets.checks.profiles import every_day, period_ends, reports
+from predtrack_assets.checks.rules import BETWEEN, Rule, at_most, none, structural
 from predtrack_assets.warehouse import accuracy_profiles, tables
-from predtrack_assets.warehouse.tables import Table
-from predtrack_assets.warehouse.warehouse import Warehouse
-
-
-@dataclass(frozen=True)
-class Suite:
-    """The rules of one table and the profile that they look at.
-
-    daily: whether the profile has a row per trading day of the run's window. after: assets that
-    the profile also reads and that the checks therefore wait for.
-    """
-
-    table: Table
-    profile: ProfileOf
-    rules: tuple[Rule, ...]
-    daily: bool = True
-    after: tuple[dg.AssetKey, ...] = ()
-
-    @property
-    def asset(self) -> dg.AssetKey:
-        return dg.AssetKey([self.table.schema, self.table.name])
-
 
 MISSING = structural(
     "day_missing", "no_missing_days", "Every trading day that must have rows has some."
@@ -50,8 +24,12 @@ REPORTS = (
     DUPLICATES,
     NON_FINITE,
     look_ahead("No report was written before the last day it speaks about was over."),
-    none("wrong_period", "period_is_whole", "Periods begin 29 days, or on the first of the month, before their end."),
-)  # fmt: skip
+    none(
+        "wrong_period",
+        "period_is_whole",
+        "Periods begin 29 days, or on the first of the month, before their end.",
+    ),
+)
 
 SUITES = (
     Suite(
@@ -62,8 +40,12 @@ SUITES = (
             none("reversed", "start_before_end", "No membership ends before it begins."),
             none("overlapping", "no_overlaps", "No symbol is a member twice at the same time."),
             none("malformed", "symbols_well_formed", "Symbols are written as vendors write them."),
-            Rule("has_members", "Every universe has members today.",
-                 "expect_column_values_to_be_between", {"column": "members", "min_value": 1}),
+            Rule(
+                "has_members",
+                "Every universe has members today.",
+                BETWEEN,
+                {"column": "members", "min_value": 1},
+            ),
         ),
         daily=False,
     ),
@@ -71,20 +53,56 @@ SUITES = (
         tables.MARKET_DATA,
         profiles.market_data,
         (
-            structural("day_missing", "no_missing_days",
-                       "On no session between their first and last bars are all symbols without one."),
+            structural(
+                "day_missing",
+                "no_missing_days",
+                "On no session between their first and last bars are all symbols without one.",
+            ),
             DUPLICATES,
             NON_FINITE,
-            look_ahead("No bar was known before its session closed, or recorded before it was known."),
-            none("missing", "no_gaps", "Symbols have a bar on every session between their first and last."),
-            none("unregistered", "symbols_registered", "Every bar's symbol is registered with an exchange."),
-            none("off_session", "only_sessions", "Every bar's day is a session of the symbol's exchange."),
+            look_ahead(
+                "No bar was known before its session closed, or recorded before it was known."
+            ),
+            none(
+                "missing",
+                "no_gaps",
+                "Symbols have a bar on every session between their first and last.",
+            ),
+            none(
+                "unregistered",
+                "symbols_registered",
+                "Every bar's symbol is registered with an exchange.",
+            ),
+            none(
+                "off_session",
+                "only_sessions",
+                "Every bar's day is a session of the symbol's exchange.",
+            ),
             none("disordered", "low_to_high", "Open and close lie between low and high."),
             none("not_positive", "positive_prices", "Prices are positive, volume is not negative."),
-            at_most(0.2, "suspect_share", "few_suspect", "But for one, at most a fifth of a day's bars is suspect."),
-            at_most(0.2, "quarantined_share", "few_quarantined", "But for one, at most a fifth of a day's bars was refused."),
-            at_most(0.2, "ended_share", "few_symbols_end", "But for one, at most a fifth of the symbols ends on one day."),
-            none("fetches_failed", "every_symbol_fetched", "The latest request for each symbol was answered."),
+            at_most(
+                0.2,
+                "suspect_share",
+                "few_suspect",
+                "But for one, at most a fifth of a day's bars is suspect.",
+            ),
+            at_most(
+                0.2,
+                "quarantined_share",
+                "few_quarantined",
+                "But for one, at most a fifth of a day's bars was refused.",
+            ),
+            at_most(
+                0.2,
+                "ended_share",
+                "few_symbols_end",
+                "But for one, at most a fifth of the symbols ends on one day.",
+            ),
+            none(
+                "fetches_failed",
+                "every_symbol_fetched",
+                "The latest request for each symbol was answered.",
+            ),
         ),
     ),
     Suite(
@@ -93,25 +111,57 @@ SUITES = (
         (
             DUPLICATES,
             NON_FINITE,
-            look_ahead("No action was recorded before it was known, or inferred before the prices were."),
+            look_ahead(
+                "No action was recorded before it was known, or inferred before the prices were."
+            ),
             none("not_positive", "positive_values", "Splits and dividends are above zero."),
-            none("off_session", "only_sessions", "Every ex-date is a session of the symbol's exchange."),
-            none("extreme_splits", "plausible_splits", "Splits are between 1 for 1000 and 1000 for 1."),
-            none("dividends_above_price", "dividends_below_price", "No dividend is above the close of its ex-date."),
+            none(
+                "off_session",
+                "only_sessions",
+                "Every ex-date is a session of the symbol's exchange.",
+            ),
+            none(
+                "extreme_splits",
+                "plausible_splits",
+                "Splits are between 1 for 1000 and 1000 for 1.",
+            ),
+            none(
+                "dividends_above_price",
+                "dividends_below_price",
+                "No dividend is above the close of its ex-date.",
+            ),
         ),
     ),
     Suite(
         tables.MARKET_CONDITIONS,
         profiles.market_conditions,
         (
-            structural("missing", "no_missing_days", "Every day whose benchmark bar was known has a condition."),
+            structural(
+                "missing",
+                "no_missing_days",
+                "Every day whose benchmark bar was known has a condition.",
+            ),
             DUPLICATES,
             NON_FINITE,
             look_ahead("No condition was written before its day was over."),
-            none("extreme_returns", "plausible_returns", "The benchmark moves less than 25 % a day."),
-            none("extreme_volatility", "plausible_volatility", "Volatility is between 3 and 150 % a year."),
-            none("unexplained_volatility", "volatility_explained", "A volatility level has a category and a source."),
-            none("unfounded_breadth", "breadth_founded", "Breadth is given exactly when symbols were counted."),
+            none(
+                "extreme_returns", "plausible_returns", "The benchmark moves less than 25 % a day."
+            ),
+            none(
+                "extreme_volatility",
+                "plausible_volatility",
+                "Volatility is between 3 and 150 % a year.",
+            ),
+            none(
+                "unexplained_volatility",
+                "volatility_explained",
+                "A volatility level has a category and a source.",
+            ),
+            none(
+                "unfounded_breadth",
+                "breadth_founded",
+                "Breadth is given exactly when symbols were counted.",
+            ),
         ),
     ),
     Suite(
@@ -120,8 +170,14 @@ SUITES = (
         (
             DUPLICATES,
             look_ahead("No model was trained on days after it was registered."),
-            none("unknown_kinds", "kinds_known", "Models predict price, direction or time to a hit."),
-            none("undescribed", "models_described", "Every model has a description and its parameters."),
+            none(
+                "unknown_kinds", "kinds_known", "Models predict price, direction or time to a hit."
+            ),
+            none(
+                "undescribed",
+                "models_described",
+                "Every model has a description and its parameters.",
+            ),
         ),
         daily=False,
     ),
@@ -129,19 +185,48 @@ SUITES = (
         tables.PREDICTIONS,
         profiles.predictions,
         (
-            structural("day_missing", "no_missing_days", "Something is predicted on every day that symbols could be."),
+            structural(
+                "day_missing",
+                "no_missing_days",
+                "Something is predicted on every day that symbols could be.",
+            ),
             DUPLICATES,
             NON_FINITE,
-            look_ahead("Decided at 24:00 UTC of the day about a later one, by a model trained on earlier ones;"
-                       " 'live' only if committed before the outcome could be known."),
-            structural("unknown_prices", "reference_price_was_known", "The reference price is a close known at as_of."),
-            none("wrong_due_day", "due_after_horizon", "The due day is `horizon` sessions after the decision day."),
-            none("unregistered", "models_registered", "Every model that predicts is in the registry."),
+            look_ahead(
+                "Decided at 24:00 UTC of the day about a later one, by a model trained on earlier ones;"
+                " 'live' only if committed before the outcome could be known."
+            ),
+            structural(
+                "unknown_prices",
+                "reference_price_was_known",
+                "The reference price is a close known at as_of.",
+            ),
+            none(
+                "wrong_due_day",
+                "due_after_horizon",
+                "The due day is `horizon` sessions after the decision day.",
+            ),
+            none(
+                "unregistered", "models_registered", "Every model that predicts is in the registry."
+            ),
             none("impossible_probability", "probabilities", "Probabilities lie between 0 and 1."),
             none("disordered_quantiles", "quantiles_ordered", "Quantiles do not cross."),
-            none("extreme_prices", "plausible_prices", "Predicted prices are within ten times the reference price."),
-            none("unsaid", "every_symbol_predicted", "Every symbol with four months of bars is predicted."),
-            at_most(0.01, "skipped_share", "few_skipped", "At most 1 % of a day's predictions was refused."),
+            none(
+                "extreme_prices",
+                "plausible_prices",
+                "Predicted prices are within ten times the reference price.",
+            ),
+            none(
+                "unsaid",
+                "every_symbol_predicted",
+                "Every symbol with four months of bars is predicted.",
+            ),
+            at_most(
+                0.01,
+                "skipped_share",
+                "few_skipped",
+                "At most 1 % of a day's predictions was refused.",
+            ),
         ),
     ),
     Suite(
@@ -150,12 +235,35 @@ SUITES = (
         (
             DUPLICATES,
             NON_FINITE,
-            look_ahead("No outcome was known before its day was over, or before it fell due unless by a hit."),
-            none("unresolved", "nothing_overdue", "What fell due has ended once the time to expire is over."),
-            none("unsaid", "outcomes_of_predictions", "Every outcome is that of a prediction in the ledger."),
-            none("without_result", "validated_has_result", "Exactly the validated outcomes have a result and a score."),
-            none("wrong_score", "score_is_brier", "The score is the squared difference of confidence and event."),
-            at_most(0.05, "expired_share", "few_expired", "At most 5 % of what fell due on a day has expired."),
+            look_ahead(
+                "No outcome was known before its day was over, or before it fell due unless by a hit."
+            ),
+            none(
+                "unresolved",
+                "nothing_overdue",
+                "What fell due has ended once the time to expire is over.",
+            ),
+            none(
+                "unsaid",
+                "outcomes_of_predictions",
+                "Every outcome is that of a prediction in the ledger.",
+            ),
+            none(
+                "without_result",
+                "validated_has_result",
+                "Exactly the validated outcomes have a result and a score.",
+            ),
+            none(
+                "wrong_score",
+                "score_is_brier",
+                "The score is the squared difference of confidence and event.",
+            ),
+            at_most(
+                0.05,
+                "expired_share",
+                "few_expired",
+                "At most 5 % of what fell due on a day has expired.",
+            ),
         ),
     ),
     Suite(
@@ -163,8 +271,16 @@ SUITES = (
         reports(tables.CALIBRATION_METRICS, accuracy_profiles.CALIBRATION_METRICS, every_day),
         (
             *REPORTS,
-            none("inconsistent", "rates_follow_from_counts", "Rates and errors follow from the counts beside them."),
-            none("outside_bucket", "confidence_in_bucket", "Mean confidence lies in its bucket of ten points."),
+            none(
+                "inconsistent",
+                "rates_follow_from_counts",
+                "Rates and errors follow from the counts beside them.",
+            ),
+            none(
+                "outside_bucket",
+                "confidence_in_bucket",
+                "Mean confidence lies in its bucket of ten points.",
+            ),
             none("outside_interval", "rates_in_interval", "Rates lie within their intervals."),
         ),
     ),
@@ -173,10 +289,26 @@ SUITES = (
         reports(tables.CALIBRATION_SUMMARY, accuracy_profiles.CALIBRATION_SUMMARY, every_day),
         (
             *REPORTS,
-            none("unlike_buckets", "buckets_sum_to_n", "The buckets of calibration_metrics add up to n."),
-            none("more_than_due", "coverage_at_most_one", "No more is validated or expired than fell due."),
-            none("outside_interval", "rates_in_interval", "Rates lie within their intervals, n_eff below n."),
-            none("skilful_no_change", "no_skill_in_no_change", "The skill of no_change against itself is 0."),
+            none(
+                "unlike_buckets",
+                "buckets_sum_to_n",
+                "The buckets of calibration_metrics add up to n.",
+            ),
+            none(
+                "more_than_due",
+                "coverage_at_most_one",
+                "No more is validated or expired than fell due.",
+            ),
+            none(
+                "outside_interval",
+                "rates_in_interval",
+                "Rates lie within their intervals, n_eff below n.",
+            ),
+            none(
+                "skilful_no_change",
+                "no_skill_in_no_change",
+                "The skill of no_change against itself is 0.",
+            ),
         ),
         after=(dg.AssetKey(["accuracy", "calibration_metrics"]),),
     ),
@@ -185,46 +317,37 @@ SUITES = (
         reports(tables.SYMBOL_ACCURACY, accuracy_profiles.SYMBOL_ACCURACY, period_ends),
         (
             *REPORTS,
-            none("inconsistent", "rates_follow_from_counts", "Rates follow from the counts beside them."),
-            none("outside_interval", "means_in_interval", "Posterior means lie within their intervals."),
-            none("unregistered", "symbols_registered", "Every symbol is registered with an exchange."),
+            none(
+                "inconsistent",
+                "rates_follow_from_counts",
+                "Rates follow from the counts beside them.",
+            ),
+            none(
+                "outside_interval",
+                "means_in_interval",
+                "Posterior means lie within their intervals.",
+            ),
+            none(
+                "unregistered", "symbols_registered", "Every symbol is registered with an exchange."
+            ),
         ),
     ),
     Suite(
         tables.ERROR_DISTRIBUTION,
-        reports(tables.ERROR_DISTRIBUTION, accuracy_profiles.ERROR_DISTRIBUTION, period_ends, ("price",)),
+        reports(
+            tables.ERROR_DISTRIBUTION, accuracy_profiles.ERROR_DISTRIBUTION, period_ends, ("price",)
+        ),
         (
             *REPORTS,
             none("disordered", "percentiles_ordered", "Percentiles do not cross."),
-            none("impossible", "counts_and_sizes_possible", "Sizes are not negative, outliers no more than the sample."),
+            none(
+                "impossible",
+                "counts_and_sizes_possible",
+                "Sizes are not negative, outliers no more than the sample.",
+            ),
         ),
     ),
-)  # fmt: skip
-
-
-def build_check(suite: Suite) -> dg.AssetChecksDefinition:
-    """All checks of one table in one step, over one profile."""
-
-    @dg.multi_asset_check(
-        name=f"check_{suite.table.name}",
-        specs=[rule.spec(suite.asset, suite.after) for rule in suite.rules],
-        description=f"Checks of {suite.table} over one row per trading day of the run.",
-        can_subset=True,
-    )
-    def check(
-        context: dg.AssetCheckExecutionContext, warehouse: Warehouse
-    ) -> Iterator[dg.AssetCheckResult]:
-        asked = {key.name for key in context.selected_asset_check_keys}
-        rules = [rule for rule in suite.rules if rule.name in asked]
-        with warehouse.transaction("predtrack_reader") as transaction:
-            if context.has_partition_key or context.has_partition_key_range:
-                days = window(context).days
-            else:  # run by hand, for no day in particular
-                days = profiles.recent_days(transaction, suite.table)
-            profile = suite.profile(transaction, days)
-        yield from evaluate(suite.asset, rules, profile)
-
-    return check
+)
 
 
 CHECKS = [build_check(suite) for suite in SUITES]

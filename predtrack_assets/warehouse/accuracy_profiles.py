@@ -29,8 +29,8 @@ CALIBRATION_METRICS = Query("""
            count(*) FILTER (WHERE finite AND (bucket_high <> bucket_low + 10
                OR expected_accuracy NOT BETWEEN bucket_low / 100.0 - 1e-9 AND bucket_high / 100.0 + 1e-9))
                AS outside_bucket,
-           count(*) FILTER (WHERE finite AND actual_accuracy NOT BETWEEN actual_low - 1e-9 AND actual_high + 1e-9)
-               AS outside_interval
+           count(*) FILTER (WHERE finite AND actual_accuracy NOT BETWEEN actual_low - 1e-9
+                            AND actual_high + 1e-9) AS outside_interval
     FROM (
         SELECT *, CASE period WHEN 'monthly' THEN date_trunc('month', period_end)::date
                   ELSE period_end - 29 END AS starts,
