@@ -12,9 +12,13 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 import click
+import dagster as dg
 import psycopg
+from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+    AssetCheckEvaluationPlanned,
+)
 from dagster._serdes import ConfigurableClassData
-from dagster_postgres import DagsterPostgresStorage
+from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
 
 from predtrack_assets.settings import Settings, get_settings
 from predtrack_assets.warehouse.binaries import ServerError
@@ -27,12 +31,36 @@ EVENT_VARIABLES = {
 }
 
 
+class EventLogStorage(PostgresEventLogStorage):
+    """Plans a check once for a run, whatever its number of days.
+
+    Dagster 1.13 gives a check without partitions the partitions of its run: a row per check and
+    day, each with the whole event, that stay "planned" for ever. Ours have no partitions.
+    """
+
+    def store_event(self, event: dg.EventLogEntry) -> None:
+        """Store one event."""
+        planned = event.dagster_event.event_specific_data if event.dagster_event else None
+        if event.dagster_event and isinstance(planned, AssetCheckEvaluationPlanned):
+            once = AssetCheckEvaluationPlanned(
+                asset_key=planned.asset_key, check_name=planned.check_name
+            )
+            event = event._replace(
+                dagster_event=event.dagster_event._replace(event_specific_data=once)
+            )
+        super().store_event(event)
+
+
 class PredtrackDagsterStorage(DagsterPostgresStorage):
     """dagster-postgres storage in the database that `dagster_url` names, created if need be.
 
     Never starts a server. Raises click.ClickException, which every Dagster command prints as one
     line, when there is nothing to connect to.
     """
+
+    def __init__(self, postgres_url: str, inst_data: ConfigurableClassData | None = None) -> None:
+        super().__init__(postgres_url, inst_data=inst_data)
+        self._event_log_storage = EventLogStorage(postgres_url)
 
     @classmethod
     def config_type(cls) -> Mapping[str, Any]:
