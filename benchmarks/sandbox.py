@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,43 +22,32 @@ from predtrack_assets.settings import PROJECT_ROOT
 from predtrack_assets.warehouse.migrate import migrate
 from predtrack_assets.warehouse.server import EmbeddedServer, ensure_database
 
-DAGSTER_ENVIRONMENT = {
-    "DAGSTER_EVENT_BATCH_SIZE": "1000",
-    "DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS": "true",
-    "DAGSTER_DISABLE_TELEMETRY": "yes",
-}
-
 
 @dataclass(frozen=True)
 class Database:
-    """A migrated database with a Dagster instance beside it; environment: settings of its steps."""
+    """A migrated database. settings: the PREDTRACK_ variables of what runs on it."""
 
     url: str
-    dagster_home: Path
-    environment: dict[str, str]
+    settings: dict[str, str]
 
     def step(self, name: str, **options: Any) -> dict[str, Any]:
         """What `benchmarks.steps` answers, from a new process. Raises CalledProcessError."""
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("PREDTRACK_")}
-        environment = {
-            **inherited,
-            **DAGSTER_ENVIRONMENT,
-            **self.environment,
-            "PREDTRACK_DATABASE_URL": self.url,
-            "DAGSTER_HOME": str(self.dagster_home),
-        }
-        command = [sys.executable, "-m", "benchmarks.steps", name, json.dumps(options)]
         done = subprocess.run(
-            command, cwd=PROJECT_ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True
+            [sys.executable, "-m", "benchmarks.steps", name, json.dumps(options)],
+            cwd=PROJECT_ROOT,
+            env={**inherited, **self.settings},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
         )
         return json.loads(done.stdout.splitlines()[-1])
 
-    @contextmanager
-    def connect(self) -> Iterator[psycopg.Connection]:
-        """A connection of the owner, freshly after a checkpoint, so that each starts alike."""
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute("CHECKPOINT")
-            yield connection
+    def connect(self) -> psycopg.Connection:
+        """A connection of the owner, after a checkpoint, so that what follows starts clean."""
+        connection = psycopg.connect(self.url, autocommit=True)
+        connection.execute("CHECKPOINT")
+        return connection
 
 
 class Sandbox:
@@ -69,15 +57,13 @@ class Sandbox:
         self.home = home
         self._server = EmbeddedServer(home)
 
-    def database(self, name: str, **environment: str) -> Database:
-        """A new migrated database; environment: PREDTRACK_ settings of its steps."""
+    def database(self, name: str, **settings: str) -> Database:
+        """A new migrated database with a Dagster storage of its own beside it."""
         url = self._server.url(name)
         ensure_database(url)
         migrate(url, PROJECT_ROOT / "sql")
-        dagster_home = self.home / f"dagster_{name}"
-        dagster_home.mkdir()
-        shutil.copy(PROJECT_ROOT / "dagster.yaml", dagster_home)
-        return Database(url, dagster_home, environment)
+        own = {"PREDTRACK_HOME": str(self.home / name), "PREDTRACK_DATABASE_URL": url}
+        return Database(url, {**own, **settings})
 
 
 @contextmanager

@@ -17,11 +17,12 @@ from typing import Any
 
 import dagster as dg
 
-from predtrack_assets.assets.market import prices
-from predtrack_assets.partitions import TRADING_DAYS, day_asset
+from predtrack_assets.automation.runs import RunReport, prepare, run_window, selection_of
+from predtrack_assets.definitions import build_definitions
+from predtrack_assets.domain.actions import adjust
+from predtrack_assets.partitions import Window, day_asset
 from predtrack_assets.settings import get_settings
 from predtrack_assets.sources.routing import make_source
-from predtrack_assets.warehouse.warehouse import Warehouse
 
 
 def peak_mb() -> float:
@@ -30,15 +31,20 @@ def peak_mb() -> float:
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1)
 
 
-def ingest(first: str, last: str) -> dict[str, Any]:
-    """One Dagster run of the asset market_data over [first, last]."""
-    seconds, result = _run([prices], first, last)
-    written = next(
-        event.materialization.metadata
-        for event in result.get_asset_materialization_events()[:1]
-    )
-    counts = {key: int(value.value) for key, value in written.items() if key.startswith("rows_")}
-    return {"seconds": seconds, "peak_mb": peak_mb(), **counts}
+def ingest(first: str, last: str, checks: bool = False) -> dict[str, Any]:
+    """One run of market_data (and corporate_actions, which the same step brings) over the window.
+
+    checks: also run the asset checks, as `predtrack backfill --select market_data` does.
+    """
+    definitions = build_definitions() if checks else build_definitions(asset_checks=[])
+    seconds, report = _run(definitions, "market_data", first, last)
+    of_checks = [taken for step, taken in report.seconds.items() if step.startswith("check")]
+    return {
+        "seconds": seconds,
+        "changed": report.rows_changed,
+        "checks_s": sum(of_checks),
+        "peak_mb": peak_mb(),
+    }
 
 
 def source(first: str, last: str) -> dict[str, Any]:
@@ -68,16 +74,30 @@ def orchestration(first: str, last: str) -> dict[str, Any]:
     plain = time.perf_counter() - start
     one = day_asset(schema="bench", code_version="1")(upstream)
     two = day_asset(schema="bench", code_version="1", deps=[one])(downstream)
-    seconds, _ = _run([one, two], first, last)
-    days = len(TRADING_DAYS.get_partition_keys_in_range(dg.PartitionKeyRange(first, last)))
-    return {"seconds": seconds, "plain_s": plain, "days": days, "peak_mb": peak_mb()}
+    assets = [*(build_definitions().assets or []), one, two]
+    definitions = build_definitions(assets=assets, asset_checks=[])
+    seconds, _ = _run(definitions, "bench", first, last)
+    return {
+        "seconds": seconds,
+        "plain_s": plain,
+        "days": len(_window(first, last).days),
+        "peak_mb": peak_mb(),
+    }
+
+
+def reads(first: str, last: str) -> dict[str, Any]:
+    """Median seconds of each read as of the window's end, and of the plain SELECT beside it."""
+    from benchmarks.reads import measure
+
+    return {
+        "reads": measure(date.fromisoformat(first), date.fromisoformat(last)),
+        "peak_mb": peak_mb(),
+    }
 
 
 def write_prices(first: str, last: str, path: str) -> dict[str, Any]:
     """The simulated market as a vendor's file: split-adjusted, with adj_close."""
     import pyarrow.parquet as pq
-
-    from predtrack_assets.domain.actions import adjust
 
     start, end = date.fromisoformat(first), date.fromisoformat(last)
     vendor = make_source(get_settings())
@@ -97,28 +117,27 @@ def write_prices(first: str, last: str, path: str) -> dict[str, Any]:
 
 
 def _run(
-    assets: list[dg.AssetsDefinition], first: str, last: str
-) -> tuple[float, dg.ExecuteInProcessResult]:
-    tags = {
-        "dagster/asset_partition_range_start": first,
-        "dagster/asset_partition_range_end": last,
-    }
+    definitions: dg.Definitions, selected: str, first: str, last: str
+) -> tuple[float, RunReport]:
+    """Seconds and report of one run on Dagster's PostgreSQL storage. Raises if it did not succeed."""
+    prepare(get_settings())
+    selection = selection_of([selected], definitions)
     with dg.DagsterInstance.get() as instance:
-        start, cpu = time.perf_counter(), time.process_time()
-        result = dg.materialize(
-            assets,
-            instance=instance,
-            resources={"warehouse": Warehouse()},
-            tags=tags,
-            run_config={"loggers": {"console": {"config": {"log_level": "INFO"}}}},
-        )
+        start = time.perf_counter()
+        report = run_window(definitions, instance, _window(first, last), selection)
         seconds = time.perf_counter() - start
-        print("CPU", time.process_time() - cpu, file=sys.stderr)
-        return seconds, result
+    if not report.success:
+        raise RuntimeError(f"the run failed: {report.failed}")
+    return seconds, report
+
+
+def _window(first: str, last: str) -> Window:
+    days = Window(date.fromisoformat(first), date.fromisoformat(last)).days
+    return Window(days[0].item(), days[-1].item())
 
 
 STEPS: dict[str, Callable[..., dict[str, Any]]] = {
-    step.__name__: step for step in (ingest, source, orchestration, write_prices)
+    step.__name__: step for step in (ingest, source, reads, orchestration, write_prices)
 }
 
 if __name__ == "__main__":
