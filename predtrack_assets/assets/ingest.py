@@ -36,9 +36,13 @@ class IngestReport:
 
     @property
     def failed_share(self) -> float:
-        """Share of the symbols asked for that the source did not give for a reason of its own."""
+        """Share of all symbols of the window that the source failed to give.
+
+        Symbols that are covered already count as given: a run that asks again for the one that is
+        missing is not a failed run because that one is missing still.
+        """
         failed = sum(n for category, n in self.failures.items() if category != "EMPTY")
-        return failed / self.symbols_asked if self.symbols_asked else 0.0
+        return failed / max(self.symbols_asked + self.symbols_covered, 1)
 
 
 def symbols_to_fetch(

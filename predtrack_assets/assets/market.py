@@ -71,7 +71,7 @@ def prices(
         )
     if report.failed_share > settings.max_failed_share:
         raise dg.Failure(
-            f"{report.failed_share:.0%} of {report.symbols_asked} symbols could not be fetched from"
+            f"{report.failed_share:.0%} of the symbols could not be fetched from"
             f" {source.name}, more than PREDTRACK_MAX_FAILED_SHARE={settings.max_failed_share:.0%}."
             " What did arrive is stored; market.fetch_log says why the rest did not. Run it again later.",
             metadata=_metadata(report),
