@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import uuid
 from collections.abc import Iterator, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import dagster as dg
@@ -193,3 +193,43 @@ def random_walk(days: np.ndarray, seed: int, start: float = 50.0) -> pl.DataFram
             "volume": random.integers(1_000, 9_000, len(days)).astype(float),
         }
     ).with_columns(pl.col("date").cast(pl.Date))
+
+
+def store_bars(url: str, frame: pl.DataFrame, source: str = "file") -> None:
+    """Register symbols (XNYS, by their name a stock or an index) and store bars as traded, known
+    at 21:00 UTC of their day unless a knowledge_time says otherwise."""
+    frame = frame.rename({"date": "trading_day"}, strict=False)
+    if "knowledge_time" not in frame.columns:
+        close = pl.col("trading_day").cast(pl.Datetime("us")) + pl.duration(hours=21)
+        frame = frame.with_columns(close.dt.replace_time_zone("UTC").alias("knowledge_time"))
+    columns = ["symbol", "trading_day", "open", "high", "low", "close", "volume", "knowledge_time"]
+    symbols = frame["symbol"].unique().to_list()
+    with psycopg.connect(url) as connection, connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO market.symbols (symbol, exchange, kind, source)"
+            " VALUES (%s, 'XNYS', %s, %s) ON CONFLICT DO NOTHING",
+            [(s, "index" if s.startswith("^") else "stock", source) for s in symbols],
+        )
+        copy = sql.SQL("COPY market.market_data ({}, quality, source) FROM STDIN").format(
+            sql.SQL(", ").join(map(sql.Identifier, columns))
+        )
+        with cursor.copy(copy) as rows:
+            for row in frame.select(columns).iter_rows():
+                rows.write_row((*row, "good", source))
+
+
+def store_action(
+    url: str, symbol: str, day: date, kind: str, value: float | None, known: datetime
+) -> None:
+    """One split or dividend, or (value None) its withdrawal."""
+    execute(
+        url,
+        "INSERT INTO market.corporate_actions (symbol, ex_date, kind, value, inferred, source,"
+        " knowledge_time) VALUES (%s, %s, %s, %s, false, 'file', %s)",
+        *(symbol, day, kind, value, known),
+    )
+
+
+def utc(*moment: int) -> datetime:
+    """A moment in UTC."""
+    return datetime(*moment, tzinfo=UTC)
