@@ -1,0 +1,223 @@
+"""One planted fault per check: what to do to the rows, and the checks that must notice.
+
+Statements run on the sample's history from March to December 2000 without the tables'
+constraints and triggers. COPY stands for the first row of the table, once more; <AAPL_DAY> and
+<REPORT> for the rows of one symbol and day, and of one report.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+COPY = "copy"
+WHERE = {
+    "<AAPL_DAY>": "WHERE (symbol, trading_day) = ('AAPL', '2000-06-07')",
+    "<REPORT>": "WHERE period_end = '2000-10-31'",
+}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """table: whose suite looks; statements: SQL or COPY; noticed: names of the checks that fail."""
+
+    table: str
+    noticed: set[str]
+    statements: tuple[str, ...]
+    also_unguarded: tuple[str, ...] = field(default=())
+
+    def __str__(self) -> str:
+        return "{self.table}-{'+'.join(sorted(self.noticed))}"
+
+
+def fault(table: str, noticed: str, *statements: str, also: tuple[str, ...] = ()) -> Fault:
+    for name, text in {**WHERE, "<TABLE>": table}.items():
+        statements = tuple(statement.replace(name, text) for statement in statements)
+    return Fault(table, set(noticed.split()), statements, also)
+
+
+_MARKET = [
+    fault("market.universe_members", "no_duplicate_keys", COPY),
+    fault("market.universe_members", "start_before_end",
+          "UPDATE market.universe_members SET start_date = '2020-01-02', end_date = '2020-01-01'"
+          " WHERE (universe, symbol) = ('ASX200', 'BHP.AX')"),
+    fault("market.universe_members", "no_overlaps",
+          "INSERT INTO market.universe_members (universe, symbol, start_date, source)"
+          " VALUES ('ASX200', 'BHP.AX', '2020-01-01', 'test')"),
+    fault("market.universe_members", "symbols_well_formed",
+          "UPDATE market.universe_members SET symbol = 'B H P' WHERE symbol = 'BHP.AX'"),
+    fault("market.universe_members", "has_members",
+          "UPDATE market.universe_members SET end_date = '2020-01-01' WHERE universe = 'ASX200'"),
+    fault("market.market_data", "no_missing_days no_gaps",
+          "DELETE FROM market.market_data WHERE trading_day = '2000-06-07'"),
+    fault("market.market_data", "no_duplicate_keys", COPY),
+    fault("market.market_data", "finite_numbers",
+          "UPDATE market.market_data SET close = 'NaN' <AAPL_DAY>"),
+    fault("market.market_data", "no_look_ahead",
+          "UPDATE market.market_data SET knowledge_time = '2000-06-07 12:00Z' <AAPL_DAY>"),
+    fault("market.market_data", "no_look_ahead",
+          "UPDATE market.market_data SET recorded_at = '2000-06-07 12:00Z' <AAPL_DAY>"),
+    fault("market.market_data", "no_gaps", "DELETE FROM market.market_data <AAPL_DAY>"),
+    fault("market.market_data", "symbols_registered",
+          "UPDATE market.market_data SET symbol = 'ZZZ'"
+          " WHERE (symbol, trading_day) = ('AAPL', '2000-12-29')"),
+    fault("market.market_data", "only_sessions",
+          "INSERT INTO market.market_data SELECT symbol, '2000-06-10', open, high, low, close,"
+          " volume, quality, flag, source, '2000-06-11' FROM market.market_data <AAPL_DAY>"),
+    fault("market.market_data", "low_to_high",
+          "UPDATE market.market_data SET low = high + 1 <AAPL_DAY>"),
+    fault("market.market_data", "positive_prices",
+          "UPDATE market.market_data SET volume = -1 <AAPL_DAY>"),
+    fault("market.market_data", "few_suspect",
+          "UPDATE market.market_data SET quality = 'suspect' WHERE trading_day = '2000-06-07'"),
+    fault("market.market_data", "few_quarantined",
+          "INSERT INTO market.quarantine (symbol, trading_day, reason, payload, source)"
+          " SELECT symbol, trading_day, 'test', '{}', source FROM market.market_data"
+          " WHERE trading_day = '2000-06-07'"),
+    fault("market.market_data", "few_symbols_end",
+          "DELETE FROM market.market_data WHERE trading_day > '2000-12-15' AND symbol <> 'AAPL'"),
+    fault("market.market_data", "every_symbol_fetched",
+          "INSERT INTO market.fetch_log (run_id, source, symbol, first_day, last_day, status, attempts,"
+          " rows) VALUES ('r', 's', 'AAPL', '2000-06-01', '2001-06-01', 'failed', 3, 0)"),
+    fault("market.corporate_actions", "no_duplicate_keys", COPY),
+    fault("market.corporate_actions", "finite_numbers",
+          "UPDATE market.corporate_actions SET value = 'Infinity'"),
+    fault("market.corporate_actions", "no_look_ahead",
+          "UPDATE market.corporate_actions SET inferred = true, knowledge_time = ex_date"),
+    fault("market.corporate_actions", "positive_values",
+          "UPDATE market.corporate_actions SET value = 0"),
+    fault("market.corporate_actions", "only_sessions",
+          "UPDATE market.corporate_actions"
+          " SET ex_date = (date_trunc('week', ex_date) + interval '5 days')::date"),
+    fault("market.corporate_actions", "plausible_splits",
+          "UPDATE market.corporate_actions SET kind = 'split', value = 5000"),
+    fault("market.corporate_actions", "dividends_below_price",
+          "UPDATE market.corporate_actions SET kind = 'dividend', value = 5000"),
+    fault("market.market_conditions", "no_missing_days",
+          "DELETE FROM market.market_conditions WHERE trading_day = '2000-06-07'"),
+    fault("market.market_conditions", "no_duplicate_keys", COPY),
+    fault("market.market_conditions", "finite_numbers",
+          "UPDATE market.market_conditions SET daily_return = '-Infinity'"),
+    fault("market.market_conditions", "no_look_ahead",
+          "UPDATE market.market_conditions SET recorded_at = trading_day"),
+    fault("market.market_conditions", "plausible_returns",
+          "UPDATE market.market_conditions SET daily_return = -0.3"),
+    fault("market.market_conditions", "plausible_volatility",
+          "UPDATE market.market_conditions SET vix_level = 200 WHERE vix_level IS NOT NULL"),
+    fault("market.market_conditions", "volatility_explained",
+          "UPDATE market.market_conditions SET vix_source = NULL"),
+    fault("market.market_conditions", "breadth_founded",
+          "UPDATE market.market_conditions SET symbols_counted = 0"),
+]  # fmt: skip
+
+_FORECASTS = [
+    fault("models.model_registry", "no_duplicate_keys", COPY),
+    fault("models.model_registry", "no_look_ahead",
+          "UPDATE models.model_registry SET trained_through = '2100-01-01'"),
+    fault("models.model_registry", "kinds_known",
+          "UPDATE models.model_registry SET kinds = '{price,oracle}'"),
+    fault("models.model_registry", "models_described",
+          "UPDATE models.model_registry SET description = ''"),
+    fault("forecasts.predictions", "no_missing_days every_symbol_predicted",
+          "DELETE FROM forecasts.predictions WHERE trading_day = '2000-10-04'"),
+    fault("forecasts.predictions", "no_duplicate_keys", COPY),
+    fault("forecasts.predictions", "finite_numbers",
+          "UPDATE forecasts.predictions SET confidence = 'NaN' <AAPL_DAY>"),
+    fault("forecasts.predictions", "no_look_ahead",
+          "UPDATE forecasts.predictions SET as_of = as_of + interval '1 hour' <AAPL_DAY>"),
+    fault("forecasts.predictions", "no_look_ahead",
+          "UPDATE forecasts.predictions SET due_day = trading_day <AAPL_DAY>"),
+    fault("forecasts.predictions", "no_look_ahead",
+          "UPDATE forecasts.predictions SET origin = 'live' <AAPL_DAY>"),
+    fault("forecasts.predictions", "no_look_ahead",
+          "UPDATE models.model_registry SET trained_through = '2000-06-07'"),
+    fault("forecasts.predictions", "reference_price_was_known",
+          "UPDATE forecasts.predictions SET reference_price = reference_price + 1 <AAPL_DAY>"),
+    fault("forecasts.predictions", "due_after_horizon",
+          "UPDATE forecasts.predictions SET due_day = due_day + 1 <AAPL_DAY>"),
+    fault("forecasts.predictions", "models_registered",
+          "UPDATE forecasts.predictions SET model_id = 'ghost' <AAPL_DAY> AND model_id LIKE 'drift%'"),
+    fault("forecasts.predictions", "probabilities",
+          "UPDATE forecasts.predictions SET climatology = 1.5 <AAPL_DAY>"),
+    fault("forecasts.predictions", "quantiles_ordered",
+          "UPDATE forecasts.predictions SET q05 = q95 + 1 <AAPL_DAY>"),
+    fault("forecasts.predictions", "plausible_prices",
+          "UPDATE forecasts.predictions SET predicted_price = reference_price * 20 <AAPL_DAY>"),
+    fault("forecasts.predictions", "every_symbol_predicted",
+          "DELETE FROM forecasts.predictions WHERE (symbol, trading_day) = ('AAPL', '2000-10-04')"),
+    fault("forecasts.predictions", "few_skipped",
+          "INSERT INTO forecasts.skipped_predictions SELECT model_id, kind, symbol, trading_day, horizon,"
+          " 'test', '{}' FROM forecasts.predictions <AAPL_DAY>"),
+    fault("forecasts.outcomes", "no_duplicate_keys", COPY),
+    fault("forecasts.outcomes", "finite_numbers",
+          "UPDATE forecasts.outcomes SET actual_return = 'NaN' <AAPL_DAY>"),
+    fault("forecasts.outcomes", "no_look_ahead",
+          "UPDATE forecasts.outcomes SET knowledge_time = resolved_day <AAPL_DAY>"),
+    fault("forecasts.outcomes", "no_look_ahead",
+          "UPDATE forecasts.outcomes SET due_day = due_day + 7 <AAPL_DAY> AND kind = 'price'",
+          "UPDATE forecasts.predictions SET due_day = due_day + 7 <AAPL_DAY> AND kind = 'price'",
+          also=("forecasts.predictions",)),
+    fault("forecasts.outcomes", "nothing_overdue",
+          "DELETE FROM forecasts.outcomes WHERE due_day = '2000-08-02'"),
+    fault("forecasts.outcomes", "outcomes_of_predictions",
+          "DELETE FROM forecasts.predictions <AAPL_DAY>", also=("forecasts.predictions",)),
+    fault("forecasts.outcomes", "validated_has_result",
+          "UPDATE forecasts.outcomes SET occurred = NULL <AAPL_DAY> AND kind = 'price'"),
+    fault("forecasts.outcomes", "score_is_brier",
+          "UPDATE forecasts.outcomes SET score = score + 0.1 <AAPL_DAY>"),
+    fault("forecasts.outcomes", "few_expired",
+          "UPDATE forecasts.outcomes SET status = 'expired', occurred = NULL, score = NULL"
+          " WHERE due_day = '2000-08-02' AND kind <> 'time_to_hit'"),
+]  # fmt: skip
+
+
+def _of_every_report(table: str) -> list[Fault]:
+    return [
+        fault(table, "no_missing_days", "DELETE FROM <TABLE> <REPORT>"),
+        fault(table, "no_duplicate_keys", COPY),
+        fault(table, "no_look_ahead", "UPDATE <TABLE> SET recorded_at = period_end <REPORT>"),
+        fault(
+            table, "period_is_whole", "UPDATE <TABLE> SET period_start = period_start + 1 <REPORT>"
+        ),
+    ]
+
+
+_ACCURACY = [
+    *_of_every_report("accuracy.calibration_metrics"),
+    fault("accuracy.calibration_metrics", "finite_numbers",
+          "UPDATE accuracy.calibration_metrics SET expected_accuracy = 'NaN' <REPORT>"),
+    fault("accuracy.calibration_metrics", "rates_follow_from_counts",
+          "UPDATE accuracy.calibration_metrics SET calibration_error = 0.9 <REPORT>"),
+    fault("accuracy.calibration_metrics", "confidence_in_bucket",
+          "UPDATE accuracy.calibration_metrics SET bucket_low = bucket_low + 5 <REPORT>"),
+    fault("accuracy.calibration_metrics", "rates_in_interval",
+          "UPDATE accuracy.calibration_metrics SET actual_low = 2 <REPORT>"),
+    *_of_every_report("accuracy.calibration_summary"),
+    fault("accuracy.calibration_summary", "finite_numbers",
+          "UPDATE accuracy.calibration_summary SET brier = 'Infinity' <REPORT>"),
+    fault("accuracy.calibration_summary", "buckets_sum_to_n",
+          "UPDATE accuracy.calibration_metrics SET prediction_count = prediction_count + 1 <REPORT>"),
+    fault("accuracy.calibration_summary", "coverage_at_most_one",
+          "UPDATE accuracy.calibration_summary SET due = n - 1 <REPORT>"),
+    fault("accuracy.calibration_summary", "rates_in_interval",
+          "UPDATE accuracy.calibration_summary SET accuracy_low = 2 <REPORT>"),
+    fault("accuracy.calibration_summary", "no_skill_in_no_change",
+          "UPDATE accuracy.calibration_summary SET skill_vs_no_change = 0.1 <REPORT>"),
+    *_of_every_report("accuracy.symbol_accuracy"),
+    fault("accuracy.symbol_accuracy", "finite_numbers",
+          "UPDATE accuracy.symbol_accuracy SET n_eff = 'NaN' <REPORT>"),
+    fault("accuracy.symbol_accuracy", "rates_follow_from_counts",
+          "UPDATE accuracy.symbol_accuracy SET accuracy_rate = 2 <REPORT>"),
+    fault("accuracy.symbol_accuracy", "means_in_interval",
+          "UPDATE accuracy.symbol_accuracy SET posterior_low = 2 <REPORT>"),
+    fault("accuracy.symbol_accuracy", "symbols_registered",
+          "UPDATE accuracy.symbol_accuracy SET symbol = 'ZZZ' <REPORT> AND symbol = 'AAPL'"),
+    *_of_every_report("accuracy.error_distribution"),
+    fault("accuracy.error_distribution", "finite_numbers",
+          "UPDATE accuracy.error_distribution SET skewness = 'NaN' <REPORT>"),
+    fault("accuracy.error_distribution", "percentiles_ordered",
+          "UPDATE accuracy.error_distribution SET p25_error = p90_error + 1 <REPORT>"),
+    fault("accuracy.error_distribution", "counts_and_sizes_possible",
+          "UPDATE accuracy.error_distribution SET outlier_count = sample_size + 1 <REPORT>"),
+]  # fmt: skip
+
+FAULTS = [*_MARKET, *_FORECASTS, *_ACCURACY]
