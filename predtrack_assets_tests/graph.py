@@ -58,9 +58,9 @@ def run(
     )
 
 
-def run_reference(url: str) -> None:
+def run_reference(url: str) -> dg.ExecuteInProcessResult:
     """Materialize what has no days: universes and registered models."""
-    dg.materialize(
+    return dg.materialize(
         ASSETS,
         selection=dg.AssetSelection.assets("market/universe_members", "models/model_registry"),
         resources={"warehouse": Warehouse(url=url)},

@@ -9,7 +9,8 @@ import psycopg
 import pytest
 from psycopg import errors, sql
 
-from predtrack_assets.warehouse.urls import with_role
+from predtrack_assets.warehouse.urls import with_database, with_role
+from predtrack_assets_tests import graph
 
 DAY, NEXT, END = "2024-03-05", "2024-03-06", "2024-03-06T00:00:00Z"
 BAR = {
@@ -212,15 +213,9 @@ def identifier(table: str) -> sql.Identifier:
 @pytest.fixture(scope="module")
 def shared(postgres_server: str, template_database: str) -> Iterator[psycopg.Connection]:
     """A connection to a migrated database whose every test is rolled back."""
-    from predtrack_assets.warehouse.urls import with_database
-
-    name = f"{template_database}_schema"
-    with psycopg.connect(postgres_server, autocommit=True) as admin:
-        create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
-        admin.execute(create.format(sql.Identifier(name), sql.Identifier(template_database)))
-        with psycopg.connect(with_database(postgres_server, name)) as connection:
-            yield connection
-        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    empty = with_database(postgres_server, template_database)
+    with graph.copy_of(empty) as url, psycopg.connect(url) as connection:
+        yield connection
 
 
 @pytest.fixture
