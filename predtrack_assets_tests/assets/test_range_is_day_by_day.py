@@ -110,6 +110,7 @@ def assert_range_is_day_by_day(url: str, select: list[str] | None) -> graph.Rows
     return rows
 
 
+@pytest.mark.slow
 def test_the_whole_graph_over_every_kind_of_trouble(prepared: str) -> None:
     # Seen on a Saturday, as what the run for a Friday brings is.
     revise(prepared, "PAYS", date(2021, 3, 30), 44.0, utc(2021, 4, 10, 0, 31))

@@ -17,6 +17,7 @@ WINDOWS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", WINDOWS)
 def test_a_rerun_changes_nothing(
     source: str, database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -168,6 +168,34 @@ def test_a_late_price_turns_expired_into_validated(lived: str) -> None:
         assert graph.changed(graph.run(url, gap, date(2021, 4, 16), CHAIN)) == {}
 
 
+@pytest.mark.slow
+def test_corrections_inside_the_window_are_the_same_in_a_range_and_day_by_day(lived: str) -> None:
+    window = (date(2021, 4, 1), date(2021, 4, 9))
+    graph.execute(
+        lived,
+        "DELETE FROM market.market_data WHERE (symbol, trading_day) IN (('BBB', %s), ('AAA', %s))",
+        *(date(2021, 4, 1), date(2021, 4, 7)),
+    )
+    revision(lived)
+    for symbol, day, known in (
+        ("BBB", date(2021, 4, 1), utc(2021, 4, 8, 12)),  # after it had expired
+        ("AAA", date(2021, 4, 7), utc(2021, 4, 8, 3)),  # a day late
+    ):
+        bar = market(AFTER[0], AFTER[1]).filter(symbol=symbol, date=day)
+        graph.store_bars(lived, bar.with_columns(knowledge_time=pl.lit(known)))
+    graph.store_action(lived, "BBB", SPLIT_DAY, "split", 2.0, utc(2021, 4, 3, 18))  # a Saturday
+    graph.store_action(lived, "BBB", SPLIT_DAY, "split", None, utc(2021, 4, 7, 18))
+    graph.store_action(lived, "AAA", date(2021, 4, 6), "dividend", 1.0, utc(2021, 4, 6, 9))
+    with graph.copy_of(lived) as daily:
+        graph.run(lived, *window, CHAIN)
+        graph.run_day_by_day(daily, *window, CHAIN)
+        rows = graph.contents(lived)
+        assert graph.differences(rows, graph.contents(daily)) == {}
+    statuses = "SELECT status FROM forecasts.outcomes WHERE symbol = 'BBB' AND due_day = %s"
+    assert set(graph.frame(lived, statuses, AFTER[0])["status"]) == {"expired", "validated"}
+    assert graph.changed(graph.run(lived, BEFORE[0], AFTER[1], CHAIN)) == {}
+
+
 DAY = date(2021, 4, 1)
 LATER = "UPDATE market.market_data SET open = {0}, high = {0}, low = {0}, close = {0}"
 POISONS = {
