@@ -47,11 +47,11 @@ def undisturbed(database_url: str) -> graph.Rows:
     return graph.contents(database_url)
 
 
-def run_that_dies(url: str, table: str, pid: int = 0) -> subprocess.CompletedProcess[str]:
+def run_that_dies(url: str, table: str, server: int = 0) -> subprocess.CompletedProcess[str]:
     days = [day.isoformat() for day in WINDOW]
     program = "predtrack_assets_tests.assets.killed"
     return subprocess.run(
-        [sys.executable, "-m", program, url, *days, table, str(pid)],
+        [sys.executable, "-m", program, url, *days, table, str(server)],
         cwd=PROJECT_ROOT,
         env=os.environ,
         capture_output=True,

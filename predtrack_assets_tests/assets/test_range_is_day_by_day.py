@@ -14,7 +14,7 @@ from predtrack_assets.domain.calendar import calendar
 from predtrack_assets_tests import graph
 
 WARM_UP = (date(2021, 1, 4), date(2021, 3, 31))
-WINDOW = (date(2021, 4, 1), date(2021, 4, 19))  # Good Friday is in it
+WINDOW = (date(2021, 4, 1), date(2021, 4, 14))  # Good Friday is in it
 CHAIN = [
     "market/market_conditions",
     "forecasts/predictions",
@@ -53,7 +53,7 @@ def market_file(path: Path) -> Path:
     weekend = pl.concat([weekend.with_columns(date=pl.date(2021, 4, d)) for d in (10, 11)])
     # The bar of the ex-date is faulty, so the split must explain the step into the day after.
     gap = after_split(bars("GAPS", "XNYS", 3, "2021-01-04", "2021-05-28"), date(2021, 4, 7), 4.0)
-    gap = gap.filter(~pl.col("date").is_between(date(2021, 4, 14), date(2021, 4, 16)))
+    gap = gap.filter(~pl.col("date").is_between(date(2021, 4, 9), date(2021, 4, 12)))
     gap = gap.with_columns(
         pl.when(pl.col("date") == date(2021, 4, 7)).then(-1.0).otherwise(pl.col("low")).alias("low")
     )
@@ -65,7 +65,7 @@ def market_file(path: Path) -> Path:
         gap,
         bars("LATE", "XNYS", 5, "2021-03-10", "2021-05-28"),
         bars("NEWS", "XNYS", 6, "2021-04-12", "2021-05-28"),
-        bars("GONE", "XNYS", 7, "2021-01-04", "2021-04-09"),
+        bars("GONE", "XNYS", 7, "2021-01-04", "2021-04-06"),
         bars("BHP.AX", "XASX", 8, "2021-01-04", "2021-05-28"),
         bars("BTC-USD", "24/7", 9, "2021-01-04", "2021-05-28"),
     ]

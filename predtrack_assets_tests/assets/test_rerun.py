@@ -13,7 +13,7 @@ from predtrack_assets_tests.assets.test_range_is_day_by_day import market_file
 WINDOWS = {
     "simulated": (date(2021, 1, 4), date(2021, 2, 26)),
     "sample": (date(2012, 5, 1), date(2012, 6, 29)),  # Facebook lists in it
-    "file": (date(2021, 1, 4), date(2021, 4, 16)),
+    "file": (date(2021, 3, 1), date(2021, 4, 16)),
 }
 
 
