@@ -22,6 +22,7 @@ from predtrack_assets.warehouse.tables import Table
 from predtrack_assets.warehouse.urls import with_role
 
 WRITER, READER = "predtrack_writer", "predtrack_reader"
+COPY_ROWS = 1_000
 
 _POLARS_TYPES: dict[str, Any] = {
     "text": pl.String(),
@@ -259,7 +260,8 @@ class Transaction:
         )
 
     def _ingest(self, table: Table, frame: pl.DataFrame) -> Written:
-        rows = self._conform(table, frame).to_arrow()
+        # ADBC sends a chunk once all of it is encoded: small ones keep the server busy meanwhile.
+        rows = self._conform(table, frame).to_arrow().to_reader(max_chunksize=COPY_ROWS)
         self._cursor.adbc_ingest(table.name, rows, mode="append", db_schema_name=table.schema)
         return Written(inserted=len(frame))
 
