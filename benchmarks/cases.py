@@ -105,19 +105,25 @@ def _ingest_cases(
         return
     options.say(f"{name}: COPY of the same rows into an empty table")
     floor = Floor(database, box.home / f"{name}.copy")
-    floors = [floor.seconds()]
+    floors = [floor.seconds(box)]
     again = None
     if options.wanted(rerun):
         options.say(f"{name}: rerun")
         again = database.step("ingest", **window)
-        floors.append(floor.seconds())  # what else the machine does changes; this halves it
+        floors.append(floor.seconds(box))  # what else the machine does changes; this halves it
+    new_server = floor.seconds_on_new_server()
     floor.path.unlink()
     reference = sum(floors) / len(floors)
     options.say(f"{name}: the source alone")
     alone = round(database.step("source", **window)["seconds"], 3)
     for case, result in ((ingest, done), (rerun, again)):
         if result is not None and options.wanted(case):
-            more = {"rows_changed": result["changed"], "source_s": alone}
+            more = {
+                "rows_changed": result["changed"],
+                "source_s": alone,
+                "reference_new_server_s": round(new_server, 3),
+                "ratio_new_server": round(result["seconds"] / new_server, 3),
+            }
             peak = result["peak_mb"]
             yield _line(
                 case, result["seconds"], reference, floor.rows, COPY_LIMIT, peak,
