@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import time
 from fnmatch import fnmatch
@@ -42,6 +43,7 @@ def main() -> None:
         wanted=lambda name: any(fnmatch(name, pattern) for pattern in patterns),
         say=say,
     )
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # or the server would be left behind
     with sandbox() as box:
         for cases in CASES:
             for line in cases(box, options):
