@@ -74,7 +74,9 @@ def gaps_table(warehouse: Warehouse) -> RenderableType:
     if found.is_empty():
         return f"No gaps: {span_line(warehouse)}"
     symbols = found["symbol"].n_unique()
-    title = f"{found['sessions'].sum():,} sessions missing in {len(found):,} gaps of {symbols} symbols"
+    title = (
+        f"{found['sessions'].sum():,} sessions missing in {len(found):,} gaps of {symbols} symbols"
+    )
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for column in ("symbol", "exchange", "first missing", "last missing"):
         table.add_column(column)

@@ -170,9 +170,7 @@ def refuse_incoherent(predictions: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataF
     """
     numbers = [n for n, dtype in PREDICTIONS.items() if dtype == pl.Float64()]
     quantiles = list(QUANTILE_NAMES)
-    disordered = pl.any_horizontal(
-        pl.col(a) > pl.col(b) for a, b in pairwise(quantiles)
-    )
+    disordered = pl.any_horizontal(pl.col(a) > pl.col(b) for a, b in pairwise(quantiles))
     probabilities = ("confidence", "climatology", "p_within_band")
     prices = ("reference_price", "sigma", "predicted_price", "target_price", "predicted_days")
     wrong_side = (pl.col("side") == "above") != (pl.col("target_price") > pl.col("reference_price"))

@@ -247,7 +247,7 @@ COUNTED_TABLES = (
 
 def row_counts() -> Query:
     """Rows of every counted table: table, rows."""
-    one = "SELECT {label} AS \"table\", count(*) AS rows FROM {table}"
+    one = 'SELECT {label} AS "table", count(*) AS rows FROM {table}'
     parts = [
         sql.SQL(one).format(
             label=sql.Literal(str(table)), table=sql.Identifier(table.schema, table.name)
@@ -276,7 +276,9 @@ STATUS_COUNTS = Query("""
     SELECT status, count(*) AS rows FROM forecasts.prediction_status GROUP BY status ORDER BY status
 """)
 
-CHAMPIONS = Query("SELECT kind, scope, model_id, valid_from FROM deployment.champions ORDER BY kind")
+CHAMPIONS = Query(
+    "SELECT kind, scope, model_id, valid_from FROM deployment.champions ORDER BY kind"
+)
 
 FORGET_UNIVERSE = Query("""
     WITH gone AS (DELETE FROM market.universe_members WHERE universe = :universe RETURNING 1)
