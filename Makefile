@@ -33,7 +33,7 @@ bench: $(READY) ## One JSON line per benchmark; ARGS picks the cases
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 lock: ## Resolve requirements.lock anew, for Python 3.11 and newer (needs uv)
-	uv pip compile setup.py --all-extras --universal --python-version 3.11 --upgrade \
+	uv pip compile setup.py --extra sample --extra s3 --extra dev --universal --python-version 3.11 $(if $(UPGRADE),--upgrade) \
 		--no-emit-index-url --no-annotate --custom-compile-command 'make lock' \
 		--output-file requirements.lock
 

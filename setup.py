@@ -30,6 +30,11 @@ setup(
         "statsmodels>=0.15,<0.16",
         "scikit-learn>=1.8,<2",
         "arch>=8.0,<9",
+        # Models, their artifacts and pictures; signatures of the ledger.
+        "lightgbm>=4.7,<5",
+        "universal-pathlib>=0.3,<1",
+        "matplotlib>=3.10,<4",
+        "cryptography>=46",
         # Prices and their quality.
         "yfinance>=1.7,<2",
         "curl-cffi>=0.15,<0.17",
@@ -44,12 +49,18 @@ setup(
     ],
     extras_require={
         "sample": ["bokeh_sampledata>=2025.0"],
+        "s3": ["s3fs>=2025.9"],
+        "mlflow": ["mlflow-skinny>=3.5"],
         "dev": [
             "pytest>=9,<10",
             "pytest-xdist>=3.8,<4",
             "pytest-timeout>=2.4,<3",
             "hypothesis>=6.140,<7",
             "exchange_calendars>=4.13,<5",
+            "moto[s3]>=5.1,<6",
+            "flask>=3.1,<4",
+            "flask-cors>=6,<7",
+            "TA-Lib>=0.8,<0.9",
             "ruff>=0.17,<0.18",
             "mypy>=2.4,<3",
             "pandas-stubs>=3.0",
