@@ -5,23 +5,13 @@ from collections import Counter
 import dagster as dg
 import polars as pl
 
+from predtrack_assets.assets.forecasting import forecast_days, predicting_models
 from predtrack_assets.assets.market import prices
 from predtrack_assets.assets.models import model_registry
-from predtrack_assets.domain.forecasts import predict, refuse_incoherent
-from predtrack_assets.domain.history import lookback
-from predtrack_assets.domain.models import MODELS
 from predtrack_assets.partitions import day_asset, window
 from predtrack_assets.settings import get_settings
 from predtrack_assets.warehouse import tables
-from predtrack_assets.warehouse.snapshots import (
-    market_epochs,
-    read_panel,
-    sessions_before,
-    symbol_groups,
-)
 from predtrack_assets.warehouse.warehouse import Transaction, Warehouse, Written
-
-KINDS = 3
 
 
 @day_asset(
@@ -32,27 +22,15 @@ KINDS = 3
 def predictions(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
     """Price, direction and time-to-hit predictions of every model; append-only."""
     settings = get_settings()
-    models = tuple(m for m in MODELS if settings.predict_baselines or m.role != "baseline")
-    reach = lookback(max(settings.horizons))
-    asked = window(context)
-    rows_per_symbol = len(asked.days) * len(models) * KINDS * len(settings.horizons)
+    models = predicting_models(settings)
     written, refused_for = Written(), Counter[str]()
     with warehouse.transaction() as transaction:
-        for epoch in market_epochs(transaction, asked.days, asked.opens):
-            groups = symbol_groups(transaction, rows_per_symbol, without=("volatility",))
-            for number, (exchange, symbols) in enumerate(groups, 1):
-                first = sessions_before(exchange, epoch.first, reach)
-                panel = read_panel(transaction, symbols, exchange, first, epoch)
-                frame = predict(panel, exchange, epoch.days, settings.horizons, models)
-                accepted, refused = refuse_incoherent(frame)
-                written += transaction.append(
-                    tables.PREDICTIONS, _with_origin(transaction, accepted)
-                )
-                refused_for.update(_skip(transaction, refused))
-                context.log.info(
-                    f"{epoch.first} to {epoch.last}: {number} of {len(groups)} groups of symbols,"
-                    f" {written.inserted:,} new predictions"
-                )
+        for part in forecast_days(transaction, window(context), settings.horizons, models):
+            written += transaction.append(
+                tables.PREDICTIONS, _with_origin(transaction, part.accepted)
+            )
+            refused_for.update(_skip(transaction, part.refused))
+            context.log.info(f"{part} of symbols, {written.inserted:,} new predictions")
     if written.conflicting:
         context.log.warning(
             f"{written.conflicting:,} stored predictions differ from what the code now says of the same"
