@@ -34,8 +34,17 @@ from predtrack_assets.domain.actions import (
 )
 from predtrack_assets.domain.bars import BARS
 from predtrack_assets.settings import Settings
-from predtrack_assets.sources.base import BATCH_ROWS, FETCHES, Batch, Revises, empty_bars, within
+from predtrack_assets.sources.base import (
+    BATCH_ROWS,
+    FETCHES,
+    Batch,
+    Revises,
+    SourceError,
+    empty_bars,
+    within,
+)
 
+UNANSWERED = ("TIMEOUT", "NETWORK")
 RETRIED = ("RATE_LIMIT", "TIMEOUT", "NETWORK", "MALFORMED")
 _CHART = "/v8/finance/chart/"
 _COLUMNS = {
@@ -59,11 +68,16 @@ class FetchFailed(Exception):
         self.category = category
 
 
-class Throttle:
-    """Spaces requests evenly and, after a 429, holds back the whole source.
+class NotAsked(FetchFailed):
+    """The breaker is open: the symbol was not asked for, and asking again is of no use."""
 
-    Each 429 in a row doubles the pause (or takes the server's Retry-After); after `patience` of
-    them the breaker opens for good and `wait` raises FetchFailed('RATE_LIMIT').
+
+class Throttle:
+    """Spaces requests evenly and holds back the whole source after a 429 or when nobody answers.
+
+    Each such failure in a row doubles the pause, which starts at `first_pause` seconds after a 429
+    (or is the server's Retry-After) and at `first_silence` where there was no answer. After
+    `patience` of them the breaker opens for good and `wait` raises NotAsked.
     """
 
     def __init__(
@@ -72,26 +86,39 @@ class Throttle:
         *,
         patience: int = 4,
         first_pause: float = 30.0,
+        first_silence: float = 1.0,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._interval = 1 / per_second
         self._patience = patience
         self._first_pause = first_pause
+        self._first_silence = first_silence
         self._sleep = sleep
         self._clock = clock
         self._lock = threading.Lock()
         self._next = clock()
-        self._refusals = 0
-        self._refused_at = -float("inf")
+        self._failures = 0  # in a row
+        self._failed_at = -float("inf")
+        self._last = ("", "")  # category and reason of the last failure
+
+    @property
+    def silence(self) -> str | None:
+        """Why the breaker is open, if it is because nobody answers."""
+        category, reason = self._last
+        return reason if self._is_open and category in UNANSWERED else None
+
+    @property
+    def _is_open(self) -> bool:
+        return self._failures >= self._patience
 
     def wait(self) -> float:
-        """Blocks until the next request may be sent; returns when that was, for `refused`."""
+        """Blocks until the next request may be sent; returns when that was, for the failures."""
         with self._lock:
-            if self._refusals >= self._patience:
-                raise FetchFailed(
-                    "RATE_LIMIT",
-                    f"not asked: the vendor refused {self._refusals} requests in a row (429)",
+            if self._is_open:
+                category, reason = self._last
+                raise NotAsked(
+                    category, f"not asked: {self._failures} requests in a row failed ({reason})"
                 )
             now = self._clock()
             slot = max(now, self._next)
@@ -101,21 +128,29 @@ class Throttle:
         return slot
 
     def refused(self, sent: float, retry_after: float | None) -> None:
-        """The request sent at `sent` was answered 429. One that was under way during an earlier
-        refusal counts no further."""
+        """The request sent at `sent` was answered 429."""
+        pause = retry_after or self._first_pause * 2.0**self._failures
+        self._failed(sent, pause, "RATE_LIMIT", "429 Too Many Requests")
+
+    def unanswered(self, sent: float, category: str, reason: str) -> None:
+        """The request sent at `sent` was not answered; `category` is TIMEOUT or NETWORK."""
+        self._failed(sent, self._first_silence * 2.0**self._failures, category, reason)
+
+    def _failed(self, sent: float, pause: float, category: str, reason: str) -> None:
+        """One failure more, unless the request was under way when an earlier one was counted."""
         with self._lock:
-            if sent <= self._refused_at:
+            if sent <= self._failed_at:
                 return
             now = self._clock()
-            pause = retry_after or self._first_pause * 2.0**self._refusals
-            self._refusals += 1
-            self._refused_at = max(now, sent)
+            self._failures += 1
+            self._failed_at = max(now, sent)
+            self._last = (category, reason)
             self._next = max(self._next, now + pause)
 
     def answered(self) -> None:
         """A request for prices was answered with anything but 429."""
         with self._lock:
-            self._refusals = 0
+            self._failures = 0
 
 
 class YahooSession(requests.Session):
@@ -126,20 +161,24 @@ class YahooSession(requests.Session):
 
     def __init__(self, throttle: Throttle, timeout: float) -> None:
         super().__init__(impersonate="chrome")
-        self._throttle = throttle
+        self.throttle = throttle
         self._timeout = timeout
 
     def request(self, method: Any, url: str, *args: Any, **kwargs: Any) -> Any:
         kwargs["timeout"] = self._timeout
         is_chart = _CHART in urlsplit(url).path
-        sent = self._throttle.wait()
-        response = super().request(method, url, *args, **kwargs)
+        sent = self.throttle.wait()
+        try:
+            response = super().request(method, url, *args, **kwargs)
+        except requests.exceptions.RequestException as error:
+            self.throttle.unanswered(sent, _category(error), _text(error))
+            raise
         if response.status_code == 429:
-            self._throttle.refused(sent, _seconds(response.headers.get("Retry-After")))
+            self.throttle.refused(sent, _seconds(response.headers.get("Retry-After")))
             if is_chart:
                 raise FetchFailed("RATE_LIMIT", "Too Many Requests (429)")
         elif is_chart:  # cookies and crumbs are handed out even to those who are refused prices
-            self._throttle.answered()
+            self.throttle.answered()
             if response.status_code >= 400:
                 _raise_for_chart(response)
         return response
@@ -190,7 +229,7 @@ class YahooSource:
 
     def __init__(
         self,
-        session: requests.Session,
+        session: YahooSession,
         cache_dir: Path,
         *,
         workers: int = 4,
@@ -227,10 +266,17 @@ class YahooSource:
         days = (self._now().date() - start).days + 1
         size = max(1, min(500, BATCH_ROWS // max(days, 1)))
         wanted = list(dict.fromkeys(symbols))
+        answered = False
         with ThreadPoolExecutor(self._workers, thread_name_prefix="yahoo") as pool:
             for first in range(0, len(wanted), size):
                 group = wanted[first : first + size]
                 found = list(pool.map(lambda s: self._history(s, start, end), group))
+                answered |= any(h.fetch["category"] not in UNANSWERED for h in found)
+                if (silence := self._session.throttle.silence) and not answered:
+                    raise SourceError(
+                        f"Yahoo cannot be reached ({silence}): check the network, or take prices "
+                        "from elsewhere, --file or --source sample"
+                    )
                 yield Batch(
                     bars=pl.concat([h.bars for h in found]),
                     actions=pl.concat([h.actions for h in found]),
@@ -307,12 +353,8 @@ class YahooSource:
             # Its text says "possibly delisted" unless the vendor gave the reason itself.
             named = "symbol may be delisted" in str(error).lower()
             raise FetchFailed("DELISTED" if named else "EMPTY", str(error)) from error
-        except requests.exceptions.Timeout as error:
-            raise FetchFailed("TIMEOUT", _text(error)) from error
         except (requests.exceptions.RequestException, OSError) as error:
-            if isinstance(error, ValueError):  # curl_cffi's and the standard JSON errors
-                raise FetchFailed("MALFORMED", _text(error)) from error
-            raise FetchFailed("NETWORK", _text(error)) from error
+            raise FetchFailed(_category(error), _text(error)) from error
         except (*_WRONG_SHAPE, vendor.YFException) as error:
             raise FetchFailed("MALFORMED", _text(error)) from error
         return pl.DataFrame({"trading_day": days, **values}).with_columns(
@@ -320,12 +362,20 @@ class YahooSource:
         )
 
 
+def _category(error: Exception) -> str:
+    if isinstance(error, ValueError):  # curl_cffi's and the standard JSON errors
+        return "MALFORMED"
+    return "TIMEOUT" if isinstance(error, requests.exceptions.Timeout) else "NETWORK"
+
+
 def _text(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
 def _is_retried(error: BaseException) -> bool:
-    return isinstance(error, FetchFailed) and error.category in RETRIED
+    if not isinstance(error, FetchFailed) or isinstance(error, NotAsked):
+        return False
+    return error.category in RETRIED
 
 
 def _wait(state: tenacity.RetryCallState) -> float:

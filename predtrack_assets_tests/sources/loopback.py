@@ -29,10 +29,12 @@ class Reply:
 @dataclass
 class Loopback:
     """replies: per symbol, in order, the last for ever; a symbol without any is unknown (404).
-    refuses: whether everything is answered 429."""
+    refuses: whether everything is answered 429. hangs_up: symbols whose every query ends in a
+    closed connection."""
 
     replies: dict[str, Sequence[Reply]] = field(default_factory=dict)
     refuses: bool = False
+    hangs_up: Sequence[str] = ()
     asked: dict[str, list[dict[str, str]]] = field(default_factory=lambda: defaultdict(list))
     released: threading.Event = field(default_factory=threading.Event)
     port: int = 0
@@ -64,7 +66,9 @@ def serve() -> Iterator[Loopback]:
                 return
             symbol = unquote(url.path.removeprefix(CHART))
             query = {name: values[0] for name, values in parse_qs(url.query).items()}
-            self._send(vendor.reply(symbol, query))
+            reply = vendor.reply(symbol, query)
+            if symbol not in vendor.hangs_up:
+                self._send(reply)
 
         def _send(self, reply: Reply) -> None:
             if reply.hangs:

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from predtrack_assets.sources.base import Batch
+from predtrack_assets.sources.base import Batch, SourceError
 from predtrack_assets.sources.yahoo import FetchFailed, Throttle, YahooSource
 from predtrack_assets_tests.sources.loopback import (
     NOT_FOUND,
@@ -171,6 +171,29 @@ def test_breaker_stops_the_whole_source(
     assert batch.fetches["category"].to_list() == ["RATE_LIMIT"] * 6
     assert sum(len(queries) for queries in vendor.asked.values()) == 4  # the breaker's patience
     assert not vendor.asked["RL5"]
+
+
+def test_a_vendor_that_cannot_be_reached_is_soon_left_alone(
+    vendor: Loopback, source: Callable[..., YahooSource], clock: Clock
+) -> None:
+    vendor.hangs_up = symbols = [f"S{n}" for n in range(40)]
+    with pytest.raises(SourceError, match=r"Yahoo cannot be reached \(.*--source sample"):
+        list(source().fetch(symbols, START, END))
+    assert sum(len(queries) for queries in vendor.asked.values()) == 4  # the breaker's patience
+    assert sum(clock.slept) < 20
+
+
+def test_what_arrived_before_the_network_failed_is_kept(
+    vendor: Loopback, source: Callable[..., YahooSource]
+) -> None:
+    vendor.replies["GOOD"] = [chart("GOOD", CLOSES)]
+    vendor.hangs_up = lost = [f"LOST{n}" for n in range(4)]
+    batch = _only(source().fetch(["GOOD", *lost], START, END))
+    assert set(batch.bars["symbol"]) == {"GOOD"}
+    assert [_log(batch)[name]["category"] for name in lost] == ["NETWORK"] * 4
+    last = _log(batch)["LOST3"]
+    assert last["attempts"] == 1
+    assert str(last["message"]).startswith("not asked: 4 requests in a row failed")
 
 
 @pytest.mark.parametrize(
