@@ -7,6 +7,7 @@ from datetime import date
 
 import dagster as dg
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from predtrack_assets.automation.progress import CONSOLE
@@ -19,10 +20,11 @@ from predtrack_assets.automation.runs import (
     trading_window,
 )
 from predtrack_assets.clock import utc_now
-from predtrack_assets.report import wide_console
+from predtrack_assets.report import counted, wide_console
 from predtrack_assets.settings import Settings
+from predtrack_assets.sources.base import SourceError
 
-DONE, FAILED, PARTIAL = 0, 1, 2
+DONE, FAILED, PARTIAL = 0, 1, 3  # 2 is a wrong command line
 
 
 def run_backfill(settings: Settings, first: date, last: date, names: Sequence[str] | None) -> int:
@@ -36,12 +38,13 @@ def run_backfill(settings: Settings, first: date, last: date, names: Sequence[st
     defs = build_definitions()
     selection = selection_of(names, defs) if names else None
     CONSOLE.print(
-        f"{len(asked.days):,} trading days, {asked.start} to {asked.end}, from {settings.source}"
+        f"{counted(len(asked.days), 'trading day')}, {asked.start} to {asked.end}, from {settings.source}"
     )
     with dg.DagsterInstance.get() as instance:
         reference = run_reference(defs, instance)
         report = run_window(defs, instance, asked, selection) if reference.success else reference
-    wide_console().print(result_table(report))
+    if report.materialized:
+        wide_console().print(result_table(report))
     return explain(report, wide_console())
 
 
@@ -84,12 +87,16 @@ def explain(report: RunReport, console: Console) -> int:
     troubled = prices.get("most_troubled")
     if isinstance(troubled, Mapping) and troubled:
         console.print(
-            "Most troubled: " + ", ".join(f"{s} ({n:,} bars)" for s, n in troubled.items())
+            escape(
+                "Most troubled: "
+                + ", ".join(f"{s} ({counted(n, 'bar')})" for s, n in troubled.items())
+            )
         )
     for check in report.failed_checks:
         console.print(f"[yellow]Check did not pass[/]: {check}")
     for step, error in report.failed.items():
-        console.print(f"[red]{step} failed[/]: {error}")
+        sentence = error.removeprefix(f"{SourceError.__module__}.{SourceError.__name__}: ")
+        console.print(f"[red]{step} failed[/]: {escape(sentence)}", soft_wrap=True)
     if not report.success:
         console.print(
             "Nothing of a failed step was stored. Mend the cause and run the same command again."

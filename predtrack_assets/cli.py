@@ -40,7 +40,7 @@ app.add_typer(db, name="db")
 app.add_typer(universe, name="universe")
 
 ERRORS = Console(stderr=True, highlight=False, soft_wrap=True)
-FAILED, PARTIAL = 1, 2
+FAILED = 1
 
 Day = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"])]
 Home = Annotated[
@@ -67,10 +67,11 @@ def _one_sentence() -> Iterator[None]:
             )
         sys.exit(FAILED)
     except (ServerError, MigrationError, SourceError, ValueError) as error:
-        ERRORS.print(f"[red]{error}[/]", markup=True)
+        ERRORS.print(str(error), style="red", markup=False)
         sys.exit(FAILED)
     except psycopg.OperationalError as error:
-        ERRORS.print(f"[red]The database does not answer: {str(error).splitlines()[0]}[/]")
+        sentence = f"The database does not answer: {str(error).splitlines()[0]}"
+        ERRORS.print(sentence, style="red", markup=False)
         sys.exit(FAILED)
 
 
@@ -120,7 +121,8 @@ def backfill(
 ) -> None:
     """Compute the graph, or a part of it, for a range of days in one run.
 
-    Ends 0 only if everything asked for was done, 2 if some symbols could not be fetched.
+    Ends 0 only if everything asked for was done, 1 if something failed, 3 if some symbols could
+    not be fetched.
     """
     _configure(home, source, file)
     from predtrack_assets.backfill import run_backfill

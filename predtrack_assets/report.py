@@ -75,7 +75,8 @@ def gaps_table(warehouse: Warehouse) -> RenderableType:
         return f"No gaps: {span_line(warehouse)}"
     symbols = found["symbol"].n_unique()
     title = (
-        f"{found['sessions'].sum():,} sessions missing in {len(found):,} gaps of {symbols} symbols"
+        f"{counted(int(found['sessions'].sum()), 'session')} missing in {counted(len(found), 'gap')}"
+        f" of {counted(symbols, 'symbol')}"
     )
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for column in ("symbol", "exchange", "first missing", "last missing"):
@@ -84,7 +85,7 @@ def gaps_table(warehouse: Warehouse) -> RenderableType:
     for row in found.head(GAPS_SHOWN).iter_rows():
         table.add_row(*(str(value) for value in row))
     more = len(found) - GAPS_SHOWN
-    return Group(table, f"... and {more:,} shorter ones.") if more > 0 else table
+    return Group(table, f"... and {more:,} more, none of them longer.") if more > 0 else table
 
 
 def scores_table(scores: pl.DataFrame) -> RenderableType:
@@ -155,7 +156,7 @@ def span_line(warehouse: Warehouse) -> str:
     if span["last"] is None:
         return "No market data yet."
     first: date = span["first"]
-    return f"{span['symbols']} symbols, {first} to {span['last']}."
+    return f"{counted(span['symbols'], 'symbol')}, {first} to {span['last']}."
 
 
 def summary(warehouse: Warehouse, before: dict[str, int] | None = None) -> RenderableType:
@@ -173,6 +174,11 @@ def summary(warehouse: Warehouse, before: dict[str, int] | None = None) -> Rende
         coverage_line(warehouse, scores),
         champion_line(warehouse),
     )
+
+
+def counted(n: int, noun: str) -> str:
+    """`n` of something: 1 bar, 2,000 bars."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
 def wide_console() -> Console:

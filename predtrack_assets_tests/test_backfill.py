@@ -1,0 +1,73 @@
+"""What `predtrack backfill` says and how it ends."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from io import StringIO
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+
+from predtrack_assets.automation.progress import ProgressHandler
+from predtrack_assets.automation.runs import RunReport
+from predtrack_assets.backfill import explain
+
+
+def said(report: RunReport) -> tuple[int, str]:
+    """The exit code and the text of `explain`."""
+    console = Console(file=StringIO(), width=150)
+    code = explain(report, console)
+    assert isinstance(console.file, StringIO)
+    return code, console.file.getvalue()
+
+
+def test_one_bar_is_not_bars_and_a_name_is_no_markup() -> None:
+    prices: dict[str, object] = {"rows_inserted": 9, "most_troubled": {"[/b]X": 1, "Y": 2000}}
+    code, text = said(RunReport("r", True, {"market/market_data": prices}))
+    assert code == 0
+    assert "Most troubled: [/b]X (1 bar), Y (2,000 bars)" in text
+
+
+def test_a_fault_of_the_source_is_its_sentence_alone() -> None:
+    error = "predtrack_assets.sources.base.SourceError: there is no price file [/red]x.csv"
+    code, text = said(RunReport("r", False, failed={"prices": error}))
+    assert code == 1
+    assert "prices failed: there is no price file [/red]x.csv\n" in text
+
+
+def test_missing_symbols_have_an_exit_code_of_their_own() -> None:
+    prices: dict[str, object] = {"failures": {"TIMEOUT": 1, "EMPTY": 2}}
+    assert said(RunReport("r", True, {"market/market_data": prices}))[0] == 3
+    assert said(RunReport("r", True, {"market/market_data": {"failures": {"EMPTY": 2}}}))[0] == 0
+
+
+def test_steps_left_out_are_not_mentioned() -> None:
+    console = Console(file=StringIO(), width=150)
+    handler = ProgressHandler(console)
+
+    def speak(step: str, message: str, kind: str | None = None) -> None:
+        record = logging.LogRecord("dagster", logging.WARNING, "", 0, message, None, None)
+        event = SimpleNamespace(event_type_value=kind) if kind else None
+        record.dagster_meta = {"step_key": step, "dagster_event": event}
+        handler.emit(record)
+
+    speak("prices", "", "STEP_START")
+    speak("prices", "3 bars refused: [/red]")
+    speak("prices", "", "STEP_FAILURE")
+    speak("forecasts__predictions", "Dependencies failed. Not executing.")
+    assert isinstance(console.file, StringIO)
+    text = console.file.getvalue()
+    assert "! prices: 3 bars refused: [/red]" in text
+    assert "Not executing" not in text
+
+
+@pytest.mark.parametrize("name", ["[/red]", "a b"])
+def test_a_fault_in_the_arguments_is_one_line(name: str, tmp_path: Path) -> None:
+    file = tmp_path / name / "none.csv"
+    command = [sys.executable, "-m", "predtrack_assets.cli", "universe", "load", "X", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (1, f"there is no membership file {file}\n")
