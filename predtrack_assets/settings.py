@@ -78,9 +78,24 @@ class Settings(BaseSettings):
         5, ge=1, description="Sessions after which a due prediction without a price has expired."
     )
 
+    artifacts: str | None = Field(
+        None, description="Where fitted models are kept: a directory or s3://. Unset: home/artifacts."
+    )
+    min_training_sessions: int = Field(
+        500, ge=30, description="Sessions with features before a model is fitted at all."
+    )
+    mlflow_uri: str | None = Field(
+        None, description="MLflow server that fits are also reported to (extra `mlflow`)."
+    )
+
     schedules: Annotated[tuple[str, ...], CommaList] = Field(
         (), description="Allow-list: names of the schedules and sensors that start running."
     )
+
+    @property
+    def artifact_store(self) -> str:
+        """Where fitted models are kept."""
+        return self.artifacts or str(self.home / "artifacts")
 
     @field_validator("exchanges", "horizons", "schedules", mode="before")
     @classmethod

@@ -1,0 +1,10 @@
+ALTER TABLE forecasts.predictions DROP COLUMN artifact_id;
+DROP VIEW models.v_model_registry;
+DROP TABLE features.feature_importance;
+DROP TABLE models.model_performance;
+DROP TABLE models.model_artifacts;
+DROP TABLE models.trials;
+DROP TABLE models.training_runs;
+DROP FUNCTION models.only_status();
+DROP FUNCTION models.finish_once();
+ALTER TABLE models.model_registry DROP COLUMN feature_set, DROP COLUMN scope, DROP COLUMN status;
