@@ -127,7 +127,9 @@ def backfill(
     _configure(home, source, file)
     from predtrack_assets.backfill import run_backfill
 
-    names = [name.strip() for name in select.split(",") if name.strip()] if select else None
+    names = None if select is None else [n.strip() for n in select.split(",") if n.strip()]
+    if names == []:
+        raise ValueError("--select names no asset; leave it out to compute all of them")
     sys.exit(run_backfill(get_settings(), from_.date(), to.date(), names))
 
 

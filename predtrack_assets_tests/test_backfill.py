@@ -65,9 +65,22 @@ def test_steps_left_out_are_not_mentioned() -> None:
     assert "Not executing" not in text
 
 
-@pytest.mark.parametrize("name", ["[/red]", "a b"])
-def test_a_fault_in_the_arguments_is_one_line(name: str, tmp_path: Path) -> None:
-    file = tmp_path / name / "none.csv"
-    command = [sys.executable, "-m", "predtrack_assets.cli", "universe", "load", "X", str(file)]
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            ["universe", "load", "X", "/no/[/red]/file.csv"],
+            "there is no membership file /no/[/red]/file.csv",
+        ),
+        (
+            ["backfill", "--from", "2020-01-02", "--to", "2020-01-03", "--select", ","],
+            "--select names no asset; leave it out to compute all of them",
+        ),
+    ],
+)
+def test_a_fault_in_the_arguments_is_one_line(
+    arguments: list[str], sentence: str, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "predtrack_assets.cli", *arguments, "--home", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stderr) == (1, f"there is no membership file {file}\n")
+    assert (done.returncode, done.stderr) == (1, f"{sentence}\n")
