@@ -9,12 +9,17 @@ import polars as pl
 from predtrack_assets.assets.ingest import IngestReport, ingest
 from predtrack_assets.domain import conditions
 from predtrack_assets.domain.calendar import calendar
-from predtrack_assets.partitions import day_asset, day_multi_asset, window
-from predtrack_assets.settings import get_settings
+from predtrack_assets.partitions import Window, day_asset, day_multi_asset, window
+from predtrack_assets.settings import Settings, get_settings
 from predtrack_assets.sources.routing import make_source, route
 from predtrack_assets.warehouse import queries, tables
-from predtrack_assets.warehouse.snapshots import market_epochs, read_panel, sessions_before
-from predtrack_assets.warehouse.warehouse import Warehouse, Written
+from predtrack_assets.warehouse.snapshots import (
+    Epoch,
+    market_epochs,
+    read_panel,
+    sessions_before,
+)
+from predtrack_assets.warehouse.warehouse import Transaction, Warehouse, Written
 
 
 @dg.asset(
@@ -109,28 +114,34 @@ def market_conditions(
 ) -> dg.MaterializeResult:
     """Regime, returns, volatility level and breadth of the market, as of each day's end."""
     settings = get_settings()
-    asked = window(context)
     written = Written()
     with warehouse.transaction() as transaction:
-        symbols = transaction.read(queries.SYMBOLS)
-        exchange = calendar(route(settings.benchmark).exchange)
-        local = symbols.filter(pl.col("exchange") == exchange.name)
-        stocks = set(local.filter(pl.col("kind") == "stock")["symbol"])
-        names = sorted(stocks | ({settings.benchmark, settings.vix} & set(local["symbol"])))
-        for epoch in market_epochs(transaction, asked.days, asked.opens):
-            first = sessions_before(exchange, epoch.first, conditions.LOOKBACK)
-            panel = read_panel(transaction, names, exchange, first, epoch)
-            frame = conditions.market_conditions(
-                panel,
-                settings.benchmark,
-                settings.vix,
-                stocks,
-                epoch.days,
-            )
+        for epoch, frame in condition_days(transaction, window(context), settings):
             written += transaction.replace(tables.MARKET_CONDITIONS, frame, epoch.first, epoch.last)
-    if settings.benchmark not in names:
+        known = settings.benchmark in set(transaction.read(queries.SYMBOLS)["symbol"])
+    if not known:
         context.log.warning(
             f"No bars of the benchmark {settings.benchmark}, so no market conditions."
             " Set PREDTRACK_BENCHMARK to a symbol that the source has."
         )
     return written.as_result(benchmark=settings.benchmark)
+
+
+def condition_days(
+    transaction: Transaction, asked: Window, settings: Settings
+) -> Iterator[tuple[Epoch, pl.DataFrame]]:
+    """The market's condition on the days of each epoch of `asked`; reads, never writes."""
+    symbols = transaction.read(queries.SYMBOLS)
+    exchange = calendar(route(settings.benchmark).exchange)
+    local = symbols.filter(pl.col("exchange") == exchange.name)
+    stocks = set(local.filter(pl.col("kind") == "stock")["symbol"])
+    names = sorted(stocks | ({settings.benchmark, settings.vix} & set(local["symbol"])))
+    for epoch in market_epochs(transaction, asked.days, asked.opens):
+        first = sessions_before(exchange, epoch.first, conditions.LOOKBACK)
+        panel = read_panel(transaction, names, exchange, first, epoch)
+        yield (
+            epoch,
+            conditions.market_conditions(
+                panel, settings.benchmark, settings.vix, stocks, epoch.days
+            ),
+        )

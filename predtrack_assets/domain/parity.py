@@ -1,0 +1,104 @@
+"""Stored rows beside the same rows computed anew: how many are equal, bit for bit."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+
+from predtrack_assets.domain.digest import column_bits, frame_digest
+
+ABSENT = "(no such row)"
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """One stored value that came out differently; row: its key, as text."""
+
+    row: str
+    column: str
+    stored: str
+    recomputed: str
+
+    def __str__(self) -> str:
+        return f"{self.row}: {self.column} stored {self.stored}, recomputed {self.recomputed}"
+
+
+@dataclass
+class Parity:
+    """Counts of rows per group (model and kind, or feature set).
+
+    equal, compared: of rows that could be computed anew. unreplayable: by group and reason, of
+    those that could not. unsaid: rows computed now that were never stored.
+    """
+
+    equal: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    compared: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    unreplayable: Counter[tuple[tuple[str, ...], str]] = field(default_factory=Counter)
+    unsaid: int = 0
+    mismatches: list[Mismatch] = field(default_factory=list)
+
+    @property
+    def holds(self) -> bool:
+        """Whether every row that was compared is equal."""
+        return self.equal.total() == self.compared.total()
+
+    def __add__(self, other: Parity) -> Parity:
+        return Parity(
+            self.equal + other.equal,
+            self.compared + other.compared,
+            self.unreplayable + other.unreplayable,
+            self.unsaid + other.unsaid,
+            self.mismatches + other.mismatches,
+        )
+
+
+def compare(
+    stored: pl.DataFrame,
+    recomputed: pl.DataFrame,
+    key: Sequence[str],
+    by: Sequence[str],
+    show: int = 5,
+) -> Parity:
+    """Compare all columns of `stored` with those of `recomputed`, rows paired by `key`.
+
+    recomputed: the same columns in types that can be cast to those of `stored`; NaN equals null.
+    by: key columns that name a group. At most `show` mismatches are described.
+    """
+    columns = stored.columns
+    now = recomputed.select(pl.col(c).cast(t) for c, t in stored.schema.items())
+    values = [c for c in columns if c not in key]
+    left = stored.with_columns(pl.Series("digest", frame_digest(stored.select(values))))
+    right = now.with_columns(pl.Series("digest_now", frame_digest(now.select(values))))
+    pairs = left.select(*key, "digest").join(
+        right.select(*key, "digest_now"), on=key, how="left", maintain_order="left"
+    )
+    same = pairs["digest"].eq_missing(pairs["digest_now"])
+    groups = pairs.select(by).with_columns(same.alias("same")).group_by(by, maintain_order=True)
+    counts = groups.agg(pl.col("same").sum(), pl.len()).rows()
+    return Parity(
+        equal=Counter({tuple(row[:-2]): row[-2] for row in counts if row[-2]}),
+        compared=Counter({tuple(row[:-2]): row[-1] for row in counts}),
+        unsaid=len(right.join(left, on=key, how="anti")),
+        mismatches=_mismatches(stored.filter(~same), now, key, values, show),
+    )
+
+
+def _mismatches(
+    wrong: pl.DataFrame, now: pl.DataFrame, key: Sequence[str], values: list[str], show: int
+) -> list[Mismatch]:
+    """The first column that differs, of the first rows that do."""
+    result = []
+    for row in wrong.sort(key).head(show).iter_slices(1):
+        name = " ".join(str(v) for v in row.select(key).row(0))
+        other = now.join(row.select(key), on=key, how="semi")
+        if other.is_empty():
+            result.append(Mismatch(name, ABSENT, "stored", "not computed"))
+            continue
+        differs = [not np.array_equal(column_bits(row[c]), column_bits(other[c])) for c in values]
+        column = values[differs.index(True)]
+        result.append(Mismatch(name, column, repr(row[column][0]), repr(other[column][0])))
+    return result
