@@ -21,7 +21,7 @@ END $$;
 COMMENT ON FUNCTION models.finish_once IS 'Lets the columns named as arguments be filled in once, together with finished_at.';
 
 CREATE TABLE models.training_runs (
-    training_run_id  uuid PRIMARY KEY,
+    training_run_id  text PRIMARY KEY,
     model_id         text NOT NULL REFERENCES models.model_registry,
     scope            text NOT NULL,
     trained_through  date NOT NULL,
@@ -52,7 +52,7 @@ CREATE TRIGGER append_only BEFORE DELETE OR TRUNCATE ON models.training_runs
     FOR EACH STATEMENT EXECUTE FUNCTION forecasts.refuse_rewrite();
 
 CREATE TABLE models.trials (
-    training_run_id  uuid NOT NULL REFERENCES models.training_runs,
+    training_run_id  text NOT NULL REFERENCES models.training_runs,
     model_id         text NOT NULL REFERENCES models.model_registry,
     kind             text NOT NULL,
     horizon          smallint NOT NULL CHECK (horizon BETWEEN 1 AND 252),
@@ -78,7 +78,7 @@ CREATE TABLE models.model_artifacts (
     scope            text NOT NULL,
     trained_through  date NOT NULL,
     revision         integer NOT NULL CHECK (revision >= 1),
-    training_run_id  uuid NOT NULL REFERENCES models.training_runs,
+    training_run_id  text NOT NULL REFERENCES models.training_runs,
     feature_set      text NOT NULL,
     code_version     text NOT NULL,
     input_digest     text NOT NULL,
