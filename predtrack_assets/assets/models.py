@@ -31,7 +31,7 @@ def model_registry(warehouse: Warehouse) -> dg.MaterializeResult:
             "model_name": [m.name for m in models.MODELS],
             "version": [m.version for m in models.MODELS],
             "role": [m.role for m in models.MODELS],
-            "kinds": [["price", "direction", "time_to_hit"]] * len(models.MODELS),
+            "kinds": [list(m.kinds) for m in models.MODELS],
             "description": [m.description for m in models.MODELS],
             "hyperparameters": [json.dumps(parameters)] * len(models.MODELS),
         }

@@ -171,7 +171,9 @@ SUITES = (
             DUPLICATES,
             look_ahead("No model was trained on days after it was registered."),
             none(
-                "unknown_kinds", "kinds_known", "Models predict price, direction or time to a hit."
+                "unknown_kinds",
+                "kinds_known",
+                "Models predict price, direction, time to a hit or volatility.",
             ),
             none(
                 "undescribed",

@@ -220,7 +220,8 @@ def calibration_summary(
     asked = ["model_id", "kind", "horizon"]
     horizon = pl.col("horizon").cast(outcomes.schema["horizon"])
     fallen = due.select(*asked, "due_day", due="n").with_columns(horizon)
-    expired = outcomes.select(*CELL, "due_day", expired=pl.col("status") == "expired")
+    events = outcomes.filter(pl.col("event").is_not_null())
+    expired = events.select(*CELL, "due_day", expired=pl.col("status") == "expired")
     result = (
         _totals(expired, CELL, "expired", report_days, period)
         .join(table(columns, [*CELL, "period_end"]), on=[*CELL, *labels], how="left")

@@ -21,7 +21,9 @@ from predtrack_assets.domain.models import (
 )
 from predtrack_assets.domain.panel import Panel
 
-EVENTS = {"price": "within_5pct", "direction": "up", "time_to_hit": "hit"}
+# The event that each kind's confidence is about; a volatility has neither.
+EVENTS = {"price": "within_5pct", "direction": "up", "time_to_hit": "hit", "volatility": None}
+OF_THE_PATH = {"time_to_hit", "volatility"}  # outcomes that form from the first session on
 
 PREDICTIONS: dict[str, pl.DataType] = {
     "model_id": pl.String(),
@@ -43,6 +45,7 @@ PREDICTIONS: dict[str, pl.DataType] = {
     "side": pl.String(),
     "hit_rule": pl.String(),
     "predicted_days": pl.Float64(),
+    "predicted_volatility": pl.Float64(),
     "feature_digest": pl.Int64(),
     "knowable_at": pl.Datetime("us", "UTC"),
 }
@@ -55,7 +58,7 @@ def predict(
     horizons: tuple[int, ...],
     models: tuple[Model, ...] = MODELS,
 ) -> pl.DataFrame:
-    """Every model's price, direction and time-to-hit predictions for the decision days `days`.
+    """Every model's predictions of its kinds for the decision days `days`.
 
     panel: history on the exchange's sessions from `lookback(max(horizons))` sessions before
     days[0] through days[-1] (datetime64[D]), holding only rows known at the end of each day.
@@ -115,20 +118,21 @@ def _predict_horizon(
     result = []
     for model in models:
         forecast = model.forecast(cells)
-        for kind, fields in _fields(cells, forecast).items():
-            knowable = opening if kind == "time_to_hit" else closing
+        fields_of = _fields(cells, forecast)
+        for kind in model.kinds:
+            knowable = opening if kind in OF_THE_PATH else closing
             frame = common.with_columns(
                 pl.lit(model.model_id).alias("model_id"),
                 pl.lit(kind).alias("kind"),
                 pl.lit(EVENTS[kind]).alias("event"),
                 knowable.dt.replace_time_zone("UTC"),
-                *(pl.Series(name, values) for name, values in fields.items()),
+                *(pl.Series(name, values) for name, values in fields_of[kind].items()),
             )
             result.append(_conform(frame))
     return result
 
 
-def _fields(cells: Cells, forecast: Forecast) -> dict[str, dict[str, np.ndarray]]:
+def _fields(cells: Cells, forecast: Forecast) -> dict[str, dict[str, np.ndarray | None]]:
     """The columns that differ by kind."""
     rates = base_rates(cells.everything, forecast.side)
     quantiles = {name: forecast.quantiles[:, i] for i, name in enumerate(QUANTILE_NAMES)}
@@ -149,6 +153,7 @@ def _fields(cells: Cells, forecast: Forecast) -> dict[str, dict[str, np.ndarray]
             "hit_rule": np.full(len(cells.price), "touch"),
             "predicted_days": forecast.hit_days,
         },
+        "volatility": {"predicted_volatility": forecast.volatility},
     }
 
 
@@ -172,14 +177,15 @@ def refuse_incoherent(predictions: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataF
     quantiles = list(QUANTILE_NAMES)
     disordered = pl.any_horizontal(pl.col(a) > pl.col(b) for a, b in pairwise(quantiles))
     probabilities = ("confidence", "climatology", "p_within_band")
-    prices = ("reference_price", "sigma", "predicted_price", "target_price", "predicted_days")
+    positive = ["reference_price", "sigma", "predicted_price", "target_price", "predicted_days"]
+    positive += ["predicted_volatility"]
     wrong_side = (pl.col("side") == "above") != (pl.col("target_price") > pl.col("reference_price"))
     rules = {
         "not_finite": pl.any_horizontal(~pl.col(n).is_finite() for n in numbers),
         "impossible_probability": pl.any_horizontal(
             ~pl.col(n).is_between(0, 1) for n in probabilities
         ),
-        "non_positive": pl.any_horizontal(pl.col(n) <= 0 for n in prices),
+        "non_positive": pl.any_horizontal(pl.col(n) <= 0 for n in positive),
         "quantiles_out_of_order": disordered,
         "target_on_wrong_side": wrong_side,
     }

@@ -8,7 +8,7 @@ past as known on the day.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -45,6 +45,8 @@ class Forecast:
     quantiles: (cells, 7) of ln(S_T / S0). p_within_5pct, p_within_band: that the price ends
     within 5 % of the median, within sigma sqrt(h) of it. p_up: that S_T > S0. side: +1 when the
     target lies one sigma sqrt(h) above S0, -1 below. p_hit and hit_days: of that target.
+    volatility: expected standard deviation of the daily log returns over the horizon, (cells,);
+    None where the model does not speak of it.
     """
 
     quantiles: np.ndarray
@@ -54,6 +56,7 @@ class Forecast:
     side: np.ndarray
     p_hit: np.ndarray
     hit_days: np.ndarray
+    volatility: np.ndarray | None = None
 
 
 def target_price(cells: Cells, side: np.ndarray) -> np.ndarray:
@@ -63,13 +66,14 @@ def target_price(cells: Cells, side: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Model:
-    """A registered model version."""
+    """A registered model version. kinds: the predictions that it makes."""
 
     name: str
     role: str
     description: str
     forecast: Callable[[Cells], Forecast]
     version: int = 1
+    kinds: tuple[str, ...] = ("price", "direction", "time_to_hit")
 
     @property
     def model_id(self) -> str:
@@ -116,8 +120,12 @@ def _normal_forecast(cells: Cells, mean: np.ndarray, passage_drift: np.ndarray) 
 
 
 def no_change(cells: Cells) -> Forecast:
-    """The price stays: normal around S0, a coin for the direction, a driftless price for the touch."""
-    return _normal_forecast(cells, np.zeros_like(cells.price), -(cells.sigma**2) / 2)
+    """The price stays: normal around S0, a coin for the direction, a driftless price for the touch.
+
+    Volatility stays as well: it is sigma.
+    """
+    still = _normal_forecast(cells, np.zeros_like(cells.price), -(cells.sigma**2) / 2)
+    return replace(still, volatility=cells.sigma)
 
 
 def drift(cells: Cells) -> Forecast:
@@ -213,6 +221,7 @@ MODELS: tuple[Model, ...] = (
         "baseline",
         "The price stays where it is; spread from EWMA volatility.",
         no_change,
+        kinds=("price", "direction", "time_to_hit", "volatility"),
     ),
     Model(
         "drift", "baseline", "The price goes on at its mean pace of the last 250 sessions.", drift

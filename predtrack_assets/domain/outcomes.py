@@ -14,7 +14,7 @@ from predtrack_assets.domain.models import (
     normal_quantiles,
 )
 from predtrack_assets.domain.panel import Panel
-from predtrack_assets.domain.scores import crps_from_quantiles
+from predtrack_assets.domain.scores import crps_from_quantiles, qlike
 
 IDENTITY = ("model_id", "kind", "event", "symbol", "trading_day", "horizon", "due_day")
 OUTCOMES: dict[str, pl.DataType] = {
@@ -44,6 +44,9 @@ OUTCOMES: dict[str, pl.DataType] = {
     "score_climatology": pl.Float64(),
     "crps": pl.Float64(),
     "crps_no_change": pl.Float64(),
+    "realised_volatility": pl.Float64(),
+    "qlike": pl.Float64(),
+    "qlike_no_change": pl.Float64(),
     "knowledge_time": pl.Datetime("us", "UTC"),
 }
 
@@ -106,7 +109,33 @@ def _resolve_horizon(
         pl.Series("hit_after", result.hit_after, dtype=pl.Int16),
         pl.Series("actual_price", result.price),
         pl.Series("actual_return", result.total_return),
+        _realised_volatility(panel, predictions, rows, start, horizon),
     )
+
+
+def _realised_volatility(
+    panel: Panel, predictions: pl.DataFrame, rows: np.ndarray, start: np.ndarray, horizon: int
+) -> pl.Series:
+    """sqrt(sum of squared log returns / horizon) over (D, T] of the volatility predictions, splits undone.
+
+    A return over sessions without a bar stands for all of them, so the sum is that of the period.
+    """
+    chosen = np.flatnonzero((predictions["kind"] == "volatility").to_numpy())
+    rows, start = rows[chosen], start[chosen]
+    width = panel.close.shape[1]
+    before = predictions["reference_price"].to_numpy()[chosen]
+    shares, squares = np.ones(len(chosen)), np.zeros(len(chosen))
+    for k in range(1, horizon + 1):
+        at = (rows, np.minimum(start + k, width - 1))
+        inside = start + k < width
+        shares = np.where(inside, shares * panel.split[at], shares)
+        close = panel.close[at] * shares
+        known = inside & np.isfinite(close)
+        squares += np.where(known, np.square(np.log(np.where(known, close, before) / before)), 0.0)
+        before = np.where(known, close, before)
+    realised = np.full(len(predictions), np.nan)
+    realised[chosen] = np.sqrt(squares / horizon)
+    return pl.Series("realised_volatility", realised)
 
 
 class _Walk:
@@ -173,7 +202,8 @@ def _score(resolved: pl.DataFrame) -> pl.DataFrame:
             .then(error.abs() <= 0.05)
             .when(timed)
             .then(hit)
-            .otherwise(actual > pl.col("reference_price"))
+            .when(pl.col("kind") == "direction")
+            .then(actual > pl.col("reference_price"))
         )
         .alias("occurred"),
         pl.when(validated & price)
@@ -183,6 +213,7 @@ def _score(resolved: pl.DataFrame) -> pl.DataFrame:
         pl.when(validated & hit).then(pl.col("hit_after")).alias("actual_days"),
         pl.when(validated & price).then(error).alias("relative_error"),
         pl.when(validated & price).then((predicted / actual).log()).alias("log_error"),
+        pl.when(validated).then(pl.col("realised_volatility").fill_nan(None)),
     ).with_columns(
         (100 * (1 - pl.col("relative_error").abs())).alias("accuracy_pct"),
         pl.when(pl.col("relative_error") > 0)
@@ -221,7 +252,7 @@ def _error_category() -> pl.Expr:
 
 
 def _scores(frame: pl.DataFrame) -> list[pl.Series]:
-    """Brier scores of the event and CRPS of the price, for the model and its baselines."""
+    """Brier of the event, CRPS of the price, QLIKE of the volatility: the model's and baselines'."""
     occurred = frame["occurred"].cast(pl.Float64)
     no_change = pl.Series(_no_change_probability(frame))
     brier = {
@@ -242,7 +273,15 @@ def _scores(frame: pl.DataFrame) -> list[pl.Series]:
         values = pl.Series(name, crps_from_quantiles(q, QUANTILE_LEVELS, realised))
         scored = priced & values.is_finite()
         columns.append(pl.select(pl.when(scored).then(values)).to_series().alias(name))
+    for name, predicted in (("qlike", "predicted_volatility"), ("qlike_no_change", "sigma")):
+        loss = pl.Series(qlike(_numbers(frame[predicted]), _numbers(frame["realised_volatility"])))
+        columns.append(loss.fill_nan(None).alias(name))
     return columns
+
+
+def _numbers(values: pl.Series) -> np.ndarray:
+    """float64, null as NaN."""
+    return values.cast(pl.Float64).fill_null(np.nan).to_numpy()
 
 
 def _no_change_probability(frame: pl.DataFrame) -> np.ndarray:

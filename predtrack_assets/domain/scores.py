@@ -9,6 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 
+LEAST_VOLATILITY = 1e-4  # of daily log returns
+
 
 def brier(p: ArrayLike, y: ArrayLike) -> Floats:
     """Brier score (p - y)^2 per row; p probabilities in [0, 1], y outcomes 0/1 (Brier 1950)."""
@@ -69,6 +71,16 @@ def crps_normal(mu: ArrayLike, sd: ArrayLike, y: ArrayLike) -> Floats:
     z = (y - mu) / sd
     density = np.exp(-0.5 * np.square(z)) / math.sqrt(2 * math.pi)
     return sd * (z * (2 * ndtr(z) - 1) + 2 * density - 1 / math.sqrt(math.pi))
+
+
+def qlike(predicted: ArrayLike, realised: ArrayLike) -> Floats:
+    """QLIKE loss of a volatility per row: x - ln x - 1, x = (realised / predicted)^2 (Patton 2011).
+
+    Both in the same unit, predicted > 0. A realised volatility below one basis point counts as one:
+    an unchanged price has no logarithm. Differences between forecasts do not depend on that floor.
+    """
+    x = np.square(np.maximum(_floats(realised), LEAST_VOLATILITY) / _floats(predicted))
+    return x - np.log(x) - 1
 
 
 def skill(score: ArrayLike, baseline: ArrayLike) -> Floats:

@@ -178,8 +178,8 @@ def windows(rows: pl.DataFrame, keys: list[str], report_days: Days, period: str)
 
 
 def scored(outcomes: pl.DataFrame) -> pl.DataFrame:
-    """The validated rows; raises ValueError where one lacks its outcome or a probability."""
-    rows = outcomes.filter(pl.col("status") == "validated")
+    """The validated rows of events; raises ValueError where one lacks outcome or probability."""
+    rows = outcomes.filter(pl.col("status") == "validated", pl.col("event").is_not_null())
     unusable = rows.filter(
         pl.col("occurred").is_null() | ~pl.col("confidence").is_between(0, 1).fill_null(False)
     )

@@ -201,7 +201,7 @@ MODEL_REGISTRY = Query("""
     SELECT model_id, count(*) - 1 AS duplicates,
            count(*) FILTER (WHERE trained_through >= (recorded_at AT TIME ZONE 'UTC')::date)
                AS look_ahead,
-           count(*) FILTER (WHERE NOT kinds <@ ARRAY['price', 'direction', 'time_to_hit']
+           count(*) FILTER (WHERE NOT kinds <@ ARRAY['price', 'direction', 'time_to_hit', 'volatility']
                             OR cardinality(kinds) = 0) AS unknown_kinds,
            count(*) FILTER (WHERE description = '' OR hyperparameters = '{}') AS undescribed
     FROM models.model_registry GROUP BY model_id ORDER BY model_id
@@ -231,7 +231,8 @@ PREDICTIONS = Query("""
                             AND reference_price * 10) AS extreme_prices
     FROM (
         SELECT f.*, m.model_name, m.trained_through,
-               market.is_finite(confidence + climatology + reference_price + sigma
+               market.is_finite(coalesce(confidence, 0) + coalesce(climatology, 0) + reference_price
+                   + sigma + coalesce(predicted_volatility, 0)
                    + coalesce(predicted_price, 0) + coalesce(p_within_band, 0)
                    + coalesce(target_price, 0) + coalesce(predicted_days, 0)
                    + coalesce(q05, 0) + coalesce(q10, 0) + coalesce(q25, 0) + coalesce(q50, 0)
@@ -296,15 +297,19 @@ OUTCOMES = Query("""
                             OR (resolved_day < due_day
                                 AND (kind <> 'time_to_hit' OR occurred IS NOT TRUE))) AS look_ahead,
            count(*) FILTER (WHERE NOT finite) AS non_finite,
-           count(*) FILTER (WHERE (status = 'validated') <> (occurred IS NOT NULL AND score IS NOT NULL))
-               AS without_result,
+           count(*) FILTER (WHERE (status = 'validated') <> CASE kind
+               WHEN 'volatility' THEN realised_volatility IS NOT NULL AND qlike IS NOT NULL
+               ELSE occurred IS NOT NULL AND score IS NOT NULL END) AS without_result,
            count(*) FILTER (WHERE finite AND abs(score - (confidence - occurred::int) ^ 2) > 1e-9)
                AS wrong_score
     FROM (
-        SELECT *, market.is_finite(confidence + coalesce(actual_price, 0) + coalesce(actual_return, 0)
-            + coalesce(relative_error, 0) + coalesce(log_error, 0) + coalesce(days_error, 0)
+        SELECT *, market.is_finite(coalesce(confidence, 0) + coalesce(actual_price, 0)
+            + coalesce(actual_return, 0) + coalesce(relative_error, 0) + coalesce(log_error, 0)
+            + coalesce(days_error, 0)
             + coalesce(score, 0) + coalesce(score_no_change, 0) + coalesce(score_climatology, 0)
-            + coalesce(crps, 0) + coalesce(crps_no_change, 0)) AS finite
+            + coalesce(crps, 0) + coalesce(crps_no_change, 0)
+            + coalesce(realised_volatility, 0) + coalesce(qlike, 0) + coalesce(qlike_no_change, 0))
+            AS finite
         FROM forecasts.outcomes
         WHERE resolved_day BETWEEN :first AND :last
           AND (due_day BETWEEN :first AND :until OR resolved_day > due_day)

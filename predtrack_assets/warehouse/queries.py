@@ -205,7 +205,7 @@ ACTIONS_AS_OF = Query("""
 OPEN_PREDICTIONS = Query("""
     SELECT model_id, kind, event, symbol, trading_day, horizon, due_day, confidence, climatology,
            reference_price, sigma, predicted_price, q05, q10, q25, q50, q75, q90, q95, p_within_band,
-           target_price, side, hit_rule, predicted_days
+           target_price, side, hit_rule, predicted_days, predicted_volatility
     FROM forecasts.predictions
     WHERE symbol = ANY(:symbols) AND due_day >= :due_from AND trading_day < :last
     ORDER BY trading_day, symbol, model_id, kind, horizon
@@ -215,7 +215,7 @@ OUTCOMES_AS_OF = Query("""
     SELECT DISTINCT ON (trading_day, symbol, model_id, kind, horizon)
            model_id, kind, event, horizon, symbol, trading_day, due_day, resolved_day, status,
            confidence, occurred, score, score_no_change, score_climatology, crps, crps_no_change,
-           relative_error, abs(relative_error) AS error_magnitude
+           qlike, qlike_no_change, relative_error, abs(relative_error) AS error_magnitude
     FROM forecasts.outcomes
     WHERE due_day BETWEEN :first AND :last AND knowledge_time <= :as_of
     ORDER BY trading_day DESC, symbol DESC, model_id DESC, kind DESC, horizon DESC, knowledge_time DESC

@@ -162,10 +162,13 @@ _FORECASTS = [
           "DELETE FROM forecasts.predictions <AAPL_DAY>", also=("forecasts.predictions",)),
     fault("forecasts.outcomes", "validated_has_result",
           "UPDATE forecasts.outcomes SET occurred = NULL <AAPL_DAY> AND kind = 'price'"),
+    fault("forecasts.outcomes", "validated_has_result",
+          "UPDATE forecasts.outcomes SET qlike = NULL <AAPL_DAY> AND kind = 'volatility'"),
     fault("forecasts.outcomes", "score_is_brier",
           "UPDATE forecasts.outcomes SET score = score + 0.1 <AAPL_DAY>"),
     fault("forecasts.outcomes", "few_expired",
-          "UPDATE forecasts.outcomes SET status = 'expired', occurred = NULL, score = NULL"
+          "UPDATE forecasts.outcomes SET status = 'expired', occurred = NULL, score = NULL,"
+          " realised_volatility = NULL, qlike = NULL"
           " WHERE due_day = '2000-08-02' AND kind <> 'time_to_hit'"),
 ]  # fmt: skip
 

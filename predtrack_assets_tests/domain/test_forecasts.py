@@ -87,7 +87,7 @@ def test_days_one_by_one_are_the_range() -> None:
 def test_one_row_per_model_kind_and_horizon_of_each_bar() -> None:
     frame = predictions(PANEL, slice(40, 90))
     bars = np.isfinite(PANEL.close[:, 40:90]).sum()
-    assert len(frame) == bars * len(MODELS) * len(EVENTS) * len(HORIZONS)
+    assert len(frame) == bars * sum(len(m.kinds) for m in MODELS) * len(HORIZONS)
     assert frame.select(KEY).is_duplicated().sum() == 0
     assert dict(frame.schema) == PREDICTIONS
     assert dict(frame.select("kind", "event").unique().iter_rows()) == EVENTS
@@ -116,6 +116,7 @@ def test_dates_count_sessions() -> None:
     assert knowable["time_to_hit"].date() == PANEL.sessions[DAY + 1].item()
     assert knowable["time_to_hit"].hour < knowable["price"].hour, "the open, not the close"
     assert knowable["price"] == knowable["direction"]
+    assert knowable["volatility"] == knowable["time_to_hit"], "it forms from the next session on"
     assert knowable["price"].date() == PANEL.sessions[DAY + 5].item()
 
 
@@ -133,7 +134,7 @@ def test_too_little_history_gives_no_prediction(panel: Panel) -> None:
 # -- refusal -----------------------------------------------------------------------------------
 
 GOOD = predictions(PANEL, slice(DAY, DAY + 1)).filter(
-    pl.col("symbol") == pl.col("symbol").first(), model_id="drift", horizon=5
+    pl.col("symbol") == pl.col("symbol").first(), model_id="no_change", horizon=5
 )
 
 
@@ -150,6 +151,8 @@ GOOD = predictions(PANEL, slice(DAY, DAY + 1)).filter(
         ("price", {"predicted_price": -5.0}, "non_positive"),
         ("direction", {"reference_price": 0.0}, "non_positive"),
         ("time_to_hit", {"predicted_days": 0.0}, "non_positive"),
+        ("volatility", {"predicted_volatility": 0.0}, "non_positive"),
+        ("volatility", {"predicted_volatility": float("inf")}, "not_finite"),
         ("price", {"q25": 9.0}, "quantiles_out_of_order"),
         ("price", {"q95": -9.0}, "quantiles_out_of_order"),
         ("time_to_hit", {"target_price": 1e-3, "side": "above"}, "target_on_wrong_side"),

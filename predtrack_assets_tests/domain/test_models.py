@@ -62,6 +62,7 @@ def test_forecasts_are_coherent_whatever_the_past(model: Model, panel: Panel, ho
         assert ((p >= -1e-12) & (p <= 1 + 1e-12)).all(), name
     assert ((forecast.hit_days >= 1) & (forecast.hit_days <= horizon)).all()
     assert np.isin(forecast.side, [-1.0, 1.0]).all()
+    assert (forecast.volatility is not None) == ("volatility" in model.kinds)
     target = target_price(cells, forecast.side)
     assert ((target > cells.price) == (forecast.side > 0)).all()
     for rate in base_rates(cells.everything, forecast.side).values():
@@ -80,6 +81,7 @@ def test_no_drift_is_too_strong_beside_volatility(sigma: float, drift: float, ho
 def test_no_change_says_what_a_normal_price_that_stays_says() -> None:
     forecast = BY_NAME["no_change"].forecast(cells_with(nothing_known(), 4, 0.01))
     assert forecast.p_up == 0.5
+    assert forecast.volatility == 0.01
     assert forecast.quantiles[0, 3] == 0.0
     # ln(1.05) and ln(1/0.95) are 2.4395 and 2.5647 standard deviations of 0.02.
     assert forecast.p_within_5pct[0] == pytest.approx(0.987483, abs=1e-6)

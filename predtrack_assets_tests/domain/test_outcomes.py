@@ -46,7 +46,7 @@ def walk(prediction: dict[str, Any], panel: Panel) -> dict[str, Any] | None:
     row = panel.symbols.tolist().index(prediction["symbol"])
     start = panel.sessions.tolist().index(prediction["trading_day"])
     horizon = prediction["horizon"]
-    shares, income = 1.0, 0.0
+    shares, income, squares, before = 1.0, 0.0, 0.0, prediction["reference_price"]
     for k in range(1, horizon + 1):
         t = start + k
         if t >= len(panel.sessions):
@@ -54,6 +54,8 @@ def walk(prediction: dict[str, Any], panel: Panel) -> dict[str, Any] | None:
         shares *= panel.split[row, t]
         income += panel.dividend[row, t] * shares
         close = panel.close[row, t] * shares
+        if np.isfinite(close):
+            squares, before = squares + math.log(close / before) ** 2, close
         hit = False
         if prediction["kind"] == "time_to_hit" and np.isfinite(close):
             extreme = panel.high if prediction["side"] == "above" else panel.low
@@ -67,6 +69,7 @@ def walk(prediction: dict[str, Any], panel: Panel) -> dict[str, Any] | None:
                 "price": close,
                 "return": math.log((close + income) / prediction["reference_price"]),
                 "hit_after": k if hit else None,
+                "volatility": math.sqrt(squares / horizon),
             }
     expiry = start + horizon + EXPIRE
     if expiry >= len(panel.sessions):
@@ -76,9 +79,8 @@ def walk(prediction: dict[str, Any], panel: Panel) -> dict[str, Any] | None:
 
 def expected_row(prediction: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
     """The result columns that scoring.md asks for."""
-    row = dict.fromkeys(
-        ("occurred", "actual_price", "actual_return", "actual_days", "relative_error", "score")
-    )
+    events = ("occurred", "actual_price", "actual_return", "actual_days", "relative_error", "score")
+    row = dict.fromkeys((*events, "realised_volatility", "qlike", "qlike_no_change"))
     row |= {"status": result["status"], "resolved_day": result["resolved_day"]}
     if result["status"] == "expired":
         return row
@@ -90,10 +92,16 @@ def expected_row(prediction: dict[str, Any], result: dict[str, Any]) -> dict[str
         row["occurred"] = abs(row["relative_error"]) <= 0.05
     elif kind == "direction":
         row["occurred"] = price > prediction["reference_price"]
+    elif kind == "volatility":
+        row["realised_volatility"] = realised = result["volatility"]
+        for name, predicted in (("qlike", "predicted_volatility"), ("qlike_no_change", "sigma")):
+            ratio = max(realised, 1e-4) ** 2 / prediction[predicted] ** 2
+            row[name] = ratio - math.log(ratio) - 1
     else:
         row["occurred"] = result["hit_after"] is not None
     row["actual_price"] = price if kind != "time_to_hit" or row["occurred"] else None
-    row["score"] = (prediction["confidence"] - row["occurred"]) ** 2
+    if kind != "volatility":
+        row["score"] = (prediction["confidence"] - row["occurred"]) ** 2
     return row
 
 
@@ -124,9 +132,11 @@ def test_no_change_has_no_skill_by_construction() -> None:
     panel = random_panel(4, SIZE, 5)
     found = outcomes_of(predictions_of(panel), panel).filter(status="validated")
     baseline = found.filter(model_id="no_change")
-    assert set(baseline["kind"]) == {"price", "direction", "time_to_hit"}
+    assert set(baseline["kind"]) == {"price", "direction", "time_to_hit", "volatility"}
     assert baseline["score"].equals(baseline["score_no_change"])
     assert baseline["crps"].equals(baseline["crps_no_change"])
+    assert baseline["qlike"].equals(baseline["qlike_no_change"])
+    assert baseline["qlike"].count() == len(baseline.filter(kind="volatility"))
     assert baseline.filter(kind="price")["crps"].null_count() == 0
     other = found.filter(model_id="drift")
     assert not other["score"].equals(other["score_no_change"])
@@ -135,7 +145,7 @@ def test_no_change_has_no_skill_by_construction() -> None:
 def test_climatology_scores_are_those_of_the_base_rate() -> None:
     panel = random_panel(2, SIZE, 6)
     predictions = predictions_of(panel)
-    found = outcomes_of(predictions, panel).filter(status="validated")
+    found = outcomes_of(predictions, panel).filter(status="validated").drop_nulls("event")
     joined = found.join(predictions.select(*KEY, "climatology"), on=KEY)
     expected = (joined["climatology"] - joined["occurred"].cast(float)) ** 2
     np.testing.assert_array_equal(joined["score_climatology"], expected)
@@ -256,6 +266,22 @@ def test_times_to_a_hit(
     assert row["days_error"] == (None if days is None else days - predicted)
     resolved = FIRST - 1 + (days or 9)
     assert row["resolved_day"] == STILL.sessions[resolved].item(), "hits are known early"
+
+
+def test_volatility_undoes_splits_and_spans_missing_bars() -> None:
+    panel = market([51.0, np.nan, 50.0], split=at({1: 2.0}, 1.0), dividend=at({3: 1.0}, 0.0))
+    row = outcome(prediction("volatility", 3, predicted_volatility=0.03), panel)
+    realised = math.sqrt((math.log(1.02) ** 2 + math.log(100 / 102) ** 2) / 3)
+    assert row["realised_volatility"] == pytest.approx(realised)
+    assert [row[n] for n in ("event", "occurred", "score", "relative_error")] == [None] * 4
+    x = (realised / 0.03) ** 2
+    assert row["qlike"] == pytest.approx(x - math.log(x) - 1)
+
+
+def test_a_price_that_does_not_move_has_a_finite_loss() -> None:
+    row = outcome(prediction("volatility", 2, predicted_volatility=0.01), market([100.0, 100.0]))
+    assert row["realised_volatility"] == 0
+    assert row["qlike"] == pytest.approx(1e-4 - math.log(1e-4) - 1)
 
 
 def test_the_rule_decides_what_a_touch_is() -> None:

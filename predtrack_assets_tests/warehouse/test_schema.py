@@ -80,6 +80,15 @@ HIT = {
     "hit_rule": "touch",
     "predicted_days": 1.0,
 }
+VOLATILITY = {
+    **{k: v for k, v in HIT.items() if k not in ("target_price", "side", "predicted_days")},
+    "kind": "volatility",
+    "hit_rule": None,
+    "event": None,
+    "confidence": None,
+    "climatology": None,
+    "predicted_volatility": 0.02,
+}
 SKIPPED = {
     **{k: PRICE[k] for k in ("model_id", "kind", "symbol", "trading_day", "horizon")},
     "reason": "not_finite",
@@ -95,6 +104,14 @@ OUTCOME = {
     "actual_price": 10.4,
     "score": 0.01,
     "knowledge_time": "2024-03-07T00:00:00Z",
+}
+REALISED = {
+    **OUTCOME,
+    "kind": "volatility",
+    **dict.fromkeys(("event", "confidence", "occurred", "score")),
+    "realised_volatility": 0.01,
+    "qlike": 0.6,
+    "qlike_no_change": 0.6,
 }
 CONDITION = {
     "trading_day": DAY,
@@ -180,6 +197,23 @@ IMPOSSIBLE: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("forecasts.predictions", HIT, {"side": None}),
     ("forecasts.predictions", HIT, {"hit_rule": "rumour"}),
     *[("forecasts.predictions", HIT, {"predicted_days": v}) for v in (NAN, INF, 0.0, -2.0)],
+    *[
+        ("forecasts.predictions", VOLATILITY, {"predicted_volatility": v})
+        for v in (NAN, INF, 0.0, -0.1, None)
+    ],
+    ("forecasts.predictions", VOLATILITY, {"event": "up"}),
+    ("forecasts.predictions", VOLATILITY, {"confidence": 0.5}),
+    ("forecasts.predictions", VOLATILITY, {"climatology": 0.5}),
+    ("forecasts.predictions", PRICE, {"predicted_volatility": 0.02}),
+    *[("forecasts.predictions", PRICE, {name: None}) for name in ("event", "confidence")],
+    ("forecasts.predictions", HIT, {"climatology": None}),
+    *[("forecasts.outcomes", REALISED, {"realised_volatility": v}) for v in (NAN, INF, -1, None)],
+    *[("forecasts.outcomes", REALISED, {"qlike": v}) for v in (NAN, INF, -0.1, None)],
+    ("forecasts.outcomes", REALISED, {"status": "expired"}),
+    ("forecasts.outcomes", REALISED, {"occurred": True}),
+    ("forecasts.outcomes", REALISED, {"confidence": 0.5}),
+    ("forecasts.outcomes", OUTCOME, {"confidence": None}),
+    ("forecasts.outcomes", OUTCOME, {"event": None}),
     *[("forecasts.outcomes", OUTCOME, {"actual_price": v}) for v in (NAN, INF, -1.0)],
     *[("forecasts.outcomes", OUTCOME, {"score": v}) for v in (NAN, INF, -0.1, 1.1)],
     *[("forecasts.outcomes", OUTCOME, {"crps": v}) for v in (NAN, INF, -0.1)],
@@ -234,6 +268,9 @@ def filled(connection: psycopg.Connection) -> psycopg.Connection:
 
 def test_possible_rows_are_taken(filled: psycopg.Connection) -> None:
     insert(filled, "forecasts.predictions", HIT)
+    insert(filled, "forecasts.predictions", VOLATILITY)
+    insert(filled, "forecasts.outcomes", REALISED)
+    insert(filled, "forecasts.outcomes", {**REALISED, "realised_volatility": 0, "horizon": 2})
     for table in ROWS:
         count = filled.execute(sql.SQL("SELECT count(*) FROM {}").format(identifier(table)))
         assert count.fetchone() != (0,)
