@@ -1,0 +1,347 @@
+"""The deployment gate: six criteria on a model's own out-of-sample record, three outcomes each.
+
+A criterion is passed when a one-sided 95 % bound, not the estimate, is beyond its threshold;
+insufficient_evidence when the metric is missing or its sample below a floor; else failed. A
+missing metric never passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from predtrack_assets.domain import prefixes, strategy
+from predtrack_assets.domain.intervals import normal_quantile, wilson
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Days = NDArray[np.datetime64]
+
+PASSED, FAILED, INSUFFICIENT = "passed", "failed", "insufficient_evidence"
+CRITERIA = (
+    "accuracy",
+    "skill",
+    "market_outperformance",
+    "sharpe_ratio",
+    "max_drawdown",
+    "calibration",
+)
+CEILINGS = {"max_drawdown", "calibration"}  # the bound must stay below; elsewhere above
+BINS = 200  # of the probability, for calibration
+WINDOWS = 12  # shortest record, in windows that do not overlap, that skill is judged on
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Limits in force. Rates, returns a year and drawdowns as fractions; floors in n_eff, sessions."""
+
+    accuracy: float = 0.65
+    skill: float = 0.0
+    market_outperformance: float = 0.03
+    sharpe_ratio: float = 1.0
+    max_drawdown: float = 0.15
+    calibration: float = 0.10
+    min_effective: float = 100.0
+    min_sessions: int = 252
+
+    def as_dict(self) -> dict[str, float]:
+        """The limits by name."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Sums of scored predictions per due day (T,), sorted, days without any left out.
+
+    hits: events that the model called (accuracy); gain: score of no_change minus the model's;
+    bins, bin_hits, bin_said (T, BINS): rows, events and summed probability per narrow bin.
+    """
+
+    days: Days
+    count: Floats
+    hits: Floats
+    gain: Floats
+    bins: Floats
+    bin_hits: Floats
+    bin_said: Floats
+
+
+@dataclass(frozen=True)
+class Returns:
+    """Daily simple returns (T,) of following the model, and of the benchmarks (T, K), K >= 1.
+
+    placed: BUY and SELL outstanding on each day; none ever means that nothing was recommended.
+    """
+
+    days: Days
+    following: Floats
+    benchmarks: Floats
+    placed: Floats
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a model has to show for itself, for one kind and horizon."""
+
+    model_id: str
+    horizon: int
+    scores: Scores
+    returns: Returns
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """One criterion on W report days: estimate, 95 % bound, threshold, sample; NaN where missing."""
+
+    value: Floats
+    bound: Floats
+    threshold: Floats
+    n: Floats
+    n_eff: Floats
+    enough: NDArray[np.bool_]
+
+    def status(self, ceiling: bool) -> NDArray[np.str_]:
+        known = self.enough & ~np.isnan(self.value) & ~np.isnan(self.bound)
+        # A drawdown's bound is a quantile that may equal its limit; a floor must be exceeded.
+        beyond = self.bound <= self.threshold if ceiling else self.bound > self.threshold
+        return np.select([~known, beyond], [INSUFFICIENT, PASSED], FAILED)
+
+
+def score_sums(rows: pl.DataFrame) -> Scores:
+    """Daily sums of rows (due_day, confidence, occurred, called, gain), one per prediction.
+
+    called: whether the event that accuracy counts came true; gain: in units of the score.
+    """
+    rows = rows.sort(rows.columns)
+    days, day = np.unique(rows["due_day"].to_numpy().astype("datetime64[D]"), return_inverse=True)
+    said = rows["confidence"].cast(pl.Float64).to_numpy()
+    occurred = rows["occurred"].cast(pl.Float64).to_numpy()
+    called = rows["called"].cast(pl.Float64).to_numpy()
+    cell = day * BINS + np.minimum((said * BINS).astype(np.int64), BINS - 1)
+
+    def per(index: Ints, weights: Floats | None, size: int) -> Floats:
+        return np.bincount(index, weights, size).astype(np.float64)
+
+    binned = [
+        per(cell, w, days.size * BINS).reshape(days.size, BINS) for w in (None, occurred, said)
+    ]
+    gain = rows["gain"].cast(pl.Float64).to_numpy()
+    sums = [per(day, w, days.size) for w in (None, called, gain)]
+    return Scores(days, *sums, *binned)
+
+
+def evaluate(
+    records: Sequence[Record], report_days: Days, thresholds: Thresholds, trials: Ints
+) -> pl.DataFrame:
+    """One row per record and report day on which the record has anything to show.
+
+    records: of one kind and horizon, whose Sharpe ratios tell how much trials vary; trials (W,):
+    configurations tried by each report day. Columns: model_id, as_of_day, gate_status, one struct
+    per criterion (value, bound, threshold, n, n_eff, status), psr, deflated_sharpe, trial_count,
+    failure_reasons.
+    """
+    sizes = [_sizes(r.returns.days, report_days) for r in records]
+    moments = [
+        prefixes.return_moments(r.returns.following, n) for r, n in zip(records, sizes, strict=True)
+    ]
+    variance = _sharpe_variance(np.array([m.sharpe for m in moments]), sizes)
+    frames = [
+        _gate(record, report_days, thresholds, trials, m, v)
+        for record, m, v in zip(records, moments, variance, strict=True)
+    ]
+    return pl.concat(frames) if frames else pl.DataFrame()
+
+
+def _gate(
+    record: Record,
+    report_days: Days,
+    limits: Thresholds,
+    trials: Ints,
+    m: strategy.Moments,
+    variance: Floats,
+) -> pl.DataFrame:
+    n = _sizes(record.scores.days, report_days)
+    accuracy, calibration = _rates(record, n, limits)
+    outperformance, drawdown = _performance(record, report_days, limits)
+    criteria = {
+        "accuracy": accuracy,
+        "skill": _skill(record, n, limits),
+        "market_outperformance": outperformance,
+        "sharpe_ratio": _sharpe(m, variance, trials, outperformance.enough, limits),
+        "max_drawdown": drawdown,
+        "calibration": calibration,
+    }
+    status = np.stack([c.status(name in CEILINGS) for name, c in criteria.items()])
+    overall = np.select(
+        [(status == FAILED).any(axis=0), (status == PASSED).all(axis=0)],
+        [FAILED, PASSED],
+        INSUFFICIENT,
+    )
+    structs = [
+        pl.struct(
+            *(
+                pl.Series(part, getattr(c, part)).fill_nan(None)
+                for part in ("value", "bound", "threshold", "n", "n_eff")
+            ),
+            pl.Series("status", s, dtype=pl.String),
+            eager=True,
+        ).alias(name)
+        for (name, c), s in zip(criteria.items(), status, strict=True)
+    ]
+    frame = pl.DataFrame(
+        [
+            pl.Series("model_id", [record.model_id] * n.size, dtype=pl.String),
+            pl.Series("as_of_day", report_days).cast(pl.Date),
+            pl.Series("gate_status", overall, dtype=pl.String),
+            *structs,
+            pl.Series("psr", strategy.probabilistic_sharpe(m, _daily(limits.sharpe_ratio))),
+            pl.Series("deflated_sharpe", strategy.deflated_sharpe(m, variance, trials)),
+            pl.Series("trial_count", trials),
+        ]
+    )
+    shown = pl.Series(n > 0)
+    return (
+        frame.with_columns(pl.selectors.float().fill_nan(None))
+        .with_columns(failure_reasons())
+        .filter(shown)
+    )
+
+
+def failure_reasons() -> pl.Expr:
+    """A sentence for each criterion that is not passed, with value, bound, threshold and sample."""
+
+    def number(field: str, name: str) -> pl.Expr:
+        value = pl.col(name).struct.field(field).round_sig_figs(3).cast(pl.String)
+        return value.fill_null("none")
+
+    def sentence(name: str) -> pl.Expr:
+        limit = "limit" if name in CEILINGS else "threshold"
+        return pl.format(
+            "{} {}: {}, 95 % bound {}, " + limit + " {} (n {}, n_eff {})",
+            pl.lit(name),
+            pl.col(name).struct.field("status"),
+            *(number(f, name) for f in ("value", "bound", "threshold", "n", "n_eff")),
+        )
+
+    missing = [
+        pl.when(pl.col(name).struct.field("status") != PASSED).then(sentence(name))
+        for name in CRITERIA
+    ]
+    return pl.concat_list(missing).list.drop_nulls().alias("failure_reasons")
+
+
+def _sizes(days: Days, report_days: Days) -> Ints:
+    """Number of days (W,) on or before each report day."""
+    return np.searchsorted(days, report_days, side="right").astype(np.int64)
+
+
+def _daily(annual: float) -> float:
+    return annual / np.sqrt(strategy.PERIODS)
+
+
+def _constant(value: float, like: Ints | Floats) -> Floats:
+    return np.full(like.shape, value, np.float64)
+
+
+def _rates(record: Record, n: Ints, limits: Thresholds) -> tuple[Criterion, Criterion]:
+    """Accuracy by Wilson's interval on n_eff, and calibration by the bound on its RMS error."""
+    s = record.scores
+    rate, rows, n_eff = prefixes.effective_sizes(s.hits, s.count, s.hits, n, record.horizon)
+    low, _ = wilson(rate, n_eff, 2 * LEVEL - 1)
+    events = s.bin_hits.sum(axis=1)
+    _, _, events_eff = prefixes.effective_sizes(events, s.count, events, n, record.horizon)
+    count, hits, said = (prefixes.totals(v, n) for v in (s.bins, s.bin_hits, s.bin_said))
+    rms, upper = prefixes.calibration_bounds(count, hits, said, events_eff, LEVEL)
+    floor = limits.min_effective
+    return (
+        Criterion(rate, low, _constant(limits.accuracy, n), rows, n_eff, n_eff >= floor),
+        Criterion(
+            rms, upper, _constant(limits.calibration, n), rows, events_eff, events_eff >= floor
+        ),
+    )
+
+
+def _skill(record: Record, n: Ints, limits: Thresholds) -> Criterion:
+    """Mean gain over no_change, averaged over symbols per day first (Diebold & Mariano)."""
+    s = record.scores
+    daily = s.gain / np.maximum(s.count, 1)
+    daily = np.where(np.abs(daily) < 1e-12, 0.0, daily)  # equal forecasts, but for rounding
+    mean, low = prefixes.mean_lower_bounds(daily, n, LEVEL)
+    windows = n / record.horizon
+    rows = prefixes.totals(s.count, n)
+    return Criterion(mean, low, _constant(limits.skill, n), rows, windows, windows >= WINDOWS)
+
+
+def _performance(
+    record: Record, report_days: Days, limits: Thresholds
+) -> tuple[Criterion, Criterion]:
+    """Growth a year above that of the harder benchmark, and the drawdown of 252 sessions."""
+    r = record.returns
+    n = _sizes(r.days, report_days)
+    enough = (n >= limits.min_sessions) & (prefixes.totals(r.placed, n) > 0)
+    growth = np.log1p(np.maximum(r.following, -0.999))
+    excess = [
+        prefixes.bootstrap_lower_bounds(growth - np.log1p(benchmark), n, LEVEL)
+        for benchmark in r.benchmarks.T
+    ]
+    values, bounds = (np.array(part) * strategy.PERIODS for part in zip(*excess, strict=True))
+    harder = np.argmin(np.where(np.isnan(bounds), np.inf, bounds), axis=0)
+    week = np.arange(n.size)
+    years = _constant(limits.market_outperformance, n)
+    sample = n.astype(np.float64)
+    observed, worst = prefixes.drawdown_bounds(r.following, n, LEVEL)
+    return (
+        Criterion(
+            values[harder, week],
+            bounds[harder, week],
+            years,
+            sample,
+            sample / prefixes.BLOCK,
+            enough,
+        ),
+        Criterion(
+            observed,
+            worst,
+            _constant(limits.max_drawdown, n),
+            sample,
+            sample / prefixes.BLOCK,
+            enough,
+        ),
+    )
+
+
+def _sharpe(
+    m: strategy.Moments,
+    variance: Floats,
+    trials: Ints,
+    enough: NDArray[np.bool_],
+    limits: Thresholds,
+) -> Criterion:
+    """Annual Sharpe ratio and its bound; the threshold is never below what luck would give.
+
+    PSR(threshold) >= 0.95 and DSR >= 0.95 hold exactly when the lower bound SR - 1.645 se lies
+    above both the threshold and SR0, the largest ratio expected of that many trials without skill.
+    """
+    luck = strategy.expected_max_sharpe(variance, trials)
+    threshold = np.maximum(_daily(limits.sharpe_ratio), luck)
+    low = m.sharpe - normal_quantile(LEVEL) * strategy.sharpe_error(m)
+    year = np.sqrt(strategy.PERIODS)
+    return Criterion(m.sharpe * year, low * year, threshold * year, m.n, m.n, enough)
+
+
+def _sharpe_variance(sharpes: Floats, sizes: Sequence[Ints]) -> Floats:
+    """Variance (R, W) of the trials' per-period Sharpe ratios, at least that of pure luck, 1/(n - 1).
+
+    With so few models their own variance alone would say too little.
+    """
+    known = ~np.isnan(sharpes)
+    count = known.sum(axis=0)
+    mean = np.where(known, sharpes, 0.0).sum(axis=0) / np.maximum(count, 1)
+    among = np.where(known, np.square(sharpes - mean), 0.0).sum(axis=0) / np.maximum(count - 1, 1)
+    luck = 1 / np.maximum(np.array(sizes) - 1.0, 1.0)
+    return np.maximum(luck, np.where(count > 1, among, 0.0))
