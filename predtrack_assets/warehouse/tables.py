@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from predtrack_assets.domain.forecasts import PREDICTIONS as PREDICTION_COLUMNS
+from predtrack_assets.domain.ledger.batches import BATCHES as BATCH_COLUMNS
 from predtrack_assets.domain.outcomes import OUTCOMES as OUTCOME_COLUMNS
 
 
@@ -89,7 +90,53 @@ MODEL_REGISTRY = Table(
     "models",
     "model_registry",
     ("model_id",),
-    ("model_name", "version", "role", "kinds", "description", "hyperparameters"),
+    (
+        "model_name", "version", "role", "kinds", "description", "hyperparameters", "scope",
+        "feature_set",
+    ),
+    ("status",),
+)  # fmt: skip
+TRAINING_RUNS = Table(
+    "models",
+    "training_runs",
+    ("training_run_id",),
+    (
+        "model_id", "scope", "trained_through", "first_day", "samples", "symbols", "feature_set",
+        "parameters", "code_version", "input_digest", "dagster_run_id",
+    ),
+    day="trained_through",
+)  # fmt: skip
+TRIALS = Table(
+    "models",
+    "trials",
+    ("training_run_id", "kind", "horizon", "family"),
+    ("model_id", "configuration"),
+)
+MODEL_ARTIFACTS = Table(
+    "models",
+    "model_artifacts",
+    ("artifact_id",),
+    (
+        "model_id", "scope", "trained_through", "revision", "feature_set", "code_version",
+        "input_digest", "artifact_uri", "sha256", "size_bytes", "choices", "chosen_through",
+        "metrics",
+    ),
+    ("training_run_id",),
+    day="trained_through",
+)  # fmt: skip
+MODEL_PERFORMANCE = Table(
+    "models",
+    "model_performance",
+    ("evaluated_through", "model_id", "evaluation", "kind", "horizon", "metric", "regime"),
+    ("value", "baseline", "low", "high", "n", "n_eff"),
+    day="evaluated_through",
+)
+FEATURE_IMPORTANCE = Table(
+    "features",
+    "feature_importance",
+    ("trained_through", "artifact_id", "kind", "horizon", "feature"),
+    ("model_id", "importance", "low", "high"),
+    day="trained_through",
 )
 
 _PREDICTION_KEY = ("trading_day", "symbol", "model_id", "kind", "horizon")
@@ -103,6 +150,8 @@ PREDICTIONS = Table(
 SKIPPED_PREDICTIONS = Table(
     "forecasts", "skipped_predictions", _PREDICTION_KEY, (), ("reason", "payload")
 )
+PREDICTION_BATCHES = Table("forecasts", "prediction_batches", (), tuple(BATCH_COLUMNS))
+ROW_ENCODINGS = Table("audit", "row_encodings", ("encoding",), ("description",))
 _RESOLUTION = ("resolved_day", "knowledge_time")
 OUTCOMES = Table(
     "forecasts",

@@ -35,6 +35,7 @@ _POLARS_TYPES: dict[str, Any] = {
     "double precision": pl.Float64(),
     "timestamp with time zone": pl.Datetime("us", "UTC"),
     "text[]": pl.List(pl.String()),
+    "bytea": pl.Binary(),
 }
 
 
@@ -113,6 +114,10 @@ class Transaction:
         """Rows of a query as a Polars frame."""
         self._cursor.execute(query.text, query.bind(parameters))
         return pl.DataFrame(pl.from_arrow(self._cursor.fetch_arrow_table()))
+
+    def freeze(self) -> None:
+        """Read everything as of one moment, and write nothing. Call it before anything is read."""
+        self._execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 
     def append(self, table: Table, frame: pl.DataFrame) -> Written:
         """Add rows whose key is not there yet; rows that are there stay as they are.

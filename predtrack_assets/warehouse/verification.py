@@ -1,0 +1,194 @@
+"""The whole ledger, checked: every link, every tree, every row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import polars as pl
+
+from predtrack_assets.domain.ledger.batches import batch_link, fault_of_tree
+from predtrack_assets.domain.ledger.chain import Link, fault_of_link
+from predtrack_assets.domain.ledger.comparison import FINDINGS, compare
+from predtrack_assets.domain.ledger.encoding import Encoding
+from predtrack_assets.warehouse.audit import trail_faults, trail_links
+from predtrack_assets.warehouse import tables
+from predtrack_assets.warehouse.ledger import (
+    GROUPS,
+    LedgerError,
+    by_days,
+    encodings,
+    read_rows,
+    table_encoding,
+)
+from predtrack_assets.warehouse.queries import Query
+from predtrack_assets.warehouse.warehouse import Transaction
+
+PAGE = 2_000  # batches
+KEY = {
+    "prediction_id": "uuid",
+    "trading_day": "date",
+    "model_id": "text",
+    "kind": "text",
+    "origin": "text",
+    "knowable_at": "timestamp with time zone",
+}
+_COLUMNS = """
+    SELECT batch_index, model_id, kind, trading_day, as_of, row_count, origin, encoding, committed_at,
+           merkle_root, previous_hash, hash, prediction_ids, leaves
+    FROM forecasts.prediction_batches
+"""
+USED_ENCODINGS = Query("SELECT DISTINCT encoding FROM forecasts.prediction_batches")
+PAGE_OF_BATCHES = Query(f"""
+    {_COLUMNS} WHERE batch_index > :after ORDER BY batch_index
+    FETCH FIRST {PAGE} ROWS WITH TIES
+""")
+BATCHES_OF_DAYS = Query(
+    f"{_COLUMNS} WHERE trading_day BETWEEN :first AND :last ORDER BY batch_index"
+)
+SIZE = Query("""
+    SELECT (SELECT count(*) FROM forecasts.prediction_batches) AS batches,
+           (SELECT coalesce(sum(row_count), 0)::bigint FROM forecasts.prediction_batches) AS rows
+""")
+# Whoever drops old predictions says so on the audit trail; their leaves stay.
+RETAINED_FROM = Query("""
+    SELECT max((payload ->> 'before')::date) AS day FROM audit.audit_trail
+    WHERE event_type = 'retention'
+""")
+
+Progress = Callable[[str, int, int], None]  # what, done, of how many
+
+
+@dataclass
+class Verdict:
+    """What verifies, and what does not. findings: columns of comparison.FINDINGS, sorted by batch;
+    pruned: rows that retention dropped, whose leaves verify."""
+
+    batches: int = 0
+    batches_good: int = 0
+    rows: int = 0
+    rows_good: int = 0
+    pruned: int = 0
+    events: int = 0
+    events_good: int = 0
+    findings: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=FINDINGS))
+    event_faults: list[tuple[int, str]] = field(default_factory=list)
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing at all was found."""
+        return self.findings.is_empty() and not self.event_faults
+
+
+def verify(transaction: Transaction, progress: Progress = lambda *_: None) -> Verdict:
+    """Walk the chain and its trees, then compare every row with its leaf, then the audit trail.
+
+    Reads as of one moment; the transaction must be new.
+    """
+    transaction.freeze()
+    verdict = Verdict(**transaction.read(SIZE).row(0, named=True))
+    wrong = list(_faults_of_chain(transaction, verdict, progress))
+    frames = [pl.DataFrame(wrong, schema=FINDINGS, orient="row")]
+    frames += _compared(transaction, verdict, date.min, date.max, progress)
+    verdict.findings = pl.concat(frames).sort("batch_index", "position", nulls_last=True)
+    links = trail_links(transaction)
+    verdict.event_faults = list(trail_faults(links))
+    verdict.events = len(links)
+    verdict.events_good = len(links) - len(verdict.event_faults)
+    return verdict
+
+
+def verify_days(transaction: Transaction, first: date, last: date) -> Verdict:
+    """The trees and rows of the decision days [first, last], and each link by itself."""
+    verdict = Verdict()
+    batches = transaction.read(BATCHES_OF_DAYS, first=first, last=last)
+    wrong = []
+    for batch in batches.iter_rows(named=True):
+        link = batch_link(batch)
+        before = Link(link.index - 1, b"", b"", b"", link.previous_hash) if link.index > 1 else None
+        if fault := fault_of_link(link, before) or fault_of_tree(batch):
+            wrong.append(_finding(batch, fault))
+    verdict.batches = len(batches)
+    verdict.batches_good = len(batches) - len(wrong)
+    verdict.rows = int(batches["row_count"].sum())
+    frames = [pl.DataFrame(wrong, schema=FINDINGS, orient="row")]
+    frames += _compared(transaction, verdict, first, last, lambda *_: None)
+    verdict.findings = pl.concat(frames).sort("batch_index", "position", nulls_last=True)
+    return verdict
+
+
+def batch_pages(transaction: Transaction) -> Iterator[pl.DataFrame]:
+    """All batches in the order of the chain, a page at a time; equal indexes share a page."""
+    after = -(2**63)
+    while len(page := transaction.read(PAGE_OF_BATCHES, after=after)):
+        yield page
+        after = page["batch_index"][-1]
+
+
+def _faults_of_chain(
+    transaction: Transaction, verdict: Verdict, progress: Progress
+) -> Iterator[tuple[Any, ...]]:
+    before, committed = None, None
+    done = 0
+    for page in batch_pages(transaction):
+        for batch in page.iter_rows(named=True):
+            link = batch_link(batch)
+            fault = fault_of_link(link, before) or fault_of_tree(batch)
+            if fault is None and committed is not None and batch["committed_at"] < committed:
+                fault = "was committed before the one before it"
+            if fault:
+                yield _finding(batch, fault)
+            else:
+                verdict.batches_good += 1
+            before, committed = link, batch["committed_at"]
+        done += len(page)
+        progress("batches", done, verdict.batches)
+
+
+def _finding(batch: dict[str, Any], fault: str) -> tuple[Any, ...]:
+    return batch["batch_index"], None, None, batch["trading_day"], fault
+
+
+def _compared(
+    transaction: Transaction, verdict: Verdict, first: date, last: date, progress: Progress
+) -> list[pl.DataFrame]:
+    """Findings of rows against leaves, part by part; the next part is read meanwhile."""
+    known = encodings(transaction)
+    columns = _columns(transaction, known)
+    retained = transaction.read(RETAINED_FROM).item()
+    groups = transaction.read(GROUPS, first=first, last=last).with_columns(
+        size=pl.max_horizontal("said", "sealed")
+    )
+    spans = [(p["trading_day"].min(), p["trading_day"].max()) for p in by_days(groups, "size")]
+
+    def read(span: tuple[date, date]) -> tuple[pl.DataFrame, pl.DataFrame]:
+        batches = transaction.read(BATCHES_OF_DAYS, first=span[0], last=span[1])
+        return batches, read_rows(transaction, columns, *span)
+
+    findings = []
+    with ThreadPoolExecutor(1) as reader:
+        pending = reader.submit(read, spans[0]) if spans else None
+        for number in range(len(spans)):
+            assert pending is not None
+            batches, rows = pending.result()
+            if number + 1 < len(spans):
+                pending = reader.submit(read, spans[number + 1])
+            compared = compare(batches, rows, known, retained)
+            verdict.rows_good += compared.good
+            verdict.pruned += compared.pruned
+            findings.append(compared.findings)
+            progress("rows", verdict.rows_good, verdict.rows)
+    return findings
+
+
+def _columns(transaction: Transaction, known: dict[bytes, Encoding]) -> dict[str, str]:
+    """Every column that batches hold, and those that rows are told apart by."""
+    used = transaction.read(USED_ENCODINGS)["encoding"]
+    held = {name: kind for d in used if d in known for name, kind in known[d].columns}
+    dropped = held.keys() - dict(table_encoding(transaction, tables.PREDICTIONS).columns)
+    if dropped:
+        raise LedgerError(f"batches hold columns that the table has no more: {sorted(dropped)}")
+    return KEY | held
