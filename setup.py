@@ -32,6 +32,7 @@ setup(
         "arch>=8.0,<9",
         # Models, their artifacts and pictures; signatures of the ledger.
         "lightgbm>=4.7,<5",
+        "threadpoolctl>=3.6,<4",
         "universal-pathlib>=0.3,<1",
         "matplotlib>=3.10,<4",
         "cryptography>=46",

@@ -1,0 +1,245 @@
+"""Which family each kind of prediction uses: the simpler one stays until it is beaten for certain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from predtrack_assets.domain.learners import direction, price, time_to_hit, volatility
+from predtrack_assets.domain.learners.boosting import Boosting
+from predtrack_assets.domain.learners.comparison import mean_difference
+from predtrack_assets.domain.learners.direction import UNCALIBRATED, Direction
+from predtrack_assets.domain.learners.pooled import FAMILIES
+from predtrack_assets.domain.learners.training_data import Examples, TrainingData, examples
+from predtrack_assets.domain.learners.volatility import Volatility
+from predtrack_assets.domain.models import QUANTILE_LEVELS
+from predtrack_assets.domain.scores import brier, crps_from_quantiles, qlike
+from predtrack_assets.domain.walk_forward import walk_forward
+
+FOLDS = 5
+MIN_DAYS = 250  # decision days below which nothing is compared and the simplest families are used
+EMBARGO = 1  # decision days beyond the last label before a test block
+
+SCORES = {
+    "price": "crps",
+    "direction": "brier",
+    "time_to_hit": "log_hazard",
+    "volatility": "qlike",
+}
+"""The score of each kind, lower is better: CRPS of the standardised return, Brier, minus the log
+likelihood of the touch times (mean of both sides), QLIKE."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A family evaluated out of sample by purged walk-forward.
+
+    score: mean over dates; difference, low, high: from the score of `against`, the best of the
+    simpler families, with its 95 % interval; None for the simplest, and for all where there are
+    too few days. skill: 1 - score / score of the simplest family. chosen: used in the end.
+    """
+
+    kind: str
+    horizon: int
+    family: str
+    metric: str
+    score: float | None
+    skill: float | None
+    against: str | None
+    difference: float | None
+    low: float | None
+    high: float | None
+    days: int
+    n: int
+    n_eff: float | None
+    chosen: bool
+
+
+def candidates(horizons: tuple[int, ...]) -> list[tuple[str, int, str]]:
+    """Every (kind, horizon, family) that `choose_families` evaluates, in its order."""
+    return [(k, h, f) for h in horizons for k, families in FAMILIES.items() for f in families]
+
+
+def choose_families(
+    data: TrainingData, horizons: tuple[int, ...], cutoff: np.datetime64
+) -> tuple[dict[str, Any], list[Trial]]:
+    """Choose by purged, embargoed, expanding walk-forward over what was known at `cutoff`.
+
+    A family replaces a simpler one where the 95 % interval of their mean loss difference lies
+    below zero. Returns choices for `fit_pooled` (plain JSON: cutoff, columns, families,
+    calibration, scores) and the trials in the order of `candidates`. Raises ValueError where a
+    label ends or a row is decided after the cutoff.
+    """
+    data.refuse_after(cutoff)
+    trials: list[Trial] = []
+    calibration = {}
+    for horizon in horizons:
+        found, calibration[str(horizon)] = _choose(examples(data, horizon).thinned())
+        trials += found
+    families: dict[str, dict[str, str]] = {kind: {} for kind in FAMILIES}
+    for trial in trials:
+        if trial.chosen:
+            families[trial.kind][str(trial.horizon)] = trial.family
+    choices = {
+        "cutoff": str(cutoff.astype("datetime64[D]")),
+        "columns": list(data.columns),
+        "families": families,
+        "calibration": calibration,
+        "scores": [asdict(trial) for trial in trials],
+    }
+    return choices, trials
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """A fold with its models of the kinds that several families compete in."""
+
+    train: Examples
+    test: Examples
+    directions: Mapping[str, Direction]
+    spreads: Mapping[str, Volatility]
+
+
+def _choose(rows: Examples) -> tuple[list[Trial], list[float]]:
+    """Trials of one horizon, and the calibration of its direction."""
+    if len(np.unique(rows.day)) < MIN_DAYS // max(1, -(-rows.horizon // 3)):
+        untried = [t for k in FAMILIES for t in _untried(rows, k)]
+        return untried, list(UNCALIBRATED)
+    folds = [
+        _fit_fold(rows.take(fold.train), rows.take(fold.test))
+        for fold in walk_forward(rows.day, rows.end, folds=FOLDS, embargo=EMBARGO)
+    ]
+    tested = np.concatenate([fold.test.day for fold in folds])
+    p_up, calibration = _calibrated(folds)
+    up = np.concatenate([fold.test.up for fold in folds])
+    losses: dict[str, dict[str, np.ndarray]] = {}
+    losses["direction"] = {family: brier(p, up) for family, p in p_up.items()}
+    losses["volatility"] = {f: _over(folds, _volatility_loss, f) for f in volatility.FAMILIES}
+    losses["time_to_hit"] = {f: _over(folds, _hit_loss, f) for f in time_to_hit.FAMILIES}
+    compared = {k: _compare(rows.horizon, k, tested, v) for k, v in losses.items()}
+    rising = next(t.family for t in compared["direction"] if t.chosen)
+    slices = np.cumsum([len(fold.test) for fold in folds])[:-1]
+    parts = np.split(p_up[rising], slices)
+    losses["price"] = {
+        family: np.concatenate(
+            [_price_loss(f, family, rising, p) for f, p in zip(folds, parts, strict=True)]
+        )
+        for family in price.FAMILIES
+    }
+    compared["price"] = _compare(rows.horizon, "price", tested, losses["price"])
+    return [t for kind in FAMILIES for t in compared[kind]], list(calibration[rising])
+
+
+def _over(folds: list[_Fitted], loss: Any, family: str) -> np.ndarray:
+    return np.concatenate([loss(fold, family) for fold in folds])
+
+
+def _fit_fold(train: Examples, test: Examples) -> _Fitted:
+    boosting = Boosting(train.x)
+    return _Fitted(
+        train,
+        test,
+        {f: direction.fit_direction(f, train, boosting) for f in direction.FAMILIES},
+        {f: volatility.fit_volatility(f, train, boosting) for f in volatility.FAMILIES},
+    )
+
+
+def _calibrated(
+    folds: list[_Fitted],
+) -> tuple[dict[str, np.ndarray], dict[str, tuple[float, float]]]:
+    """Per family P(up) of the tested rows, each fold calibrated on the unseen rows known before it,
+    and the calibration on all of them."""
+    p_up, final = {}, {}
+    for family in direction.FAMILIES:
+        scores = [fold.directions[family].score.raw(fold.test.x) for fold in folds]
+        parts = []
+        for i, fold in enumerate(folds):
+            known = [past.test.end < fold.test.day[0] for past in folds[:i]]
+            fitted = _calibrate(family, scores[:i], [f.test for f in folds[:i]], known)
+            parts.append(direction.probability(fitted[0] + fitted[1] * scores[i]))
+        p_up[family] = np.concatenate(parts)
+        every = [np.ones(len(s), dtype=bool) for s in scores]
+        final[family] = _calibrate(family, scores, [fold.test for fold in folds], every)
+    return p_up, final
+
+
+def _calibrate(
+    family: str, scores: list[np.ndarray], tests: list[Examples], known: list[np.ndarray]
+) -> tuple[float, float]:
+    if family == direction.FAMILIES[0] or not scores:
+        return UNCALIBRATED
+    score = np.concatenate([s[k] for s, k in zip(scores, known, strict=True)])
+    up = np.concatenate([t.up[k] for t, k in zip(tests, known, strict=True)])
+    return direction.calibrate(score, up)
+
+
+def _volatility_loss(fold: _Fitted, family: str) -> np.ndarray:
+    test = fold.test
+    expected = test.sigma * np.exp(fold.spreads[family].log_variance(test.x) / 2)
+    return qlike(expected, test.sigma * np.sqrt(test.variance))
+
+
+def _hit_loss(fold: _Fitted, family: str) -> np.ndarray:
+    fitted, test = time_to_hit.fit_time_to_hit(family, fold.train), fold.test
+    above = time_to_hit.survival(fitted.above.logits(test.x))
+    below = time_to_hit.survival(fitted.below.logits(test.x))
+    return (
+        time_to_hit.hazard_loss(above, test.above) + time_to_hit.hazard_loss(below, test.below)
+    ) / 2
+
+
+def _price_loss(fold: _Fitted, family: str, rising: str, p_up: np.ndarray) -> np.ndarray:
+    spread = None if family == price.FAMILIES[0] else fold.spreads[family]
+    seen = direction.probability(fold.directions[rising].logits(fold.train.x))
+    fitted = price.fit_price(spread, fold.train.x, fold.train.z, seen)
+    quantiles = fitted.quantiles(fold.test.x, p_up)
+    return crps_from_quantiles(quantiles, QUANTILE_LEVELS, fold.test.z)
+
+
+def _untried(rows: Examples, kind: str) -> list[Trial]:
+    return [
+        Trial(
+            kind,
+            rows.horizon,
+            family,
+            SCORES[kind],
+            *(None,) * 6,
+            days=0,
+            n=0,
+            n_eff=None,
+            chosen=position == 0,
+        )
+        for position, family in enumerate(FAMILIES[kind])
+    ]
+
+
+def _compare(
+    horizon: int, kind: str, day: np.ndarray, losses: Mapping[str, np.ndarray]
+) -> list[Trial]:
+    """Climb from the simplest family to the most complex one that is better for certain."""
+    overlap = -(-horizon // max(1, -(-horizon // 3)))
+    simplest = FAMILIES[kind][0]
+    best, base, found = simplest, mean_difference(day, losses[simplest], overlap).mean, []
+    for family in FAMILIES[kind]:
+        score = mean_difference(day, losses[family], overlap)
+        facts: dict[str, Any] = {
+            "kind": kind,
+            "horizon": horizon,
+            "family": family,
+            "metric": SCORES[kind],
+            "score": score.mean,
+            "skill": 1 - score.mean / base,
+            "days": score.days,
+            "n": len(day),
+        }
+        if family == simplest:
+            found.append(facts | dict.fromkeys(("against", "difference", "low", "high", "n_eff")))
+            continue
+        gap = mean_difference(day, losses[family] - losses[best], overlap)
+        measured = {"difference": gap.mean, "low": gap.low, "high": gap.high, "n_eff": gap.n_eff}
+        found.append(facts | {"against": best} | measured)
+        best = family if gap.high < 0 else best
+    return [Trial(**facts, chosen=facts["family"] == best) for facts in found]
