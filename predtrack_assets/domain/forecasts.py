@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -9,6 +10,7 @@ import polars as pl
 
 from predtrack_assets.domain.calendar import Calendar, as_of_array
 from predtrack_assets.domain.digest import row_digest
+from predtrack_assets.domain.fitted import FittedModel, Procedure
 from predtrack_assets.domain.history import Statistics, as_of_statistics, tally
 from predtrack_assets.domain.models import (
     MODELS,
@@ -23,6 +25,7 @@ from predtrack_assets.domain.panel import Panel
 
 # The event that each kind's confidence is about; a volatility has neither.
 EVENTS = {"price": "within_5pct", "direction": "up", "time_to_hit": "hit", "volatility": None}
+COHERENCE_TOLERANCE = 0.02  # of p_up around a half, within which the median may have either sign
 OF_THE_PATH = {"time_to_hit", "volatility"}  # outcomes that form from the first session on
 
 PREDICTIONS: dict[str, pl.DataType] = {
@@ -46,6 +49,7 @@ PREDICTIONS: dict[str, pl.DataType] = {
     "hit_rule": pl.String(),
     "predicted_days": pl.Float64(),
     "predicted_volatility": pl.Float64(),
+    "artifact_id": pl.String(),
     "feature_digest": pl.Int64(),
     "knowable_at": pl.Datetime("us", "UTC"),
 }
@@ -57,12 +61,15 @@ def predict(
     days: np.ndarray,
     horizons: tuple[int, ...],
     models: tuple[Model, ...] = MODELS,
+    fitted: tuple[FittedModel, ...] = (),
 ) -> pl.DataFrame:
     """Every model's predictions of its kinds for the decision days `days`.
 
     panel: history on the exchange's sessions from `lookback(max(horizons))` sessions before
     days[0] through days[-1] (datetime64[D]), holding only rows known at the end of each day.
-    Symbols with fewer than MIN_RETURNS returns, or that do not move, are not predicted.
+    Symbols with fewer than MIN_RETURNS returns, or that do not move, are not predicted; nor are
+    cells of which no fit of a fitted model speaks. Where the fit lacks the features of a cell, its
+    numbers are NaN and the digest is null.
     Returns a frame with the columns of PREDICTIONS, one row per model, kind, symbol, day, horizon.
     """
     statistics = as_of_statistics(panel)
@@ -74,7 +81,9 @@ def predict(
     frames = [
         frame
         for horizon in horizons
-        for frame in _predict_horizon(panel, statistics, exchange, horizon, rows, columns, models)
+        for frame in _predict_horizon(
+            panel, statistics, exchange, horizon, rows, columns, (*models, *fitted)
+        )
     ]
     return pl.concat(frames)
 
@@ -86,7 +95,7 @@ def _predict_horizon(
     horizon: int,
     rows: np.ndarray,
     columns: np.ndarray,
-    models: tuple[Model, ...],
+    models: tuple[Model | FittedModel, ...],
 ) -> list[pl.DataFrame]:
     everything, in_state = tally(panel, statistics, horizon, rows, columns)
     at = (rows, columns)
@@ -113,23 +122,57 @@ def _predict_horizon(
         },
         schema_overrides={"symbol": pl.String},
     ).with_columns(pl.lit(horizon, pl.Int16).alias("horizon"))
-    closing = pl.Series("knowable_at", exchange.closes_utc(due))
-    opening = pl.Series("knowable_at", exchange.opens_utc(exchange.offset(days, 1)))
+    common = common.with_columns(
+        pl.Series("closing", exchange.closes_utc(due)),
+        pl.Series("opening", exchange.opens_utc(exchange.offset(days, 1))),
+    )
     result = []
     for model in models:
-        forecast = model.forecast(cells)
-        fields_of = _fields(cells, forecast)
-        for kind in model.kinds:
-            knowable = opening if kind in OF_THE_PATH else closing
-            frame = common.with_columns(
+        if isinstance(model, FittedModel):
+            result += _fitted_frames(common, cells, model)
+        else:
+            result += _frames(common, cells, model, model.forecast(cells))
+    return result
+
+
+def _fitted_frames(common: pl.DataFrame, cells: Cells, model: FittedModel) -> list[pl.DataFrame]:
+    """Frames of the cells of which a fit speaks, its name and the digest of its features in them."""
+    symbols = common["symbol"].to_numpy()
+    days = common["trading_day"].to_numpy().astype("datetime64[D]")
+    turn = model.turns(symbols, days)
+    spoken = np.flatnonzero(turn >= 0)
+    if not len(spoken):
+        return []
+    turn, vectors = turn[spoken], model.features.at(symbols[spoken], days[spoken])
+    cells = replace(cells.take(spoken), features=vectors)
+    digest = row_digest(cells.price, cells.sigma, cells.drift, *vectors.T)
+    known = np.isfinite(vectors).any(axis=1)
+    common = common[spoken].with_columns(
+        pl.when(pl.Series(known)).then(pl.Series(digest)).alias("feature_digest"),
+        pl.Series("artifact_id", model.artifact_ids(turn)),
+    )
+    return _frames(common, cells, model.procedure, model.forecast(cells, turn))
+
+
+def _frames(
+    common: pl.DataFrame, cells: Cells, model: Model | Procedure, forecast: Forecast
+) -> list[pl.DataFrame]:
+    """A frame per kind that the model predicts."""
+    fields_of = _fields(cells, forecast)
+    return [
+        _conform(
+            common.with_columns(
                 pl.lit(model.model_id).alias("model_id"),
                 pl.lit(kind).alias("kind"),
                 pl.lit(EVENTS[kind]).alias("event"),
-                knowable.dt.replace_time_zone("UTC"),
+                pl.col("opening" if kind in OF_THE_PATH else "closing")
+                .dt.replace_time_zone("UTC")
+                .alias("knowable_at"),
                 *(pl.Series(name, values) for name, values in fields_of[kind].items()),
             )
-            result.append(_conform(frame))
-    return result
+        )
+        for kind in model.kinds
+    ]
 
 
 def _fields(cells: Cells, forecast: Forecast) -> dict[str, dict[str, np.ndarray | None]]:
@@ -171,7 +214,9 @@ def refuse_incoherent(predictions: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataF
     """Split predictions into those that can be believed and those refused, with a `reason`.
 
     Refused: numbers that are not finite, probabilities outside [0, 1], prices not positive,
-    quantiles out of order, a target on the wrong side. Returns (accepted, refused).
+    quantiles out of order, a target on the wrong side, a touch after its deadline, a median and
+    a direction of the same cell that contradict each other, and cells without the features that
+    their model needs. Returns (accepted, refused).
     """
     numbers = [n for n, dtype in PREDICTIONS.items() if dtype == pl.Float64()]
     quantiles = list(QUANTILE_NAMES)
@@ -180,7 +225,11 @@ def refuse_incoherent(predictions: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataF
     positive = ["reference_price", "sigma", "predicted_price", "target_price", "predicted_days"]
     positive += ["predicted_volatility"]
     wrong_side = (pl.col("side") == "above") != (pl.col("target_price") > pl.col("reference_price"))
+    cell = ("model_id", "symbol", "trading_day", "horizon")
+    doubt = (pl.when(kind="direction").then("confidence").max() - 0.5).over(cell)
+    rise = pl.when(kind="price").then("q50").max().over(cell)
     rules = {
+        "no_features": pl.col("feature_digest").is_null(),
         "not_finite": pl.any_horizontal(~pl.col(n).is_finite() for n in numbers),
         "impossible_probability": pl.any_horizontal(
             ~pl.col(n).is_between(0, 1) for n in probabilities
@@ -188,6 +237,10 @@ def refuse_incoherent(predictions: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataF
         "non_positive": pl.any_horizontal(pl.col(n) <= 0 for n in positive),
         "quantiles_out_of_order": disordered,
         "target_on_wrong_side": wrong_side,
+        "hit_after_deadline": pl.col("predicted_days") > pl.col("horizon"),
+        "median_contradicts_direction": pl.col("kind").is_in(["price", "direction"])
+        & (doubt.abs() > COHERENCE_TOLERANCE)
+        & (doubt * rise < 0),
     }
     reason = pl.coalesce(
         pl.when(rule.fill_null(False)).then(pl.lit(name)) for name, rule in rules.items()

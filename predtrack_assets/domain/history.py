@@ -121,6 +121,10 @@ class Tally:
     above_days: np.ndarray
     below_days: np.ndarray
 
+    def take(self, rows: np.ndarray) -> Tally:
+        """The cells of a boolean mask or of numbers."""
+        return Tally(**{name: values[rows] for name, values in vars(self).items()})
+
 
 @dataclass(frozen=True)
 class _Labels:

@@ -23,7 +23,10 @@ POOLING = 100.0  # weight of all states beside the present one
 
 @dataclass(frozen=True)
 class Cells:
-    """Inputs of one horizon, arrays of shape (cells,): price, sigma, drift as of the day, tallies."""
+    """Inputs of one horizon, arrays of shape (cells,): price, sigma, drift as of the day, tallies.
+
+    features: float64 (cells, f), for models that are fitted to them; a row of NaN: none known.
+    """
 
     horizon: int
     price: np.ndarray
@@ -31,6 +34,15 @@ class Cells:
     drift: np.ndarray
     everything: Tally
     in_state: Tally
+    features: np.ndarray | None = None
+
+    def take(self, rows: np.ndarray) -> Cells:
+        """The cells of a boolean mask or of numbers."""
+        features = None if self.features is None else self.features[rows]
+        arrays = (self.price[rows], self.sigma[rows], self.drift[rows])
+        return Cells(
+            self.horizon, *arrays, self.everything.take(rows), self.in_state.take(rows), features
+        )
 
     @property
     def spread(self) -> np.ndarray:
