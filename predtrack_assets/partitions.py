@@ -155,7 +155,10 @@ def window_start(day: date, settings: Settings) -> date:
 
 
 def last_days_of(unit: str, days: Days) -> Days:
-    """Those of `days` that are the last trading day of their week ("W") or month ("M")."""
+    """Those of `days` that are the last trading day of their week, month, quarter or year.
+
+    unit: "W", "M", "3M" or "Y".
+    """
     sessions = _sessions(get_settings().exchanges)
     following = sessions[np.minimum(np.searchsorted(sessions, days) + 1, len(sessions) - 1)]
     # datetime64[W] weeks begin on Thursdays; shift so that they begin on Mondays.

@@ -28,6 +28,13 @@ def log_score(p: ArrayLike, y: ArrayLike) -> Floats:
     return -(y * np.log(p) + (1 - y) * np.log1p(-p))
 
 
+def log_score_of_brier(score: ArrayLike) -> Floats:
+    """The logarithmic score of forecasts whose Brier scores are given: the probability of what came
+    true is 1 - sqrt(Brier score). Kept finite as `log_score` is."""
+    missed = np.sqrt(_floats(score))
+    return log_score(1 - missed, np.ones_like(missed))
+
+
 def log_error(predicted: ArrayLike, actual: ArrayLike) -> Floats:
     """ln(predicted / actual) per row; positive = overestimated."""
     return np.log(_floats(predicted) / _floats(actual))

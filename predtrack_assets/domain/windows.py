@@ -49,6 +49,8 @@ PERIODS = {
     for p in (
         rolling("rolling_30d", 30),
         Period("monthly", lambda ends: ends.astype("datetime64[M]").astype("datetime64[D]")),
+        Period("quarterly", lambda ends: ends.astype("datetime64[3M]").astype("datetime64[D]")),
+        Period("yearly", lambda ends: ends.astype("datetime64[Y]").astype("datetime64[D]")),
         Period("to_date", lambda ends: np.full_like(ends, np.datetime64("1900-01-01"))),
     )
 }
