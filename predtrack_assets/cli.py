@@ -157,6 +157,52 @@ def gaps(home: Home = None) -> None:
     wide_console().print(gaps_table(Warehouse(url=_running_url(settings))))
 
 
+@app.command("replay")
+def replay_(
+    from_: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")],
+    to: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day.")],
+    sample: Annotated[
+        int | None, typer.Option(min=1, help="So many random days, each computed alone.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the random days.")] = 0,
+    home: Home = None,
+) -> None:
+    """Compute stored rows again from what was known on their day, and compare them bit for bit.
+
+    Ends 0 only if every row that can be computed again is equal.
+    """
+    settings = _configure(home)
+    _require_schema(settings)
+    from predtrack_assets.prove import run_replay
+
+    url = _running_url(settings)
+    sys.exit(run_replay(settings, url, from_.date(), to.date(), sample, seed))
+
+
+@app.command()
+def lookahead(
+    days: Annotated[int, typer.Option(min=1, help="How many random decision days.")] = 5,
+    seed: Annotated[int, typer.Option(help="Of the random days.")] = 0,
+    from_: Annotated[
+        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")
+    ] = None,
+    to: Annotated[
+        datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day.")
+    ] = None,
+    home: Home = None,
+) -> None:
+    """Poison the future in a copy, compute again, and see whether anything changes.
+
+    Ends 0 only if nothing does. The database itself is only read.
+    """
+    settings = _configure(home)
+    _require_schema(settings)
+    from predtrack_assets.prove import run_lookahead
+
+    first, last = from_ and from_.date(), to and to.date()
+    sys.exit(run_lookahead(settings, _running_url(settings), days, seed, first, last))
+
+
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def dev(context: typer.Context, home: Home = None) -> None:
     """Start the database and `dagster dev`; further options go to the latter (--port 3001).

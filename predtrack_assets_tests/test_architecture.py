@@ -24,9 +24,10 @@ LAYERS: list[set[str]] = [
     {"warehouse", "sources", "partitions", "artifacts", "tracking"},
     {"dagster_storage", "plots", "report"},
     {"assets", "checks"},
+    {"proofs"},
     {"automation"},
     {"definitions"},
-    {"backfill"},
+    {"backfill", "prove"},
     {"demo"},
     {"cli"},
 ]

@@ -66,7 +66,7 @@ def compare(
     """Compare all columns of `stored` with those of `recomputed`, rows paired by `key`.
 
     recomputed: the same columns in types that can be cast to those of `stored`; NaN equals null.
-    by: key columns that name a group. At most `show` mismatches are described.
+    by: columns that name a group. At most `show` mismatches are described.
     """
     columns = stored.columns
     now = recomputed.select(pl.col(c).cast(t) for c, t in stored.schema.items())
@@ -77,7 +77,7 @@ def compare(
         right.select(*key, "digest_now"), on=key, how="left", maintain_order="left"
     )
     same = pairs["digest"].eq_missing(pairs["digest_now"])
-    groups = pairs.select(by).with_columns(same.alias("same")).group_by(by, maintain_order=True)
+    groups = stored.select(by).with_columns(same.alias("same")).group_by(by, maintain_order=True)
     counts = groups.agg(pl.col("same").sum(), pl.len()).rows()
     return Parity(
         equal=Counter({tuple(row[:-2]): row[-2] for row in counts if row[-2]}),

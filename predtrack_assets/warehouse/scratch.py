@@ -51,18 +51,18 @@ _TABLES = """
       AND n.nspname || '.' || c.relname <> ALL(%(logs)s)
     GROUP BY 1, 2, c.oid ORDER BY 1, 2
 """
-_CONSTRAINTS = """
+_CONSTRAINTS = r"""
     SELECT n.nspname, c.relname, k.conname
     FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE k.contype IN ('c', 'f') AND k.conparentid = 0 AND k.coninhcount = 0
-      AND n.nspname = ANY(%(stages)s)
+      AND n.nspname NOT LIKE ALL(ARRAY['pg\_%', 'information\_schema', '\_timescaledb%'])
 """
-_TRIGGERS = """
+_TRIGGERS = r"""
     SELECT n.nspname, c.relname, t.tgname
     FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_namespace f ON f.oid = p.pronamespace
-    WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND n.nspname = ANY(%(stages)s)
-      AND f.nspname NOT LIKE '\\_timescaledb%%'
+    WHERE NOT t.tgisinternal AND t.tgparentid = 0
+      AND f.nspname NOT LIKE ALL(ARRAY['pg\_%', 'information\_schema', '\_timescaledb%'])
 """
 _PERMUTED = """
     WITH numbered AS (
@@ -212,7 +212,7 @@ class Scratch:
             "columns": sql.SQL(", ").join(map(sql.Identifier, source.columns)),
             "condition": condition,
         }
-        scratch.execute(sql.SQL("TRUNCATE {table} CASCADE").format(**names))
+        scratch.execute(sql.SQL("TRUNCATE {table}").format(**names))
         read = "COPY (SELECT {columns} FROM {table} WHERE {condition}) TO STDOUT (FORMAT binary)"
         write = "COPY {table} ({columns}) FROM STDIN (FORMAT binary)"
         with (
@@ -268,13 +268,10 @@ def scratch_database(live: str, sql_dir: Path) -> Iterator[Scratch]:
 
 def _unbind(connection: psycopg.Connection) -> None:
     """Drop what would refuse poison: CHECKs, foreign keys and our own triggers."""
-    stages = {"stages": list(STAGES)}
-    for kind, query in (("CONSTRAINT", _CONSTRAINTS), ("TRIGGER", _TRIGGERS)):
-        for schema, table, name in connection.execute(query, stages).fetchall():
+    for query, drop in (
+        (_CONSTRAINTS, "ALTER TABLE {table} DROP CONSTRAINT {name}"),
+        (_TRIGGERS, "DROP TRIGGER {name} ON {table}"),
+    ):
+        for schema, table, name in connection.execute(query).fetchall():
             names = {"table": sql.Identifier(schema, table), "name": sql.Identifier(name)}
-            if kind == "CONSTRAINT":
-                connection.execute(
-                    sql.SQL("ALTER TABLE {table} DROP CONSTRAINT {name}").format(**names)
-                )
-            else:
-                connection.execute(sql.SQL("DROP TRIGGER {name} ON {table}").format(**names))
+            connection.execute(sql.SQL(drop).format(**names))

@@ -1,0 +1,153 @@
+"""Lookahead: poison everything that was known later, compute again, and nothing may change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+import numpy as np
+import polars as pl
+
+from predtrack_assets.domain.calendar import Days, as_of
+from predtrack_assets.domain.digest import total_digest
+from predtrack_assets.domain.history import lookback
+from predtrack_assets.domain.parity import Mismatch, compare
+from predtrack_assets.partitions import Window
+from predtrack_assets.proofs.stages import PREDICTED, STAGES, Stage
+from predtrack_assets.settings import Settings
+from predtrack_assets.warehouse.scratch import POISONS, Poison, PoisonedTransaction, Scratch
+
+PAST_DAYS = 3  # decision days before the poisoned one whose rows are compared as well
+FUTURE_DAYS = 10  # days after it that are computed in the same run, as a backfill does
+SESSIONS_A_YEAR = 245  # no fewer on any exchange
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """Rows that changed with the future. rows: how many; first: one of them."""
+
+    table: str
+    day: date
+    poison: Poison
+    rows: int
+    first: Mismatch | None
+
+    def __str__(self) -> str:
+        return f"{self.table} of {self.day}, future {self.poison}: {self.rows} rows; {self.first}"
+
+
+@dataclass
+class Verdict:
+    """What was compared: digests (of a table, day and poison), rows, and the alarms among them."""
+
+    digests: int = 0
+    equal: int = 0
+    rows: int = 0
+    alarms: list[Alarm] = field(default_factory=list)
+    days: list[date] = field(default_factory=list)
+
+    @property
+    def holds(self) -> bool:
+        """Whether no digest changed."""
+        return self.equal == self.digests
+
+    def of(self, stage: Stage) -> list[Alarm]:
+        """The alarms of one table."""
+        return [alarm for alarm in self.alarms if alarm.table == str(stage.table)]
+
+
+def lookahead(
+    scratch: Scratch,
+    settings: Settings,
+    days: list[date],
+    stages: tuple[Stage, ...] = STAGES,
+    poisons: tuple[Poison, ...] = POISONS,
+    progress: Progress = lambda _: None,
+) -> Verdict:
+    """Poison the future of each of `days` in every way and compare digests with the untouched run.
+
+    The run covers PAST_DAYS before the day to FUTURE_DAYS after it, as a backfill does; compared
+    are the rows of the day and before.
+    """
+    verdict = Verdict(days=days)
+    for number, day in enumerate(days, 1):
+        copied = scratch.copy(*_reach(day, settings))
+        honest = _run(scratch, settings, day, stages, None)
+        for poison in poisons:
+            poisoned = _run(scratch, settings, day, stages, poison)
+            for stage in stages:
+                _judge(verdict, stage, day, poison, honest[stage], poisoned[stage])
+        progress(
+            f"{day}, {number} of {len(days)}: {copied:,} rows copied,"
+            f" {verdict.equal} of {verdict.digests} digests equal"
+        )
+    return verdict
+
+
+def sample_days(days: Days, number: int, seed: int) -> list[date]:
+    """`number` different ones of `days`, in order; all when there are no more."""
+    random = np.random.default_rng(seed)
+    chosen = random.choice(len(days), min(number, len(days)), replace=False)
+    return days[np.sort(chosen)].tolist()
+
+
+def _reach(day: date, settings: Settings) -> tuple[date, date]:
+    """The days whose rows can matter: all that a computation reads, and a future to poison."""
+    sessions = lookback(max(settings.horizons)) + PAST_DAYS
+    past = timedelta(days=sessions * 365 // SESSIONS_A_YEAR + 30)
+    ahead = FUTURE_DAYS + max(settings.horizons)
+    return day - past, day + timedelta(days=ahead * 365 // SESSIONS_A_YEAR + 30)
+
+
+def _run(
+    scratch: Scratch,
+    settings: Settings,
+    day: date,
+    stages: tuple[Stage, ...],
+    poison: Poison | None,
+) -> dict[Stage, pl.DataFrame]:
+    """Rows up to `day` of every stage, computed one after the other as the graph does."""
+    asked = _window(day)
+    with scratch.transaction() as transaction:
+        if poison is not None:
+            transaction.poison(poison, day, as_of(day))
+        return {stage: _compute(transaction, stage, asked, settings, day) for stage in stages}
+
+
+def _compute(
+    transaction: PoisonedTransaction, stage: Stage, asked: Window, settings: Settings, day: date
+) -> pl.DataFrame:
+    with np.errstate(all="ignore"):  # poison overflows; what comes of it is not compared
+        frame = stage.compute(transaction, asked, settings)
+    upto = frame.filter(pl.col(stage.table.day) <= day)
+    if stage is not PREDICTED:  # later stages read what is stored
+        transaction.replace(stage.table, upto, asked.start, day)
+    return upto.select(stage.columns)
+
+
+def _window(day: date) -> Window:
+    around = Window(day - timedelta(days=15), day + timedelta(days=25)).days
+    position = int(np.searchsorted(around, np.datetime64(day)))
+    last = min(position + FUTURE_DAYS, len(around) - 1)
+    return Window(around[max(position - PAST_DAYS, 0)].item(), around[last].item())
+
+
+def _judge(
+    verdict: Verdict,
+    stage: Stage,
+    day: date,
+    poison: Poison,
+    honest: pl.DataFrame,
+    poisoned: pl.DataFrame,
+) -> None:
+    verdict.digests += 1
+    verdict.rows += len(honest)
+    if total_digest(honest) == total_digest(poisoned):
+        verdict.equal += 1
+        return
+    parity = compare(honest, poisoned, stage.table.key, stage.by, show=1)
+    changed = parity.compared.total() - parity.equal.total() + parity.unsaid
+    first = parity.mismatches[0] if parity.mismatches else None
+    verdict.alarms.append(Alarm(str(stage.table), day, poison, changed, first))

@@ -1,0 +1,118 @@
+"""`predtrack replay` and `predtrack lookahead`: the proofs for people, with an exit code."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+
+from rich.markup import escape
+from rich.table import Table
+
+from predtrack_assets.automation.progress import CONSOLE
+from predtrack_assets.domain.calendar import Days
+from predtrack_assets.domain.parity import Parity
+from predtrack_assets.proofs.lookahead import Verdict, lookahead, sample_days
+from predtrack_assets.proofs.replay import Progress, replay
+from predtrack_assets.proofs.stages import STAGES, Stage, decision_days
+from predtrack_assets.report import wide_console
+from predtrack_assets.settings import Settings
+from predtrack_assets.warehouse.scratch import scratch_database
+from predtrack_assets.warehouse.warehouse import Warehouse
+
+PROVEN, REFUTED = 0, 1
+
+
+def run_replay(
+    settings: Settings, url: str, first: date, last: date, sample: int | None, seed: int
+) -> int:
+    """Replay what is stored in [first, last], print parity, return the exit code.
+
+    Raises ValueError when nothing is stored there.
+    """
+    warehouse = Warehouse(url=url)
+    _decision_days(warehouse, first, last)
+    with _live() as progress:
+        parities = replay(warehouse, settings, first, last, sample, seed, progress=progress)
+    console = wide_console()
+    console.print(parity_table(parities))
+    total = sum(parities.values(), Parity())
+    for (group, reason), rows in sorted(total.unreplayable.items()):
+        console.print(f"Not replayable: {rows:,} rows of {escape(' '.join(group))}: {reason}")
+    if total.unsaid:
+        console.print(f"{total.unsaid:,} rows that would be computed now were never stored.")
+    for mismatch in total.mismatches:
+        console.print(f"[red]Differs[/]: {escape(str(mismatch))}")
+    equal, compared = total.equal.total(), total.compared.total()
+    console.print(f"Replay parity: {equal:,} of {compared:,} rows are equal bit for bit.")
+    return PROVEN if total.holds else REFUTED
+
+
+def run_lookahead(
+    settings: Settings, url: str, number: int, seed: int, first: date | None, last: date | None
+) -> int:
+    """Poison the future of sampled decision days, print what changed, return the exit code.
+
+    Raises ValueError when nothing is stored, ServerError when no copy can be made.
+    """
+    warehouse = Warehouse(url=url)
+    stored = _decision_days(warehouse, first or date.min, last or date.max)
+    days = sample_days(stored, number, seed)
+    with scratch_database(url, settings.sql_dir) as scratch, _live() as progress:
+        verdict = lookahead(scratch, settings, days, progress=progress)
+    console = wide_console()
+    console.print(verdict_table(verdict))
+    for alarm in verdict.alarms:
+        console.print(f"[red]Looks ahead[/]: {escape(str(alarm))}")
+    console.print(
+        f"Without the future: {verdict.equal:,} of {verdict.digests:,} digests are equal, over"
+        f" {verdict.rows:,} rows and {len(days)} days."
+    )
+    return PROVEN if verdict.holds else REFUTED
+
+
+def parity_table(parities: dict[Stage, Parity]) -> Table:
+    """Rows compared and equal per table and group."""
+    table = _table("table", "of", "rows", "equal")
+    for stage, parity in parities.items():
+        for group in sorted(parity.compared):
+            counts = parity.compared[group], parity.equal[group]
+            table.add_row(str(stage.table), " ".join(group), *(f"{n:,}" for n in counts))
+    return table
+
+
+def verdict_table(verdict: Verdict) -> Table:
+    """Alarms per table and way of poisoning."""
+    table = _table("table", "alarms", "by poison")
+    for stage in STAGES:
+        alarms = verdict.of(stage)
+        kinds = Counter(alarm.poison for alarm in alarms)
+        said = ", ".join(f"{n} {kind}" for kind, n in kinds.items())
+        table.add_row(str(stage.table), str(len(alarms)), said or "none")
+    return table
+
+
+def _decision_days(warehouse: Warehouse, first: date, last: date) -> Days:
+    days = decision_days(warehouse, first, last)
+    if not len(days):
+        raise ValueError("no predictions are stored there: `predtrack backfill` makes some")
+    return days
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        numeric = column in ("rows", "equal", "alarms")
+        table.add_column(column, justify="right" if numeric else "left")
+    return table
+
+
+@contextmanager
+def _live() -> Iterator[Progress]:
+    """A line that says how far it is, on a terminal; plain lines elsewhere."""
+    if not CONSOLE.is_terminal:
+        yield lambda text: CONSOLE.print(escape(text))
+        return
+    with CONSOLE.status("...") as status:
+        yield lambda text: status.update(escape(text))
