@@ -11,14 +11,16 @@ from pathlib import Path
 import click
 import dagster as dg
 import pytest
+import sqlalchemy as sa
 from dagster._core.instance import InstanceRef
 from dagster._core.run_coordinator import QueuedRunCoordinator
-from dagster_postgres import PostgresRunStorage
+from dagster._core.storage.event_log.schema import AssetEventTagsTable, SqlEventLogStorageTable
+from dagster_postgres import PostgresEventLogStorage, PostgresRunStorage
 
-from predtrack_assets.dagster_storage import EVENT_VARIABLES
+from predtrack_assets.dagster_storage import EVENT_VARIABLES, EventLogStorage
 from predtrack_assets.settings import PROJECT_ROOT
-from predtrack_assets.warehouse.server import EmbeddedServer
-from predtrack_assets.warehouse.urls import database_name
+from predtrack_assets.warehouse.server import EmbeddedServer, ensure_database
+from predtrack_assets.warehouse.urls import database_name, normalise, with_database
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +87,49 @@ def test_every_process_batches_its_events_unless_told_otherwise(
     with boot(tmp_path):
         assert os.environ[batch_size] == "7"
         assert os.environ[planned] == "true"
+
+
+DAYS = dg.DailyPartitionsDefinition("2020-01-01", end_date="2020-03-01")
+
+
+@dg.asset(partitions_def=DAYS, backfill_policy=dg.BackfillPolicy.single_run())
+def days() -> dg.MaterializeResult:
+    """Metadata that careless quoting would break."""
+    return dg.MaterializeResult(metadata={"text": "a'b\"c\\d %s :x {1,2} NULL \n é"})
+
+
+def test_a_batch_of_events_is_stored_as_dagster_stores_it(server: EmbeddedServer) -> None:
+    keys = DAYS.get_partition_keys()
+    tags = {
+        "dagster/asset_partition_range_start": keys[0],
+        "dagster/asset_partition_range_end": keys[-1],
+    }
+    with dg.DagsterInstance.ephemeral() as instance:
+        run_id = dg.materialize([days], instance=instance, tags=tags).run_id
+        happened = dg.DagsterEventType.ASSET_MATERIALIZATION
+        records = instance.get_records_for_run(run_id, of_type=happened).records
+    events = [record.event_log_entry for record in records]
+    assert len(events) == len(keys)
+    stored = []
+    for kind in (PostgresEventLogStorage, EventLogStorage):
+        url = normalise(with_database(server.url(), kind.__name__), "psycopg2")
+        ensure_database(url)
+        storage = kind(url)
+        storage.store_event_batch(events)
+        asset = storage.get_asset_records([days.key])[0].asset_entry
+        last = storage.get_latest_materialization_events([days.key])[days.key]
+        assert last == events[-1]
+        with storage.index_connection() as connection:
+            tables = [
+                connection.execute(sa.select(table).order_by("id")).all()
+                for table in (SqlEventLogStorageTable, AssetEventTagsTable)
+            ]
+        partitions = storage.get_materialized_partitions(days.key)
+        stored.append((tables, asset, partitions, storage.get_records_for_run(run_id).records))
+        storage.dispose()
+    assert stored[0] == stored[1]
+    assert stored[1][2] == set(keys)
+    assert all(stored[1][0])
 
 
 def test_no_server_is_one_sentence_that_says_what_to_do(tmp_path: Path) -> None:
