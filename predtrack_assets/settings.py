@@ -88,6 +88,32 @@ class Settings(BaseSettings):
         None, description="MLflow server that fits are also reported to (extra `mlflow`)."
     )
 
+    accuracy_threshold: float = Field(
+        0.65, ge=0, le=1, description="Gate: the lower bound of the accuracy must exceed it."
+    )
+    market_outperformance_threshold: float = Field(
+        0.03, ge=-1, le=10, description="Gate: growth a year above the benchmark, as a fraction."
+    )
+    sharpe_ratio_min: float = Field(1.0, ge=0, le=10, description="Gate: annual Sharpe ratio.")
+    max_drawdown_limit: float = Field(
+        0.15, gt=0, le=1, description="Gate: loss from a peak within 252 sessions, as a fraction."
+    )
+    calibration_error_limit: float = Field(
+        0.10, gt=0, le=1, description="Gate: the upper bound of the RMS calibration error."
+    )
+    gate_min_effective: float = Field(
+        100.0, ge=10, description="Gate: effective sample size below which a rate is not judged."
+    )
+    gate_min_sessions: int = Field(
+        252, ge=252, description="Gate: sessions below which a strategy is not judged."
+    )
+    gate_horizons: Annotated[tuple[int, ...], CommaList] = Field(
+        (), description="Horizons that are gated, each with a champion. Empty: the middle one."
+    )
+    auto_deploy: bool = Field(
+        True, description="Deploy by itself what passed its gate and beat the champion."
+    )
+
     schedules: Annotated[tuple[str, ...], CommaList] = Field(
         (), description="Allow-list: names of the schedules and sensors that start running."
     )
@@ -97,7 +123,7 @@ class Settings(BaseSettings):
         """Where fitted models are kept."""
         return self.artifacts or str(self.home / "artifacts")
 
-    @field_validator("exchanges", "horizons", "schedules", mode="before")
+    @field_validator("exchanges", "horizons", "gate_horizons", "schedules", mode="before")
     @classmethod
     def _split_commas(cls, value: object) -> object:
         return (
@@ -115,6 +141,12 @@ class Settings(BaseSettings):
         if not value or min(value) < 1 or max(value) > 252:
             raise ValueError("horizons are counts of sessions between 1 and 252")
         return tuple(sorted(set(value)))
+
+    @property
+    def gated_horizons(self) -> tuple[int, ...]:
+        """Horizons whose models are gated: those of gate_horizons, else the middle one of all."""
+        chosen = self.gate_horizons or (self.horizons[len(self.horizons) // 2],)
+        return tuple(sorted(set(chosen) & set(self.horizons)))
 
 
 def get_settings() -> Settings:
