@@ -16,16 +16,18 @@ class Panel:
     """Matrices of shape (symbols, sessions), float64, NaN where a symbol has no bar.
 
     symbols: sorted names; sessions: sorted datetime64[D] of one exchange.
-    high, low, close: as traded. split: new shares per old on the ex-date, else 1.
+    open, high, low, close, volume: as traded. split: new shares per old on the ex-date, else 1.
     dividend: cash per share as traded on the ex-date, else 0.
     known_day: datetime64[D], first day at whose end the bar was known (NaT without a bar).
     """
 
     symbols: np.ndarray
     sessions: np.ndarray
+    open: np.ndarray
     high: np.ndarray
     low: np.ndarray
     close: np.ndarray
+    volume: np.ndarray
     split: np.ndarray
     dividend: np.ndarray
     known_day: np.ndarray
@@ -45,9 +47,9 @@ class Panel:
 def build_panel(bars: pl.DataFrame, actions: pl.DataFrame, sessions: np.ndarray) -> Panel:
     """Lay out bars and actions on `sessions`.
 
-    bars: symbol, trading_day, high, low, close, known_day. actions: symbol, ex_date, kind, value.
-    Rows outside `sessions` are left out; symbols are those of the bars. An action on a closed day
-    counts on the session after it, several on one session together.
+    bars: symbol, trading_day, open, high, low, close, volume, known_day. actions: symbol, ex_date,
+    kind, value. Rows outside `sessions` are left out; symbols are those of the bars. An action on a
+    closed day counts on the session after it, several on one session together.
     """
     symbols = bars["symbol"].unique().sort()
     index = pl.DataFrame({"symbol": symbols, "row": np.arange(len(symbols))}).with_columns(
@@ -66,7 +68,7 @@ def build_panel(bars: pl.DataFrame, actions: pl.DataFrame, sessions: np.ndarray)
     )
     placed, row, column = place(on_session, "trading_day")
     matrices = {}
-    for name in ("high", "low", "close"):
+    for name in ("open", "high", "low", "close", "volume"):
         matrices[name] = np.full(shape, np.nan)
         matrices[name][row, column] = placed[name].to_numpy()
     known = np.full(shape, np.datetime64("NaT"), dtype="datetime64[D]")

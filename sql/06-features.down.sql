@@ -1,0 +1,2 @@
+DROP VIEW market.symbol_conditions;
+DROP SCHEMA features CASCADE;
