@@ -190,7 +190,7 @@ LAST_CLOSES = Query("""
 """)
 
 BARS_AS_OF = Query("""
-    SELECT symbol, trading_day, high, low, close,
+    SELECT symbol, trading_day, open, high, low, close, volume,
            ((knowledge_time - interval '1 microsecond') AT TIME ZONE 'UTC')::date AS known_day
     FROM market.market_data_as_of(:as_of)
     WHERE symbol = ANY(:symbols) AND trading_day BETWEEN :first AND :last
@@ -242,6 +242,7 @@ COUNTED_TABLES = (
     tables.CALIBRATION_SUMMARY,
     tables.SYMBOL_ACCURACY,
     tables.ERROR_DISTRIBUTION,
+    tables.PERFORMANCE_ANALYTICS,
 )
 
 

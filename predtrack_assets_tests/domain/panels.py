@@ -23,6 +23,7 @@ def random_panel(
     splits: float = 0.03,
     dividends: float = 0.03,
     volatility: float = 0.03,
+    first: np.datetime64 = FIRST,
 ) -> Panel:
     """A panel of random walks with missing bars, splits and dividends of the given frequency."""
     random = np.random.default_rng(seed)
@@ -34,14 +35,18 @@ def random_panel(
     high = close * np.exp(np.abs(random.normal(0, volatility / 2, shape)))
     low = close * np.exp(-np.abs(random.normal(0, volatility / 2, shape)))
     missing = random.random(shape) < gaps
-    days = XNYS.between(FIRST, np.datetime64("2025-12-31"))[:sessions]
+    opened = low + random.random(shape) * (high - low)
+    volume = np.exp(random.normal(13, 1, shape)) * np.cumprod(split, axis=1)
+    days = XNYS.between(first, np.datetime64("2025-12-31"))[:sessions]
     known = np.where(missing, np.datetime64("NaT", "D"), np.broadcast_to(days, shape))
     return Panel(
         symbols=np.array([f"S{i:02d}" for i in range(symbols)], dtype=object),
         sessions=days,
+        open=np.where(missing, np.nan, opened),
         high=np.where(missing, np.nan, high),
         low=np.where(missing, np.nan, low),
         close=np.where(missing, np.nan, close),
+        volume=np.where(missing, np.nan, volume),
         split=split,
         dividend=dividend,
         known_day=known,
@@ -53,7 +58,13 @@ def constant(panel: Panel, price: float) -> Panel:
     prices = np.where(np.isnan(panel.close), np.nan, price)
     still = np.ones_like(panel.split)
     return dataclasses.replace(
-        panel, high=prices, low=prices, close=prices, split=still, dividend=still * 0
+        panel,
+        open=prices,
+        high=prices,
+        low=prices,
+        close=prices,
+        split=still,
+        dividend=still * 0,
     )
 
 
@@ -61,7 +72,8 @@ def only_first_bar(panel: Panel) -> Panel:
     """Nothing but the bars of the first session."""
     later = np.arange(len(panel.sessions)) > 0
     blank = {
-        name: np.where(later, np.nan, getattr(panel, name)) for name in ("high", "low", "close")
+        name: np.where(later, np.nan, getattr(panel, name))
+        for name in ("open", "high", "low", "close", "volume")
     }
     return dataclasses.replace(panel, **blank)
 

@@ -14,9 +14,11 @@ SESSIONS = XNYS.between(date(2024, 3, 6), date(2024, 3, 13))  # Wed Thu Fri, Mon
 BAR_SCHEMA = {
     "symbol": pl.String,
     "trading_day": pl.Date,
+    "open": pl.Float64,
     "high": pl.Float64,
     "low": pl.Float64,
     "close": pl.Float64,
+    "volume": pl.Float64,
     "known_day": pl.Date,
 }
 ACTION_SCHEMA = {"symbol": pl.String, "ex_date": pl.Date, "kind": pl.String, "value": pl.Float64}
@@ -24,7 +26,16 @@ ACTION_SCHEMA = {"symbol": pl.String, "ex_date": pl.Date, "kind": pl.String, "va
 
 def bars(*rows: tuple[str, int, float]) -> pl.DataFrame:
     full = [
-        (s, date(2024, 3, day), close + 1, close - 1, close, date(2024, 3, day))
+        (
+            s,
+            date(2024, 3, day),
+            close / 2,
+            close + 1,
+            close - 1,
+            close,
+            close * 9,
+            date(2024, 3, day),
+        )
         for s, day, close in rows
     ]
     return pl.DataFrame(full, schema=BAR_SCHEMA, orient="row")
@@ -43,6 +54,8 @@ def test_bars_lie_at_their_symbol_and_session() -> None:
     np.testing.assert_array_equal(panel.close, expected)
     np.testing.assert_array_equal(panel.high, expected + 1)
     np.testing.assert_array_equal(panel.low, expected - 1)
+    np.testing.assert_array_equal(panel.open, expected / 2)
+    np.testing.assert_array_equal(panel.volume, expected * 9)
     assert panel.known_day[1, 2] == np.datetime64("2024-03-08")
     assert np.isnat(panel.known_day).sum() == 9
 
