@@ -183,6 +183,8 @@ def _unreadable(path: Path, error: Exception) -> SourceError:
 
 def _scan(path: Path) -> pl.LazyFrame:
     """The raw columns under their standard names. Raises SourceError."""
+    if path.is_dir():
+        raise SourceError(f"{path} is a directory: name one Parquet or CSV file in it")
     if not path.is_file():
         raise SourceError(f"there is no price file {path}: check PREDTRACK_FILE or --file")
     if path.stat().st_size == 0:

@@ -369,7 +369,7 @@ def _category(error: Exception) -> str:
 
 
 def _text(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
+    return f"{type(error).__name__}: {str(error).partition('. See https://curl.se')[0]}"
 
 
 def _is_retried(error: BaseException) -> bool:

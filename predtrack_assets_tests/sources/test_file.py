@@ -306,7 +306,7 @@ def _garbage(path: Path) -> None:
         ("short.csv", _lacking, "lacks the columns open, high, low, volume"),
         ("noise.csv", _garbage, "lacks the columns|cannot be read"),
         ("noise.parquet", _garbage, "cannot be read"),
-        ("folder.csv", lambda path: path.mkdir(), "there is no price file"),
+        ("folder.csv", lambda path: path.mkdir(), "is a directory"),
         (
             "twice.csv",
             lambda path: path.write_text(f"{HEADER},Ticker\nA,2020-01-06,1,2,1,1,1,1,B\n"),
