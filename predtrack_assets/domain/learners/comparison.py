@@ -38,5 +38,5 @@ def mean_difference(day: np.ndarray, difference: np.ndarray, overlap: int) -> Me
     squares = float(np.square(daily).sum())
     n_eff = effective_sample_size(daily, np.ones(len(days)), overlap, squares)
     error = float(daily.std(ddof=1)) / np.sqrt(n_eff)
-    half = float(stdtrit(max(n_eff - 1.0, 1.0), (1 + LEVEL) / 2)) * error
+    half = float(stdtrit(max(n_eff - 1.0, 1.0), (1 + LEVEL) / 2) * error)
     return MeanDifference(mean, mean - half, mean + half, len(days), n_eff)

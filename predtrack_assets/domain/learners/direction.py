@@ -35,6 +35,11 @@ class Direction:
     score: Score
     calibration: tuple[float, float] = UNCALIBRATED
 
+    @property
+    def used(self) -> tuple[int, ...]:
+        """Numbers of the columns that matter."""
+        return self.score.used if self.calibration[1] > 0 else ()
+
     def logits(self, x: np.ndarray) -> np.ndarray:
         """ln(p / (1 - p)) of x (n, f)."""
         intercept, slope = self.calibration

@@ -31,6 +31,11 @@ class Price:
     shape: np.ndarray
     spread: Volatility | None
 
+    @property
+    def used(self) -> tuple[int, ...]:
+        """Numbers of the columns that matter to the spread."""
+        return () if self.spread is None else self.spread.used
+
     def quantiles(self, x: np.ndarray, p_up: np.ndarray, widening: float = 0.0) -> np.ndarray:
         """Ordered quantiles (n, 7) of ln(S_T / S_0) / (sigma sqrt(h)) at QUANTILE_LEVELS.
 

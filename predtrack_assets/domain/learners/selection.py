@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,25 +12,17 @@ from predtrack_assets.domain.learners import direction, price, time_to_hit, vola
 from predtrack_assets.domain.learners.boosting import Boosting
 from predtrack_assets.domain.learners.comparison import mean_difference
 from predtrack_assets.domain.learners.direction import UNCALIBRATED, Direction
+from predtrack_assets.domain.learners.losses import METRICS, hit_loss, volatility_loss
 from predtrack_assets.domain.learners.pooled import FAMILIES
 from predtrack_assets.domain.learners.training_data import Examples, TrainingData, examples
 from predtrack_assets.domain.learners.volatility import Volatility
 from predtrack_assets.domain.models import QUANTILE_LEVELS
-from predtrack_assets.domain.scores import brier, crps_from_quantiles, qlike
+from predtrack_assets.domain.scores import brier, crps_from_quantiles
 from predtrack_assets.domain.walk_forward import walk_forward
 
-FOLDS = 5
+FOLDS = 4
 MIN_DAYS = 250  # decision days below which nothing is compared and the simplest families are used
 EMBARGO = 1  # decision days beyond the last label before a test block
-
-SCORES = {
-    "price": "crps",
-    "direction": "brier",
-    "time_to_hit": "log_hazard",
-    "volatility": "qlike",
-}
-"""The score of each kind, lower is better: CRPS of the standardised return, Brier, minus the log
-likelihood of the touch times (mean of both sides), QLIKE."""
 
 
 @dataclass(frozen=True)
@@ -105,21 +97,20 @@ class _Fitted:
 
 def _choose(rows: Examples) -> tuple[list[Trial], list[float]]:
     """Trials of one horizon, and the calibration of its direction."""
-    if len(np.unique(rows.day)) < MIN_DAYS // max(1, -(-rows.horizon // 3)):
+    if len(np.unique(rows.day)) * rows.stride < MIN_DAYS:
         untried = [t for k in FAMILIES for t in _untried(rows, k)]
         return untried, list(UNCALIBRATED)
     folds = [
         _fit_fold(rows.take(fold.train), rows.take(fold.test))
         for fold in walk_forward(rows.day, rows.end, folds=FOLDS, embargo=EMBARGO)
     ]
-    tested = np.concatenate([fold.test.day for fold in folds])
     p_up, calibration = _calibrated(folds)
     up = np.concatenate([fold.test.up for fold in folds])
     losses: dict[str, dict[str, np.ndarray]] = {}
     losses["direction"] = {family: brier(p, up) for family, p in p_up.items()}
     losses["volatility"] = {f: _over(folds, _volatility_loss, f) for f in volatility.FAMILIES}
     losses["time_to_hit"] = {f: _over(folds, _hit_loss, f) for f in time_to_hit.FAMILIES}
-    compared = {k: _compare(rows.horizon, k, tested, v) for k, v in losses.items()}
+    compared = {k: _compare(folds, k, v) for k, v in losses.items()}
     rising = next(t.family for t in compared["direction"] if t.chosen)
     slices = np.cumsum([len(fold.test) for fold in folds])[:-1]
     parts = np.split(p_up[rising], slices)
@@ -129,11 +120,13 @@ def _choose(rows: Examples) -> tuple[list[Trial], list[float]]:
         )
         for family in price.FAMILIES
     }
-    compared["price"] = _compare(rows.horizon, "price", tested, losses["price"])
+    compared["price"] = _compare(folds, "price", losses["price"])
     return [t for kind in FAMILIES for t in compared[kind]], list(calibration[rising])
 
 
-def _over(folds: list[_Fitted], loss: Any, family: str) -> np.ndarray:
+def _over(
+    folds: list[_Fitted], loss: Callable[[_Fitted, str], np.ndarray], family: str
+) -> np.ndarray:
     return np.concatenate([loss(fold, family) for fold in folds])
 
 
@@ -177,18 +170,14 @@ def _calibrate(
 
 
 def _volatility_loss(fold: _Fitted, family: str) -> np.ndarray:
-    test = fold.test
-    expected = test.sigma * np.exp(fold.spreads[family].log_variance(test.x) / 2)
-    return qlike(expected, test.sigma * np.sqrt(test.variance))
+    return volatility_loss(fold.spreads[family].log_variance(fold.test.x), fold.test)
 
 
 def _hit_loss(fold: _Fitted, family: str) -> np.ndarray:
-    fitted, test = time_to_hit.fit_time_to_hit(family, fold.train), fold.test
-    above = time_to_hit.survival(fitted.above.logits(test.x))
-    below = time_to_hit.survival(fitted.below.logits(test.x))
-    return (
-        time_to_hit.hazard_loss(above, test.above) + time_to_hit.hazard_loss(below, test.below)
-    ) / 2
+    fitted = time_to_hit.fit_time_to_hit(family, fold.train)
+    above = time_to_hit.survival(fitted.above.logits(fold.test.x))
+    below = time_to_hit.survival(fitted.below.logits(fold.test.x))
+    return hit_loss(above, below, fold.test)
 
 
 def _price_loss(fold: _Fitted, family: str, rising: str, p_up: np.ndarray) -> np.ndarray:
@@ -205,7 +194,7 @@ def _untried(rows: Examples, kind: str) -> list[Trial]:
             kind,
             rows.horizon,
             family,
-            SCORES[kind],
+            METRICS[kind],
             *(None,) * 6,
             days=0,
             n=0,
@@ -216,11 +205,10 @@ def _untried(rows: Examples, kind: str) -> list[Trial]:
     ]
 
 
-def _compare(
-    horizon: int, kind: str, day: np.ndarray, losses: Mapping[str, np.ndarray]
-) -> list[Trial]:
+def _compare(folds: list[_Fitted], kind: str, losses: Mapping[str, np.ndarray]) -> list[Trial]:
     """Climb from the simplest family to the most complex one that is better for certain."""
-    overlap = -(-horizon // max(1, -(-horizon // 3)))
+    day = np.concatenate([fold.test.day for fold in folds])
+    horizon, overlap = folds[0].test.horizon, folds[0].test.overlap
     simplest = FAMILIES[kind][0]
     best, base, found = simplest, mean_difference(day, losses[simplest], overlap).mean, []
     for family in FAMILIES[kind]:
@@ -229,7 +217,7 @@ def _compare(
             "kind": kind,
             "horizon": horizon,
             "family": family,
-            "metric": SCORES[kind],
+            "metric": METRICS[kind],
             "score": score.mean,
             "skill": 1 - score.mean / base,
             "days": score.days,

@@ -21,6 +21,8 @@ from predtrack_assets.domain.learners.training_data import Examples
 FAMILIES = ("climatology", "logistic", "lightgbm")
 """Simplest first."""
 
+CONTROLS = 4.0  # sessions without a touch per touch: more would cost much and tell little
+
 
 @dataclass(frozen=True)
 class Hazard:
@@ -32,8 +34,10 @@ class Hazard:
     def logits(self, x: np.ndarray) -> np.ndarray:
         """Logit of the hazard at sessions 1..h of x (n, f), float64 (n, h)."""
         result = np.empty((len(x), len(self.base)))
+        period = _at(x, 0)
         for k, base in enumerate(self.base):
-            result[:, k] = base + self.score.raw(_at(x, k + 1))
+            period[:, -1] = k + 1
+            result[:, k] = base + self.score.raw(period)
         return result
 
     def to_json(self) -> dict[str, Any]:
@@ -53,6 +57,11 @@ class TimeToHit:
 
     above: Hazard
     below: Hazard
+
+    @property
+    def used(self) -> tuple[int, ...]:
+        """Numbers of the columns that matter to either side; the session comes after them."""
+        return tuple(sorted({*self.above.score.used, *self.below.score.used}))
 
     def to_json(self) -> dict[str, Any]:
         """The two sides."""
@@ -84,10 +93,24 @@ def _fit_hazard(family: str, x: np.ndarray, touched: np.ndarray, horizon: int) -
     row = np.repeat(np.arange(len(x)), at_risk)
     session = sessions[np.arange(len(row)) - np.repeat(np.cumsum(at_risk) - at_risk, at_risk)]
     event = (session == touched[row]).astype(np.float64)
-    period = _at(x[row], session)
+    kept, offset = _case_control(event)
+    row, session, event = row[kept], session[kept], event[kept]
+    period, offset = _at(x[row], session), offset + base[session - 1]
     if family == "logistic":
-        return Hazard(base, fit_linear(period, event, logistic, offset=base[session - 1]))
-    return Hazard(base, Boosting(period, base[session - 1]).fit("binary", event))
+        return Hazard(base, fit_linear(period, event, logistic, offset=offset))
+    return Hazard(base, Boosting(period, offset).fit("binary", event))
+
+
+def _case_control(event: np.ndarray) -> tuple[np.ndarray, float]:
+    """Numbers of the rows to keep, and what leaving out the others adds to every logit.
+
+    Every event and about CONTROLS other rows for each, drawn at random with a fixed seed; that
+    shifts the intercept by a known amount and nothing else (Prentice and Pyke 1979).
+    """
+    others = len(event) - event.sum()
+    rate = min(1.0, CONTROLS * max(float(event.sum()), 1.0) / max(float(others), 1.0))
+    drawn = np.random.default_rng(1).random(len(event)) < rate
+    return np.flatnonzero(drawn | (event > 0)), -float(np.log(rate))
 
 
 def _at(x: np.ndarray, session: int | np.ndarray) -> np.ndarray:

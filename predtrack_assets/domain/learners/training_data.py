@@ -90,7 +90,7 @@ class Examples:
     x: float64 (n, f + 2), features and OWN_COLUMNS. day, end: datetime64[D]; end is the deadline
     for touches too: were early touches known before misses are, they would be over-represented.
     z: ln(S_T / S_0) / (sigma sqrt(h)). up: 0/1. above, below: int64, sessions to touch or 0.
-    variance: (realised volatility / sigma)^2.
+    variance: (realised volatility / sigma)^2. stride: the days are every stride-th decision day.
     """
 
     horizon: int
@@ -104,9 +104,15 @@ class Examples:
     above: np.ndarray
     below: np.ndarray
     variance: np.ndarray
+    stride: int = 1
 
     def __len__(self) -> int:
         return len(self.day)
+
+    @property
+    def overlap(self) -> int:
+        """Consecutive days of which the outcomes share sessions."""
+        return -(-self.horizon // self.stride)
 
     def take(self, rows: np.ndarray) -> Examples:
         """The rows of a boolean mask or of ascending numbers."""
@@ -122,7 +128,8 @@ class Examples:
         if stride == 1:
             return self
         days, position = np.unique(self.day, return_inverse=True)
-        return self.take((len(days) - 1 - position) % stride == 0)
+        kept = self.take((len(days) - 1 - position) % stride == 0)
+        return replace(kept, stride=self.stride * stride)
 
 
 def inputs(features: np.ndarray, sigma: np.ndarray, drift: np.ndarray) -> np.ndarray:

@@ -26,10 +26,22 @@ SMALLEST = 1e-6
 
 @dataclass(frozen=True)
 class Volatility:
-    """ln of (volatility / sigma)^2 as a score; regressors of HAR are logs of positive features."""
+    """ln of (volatility / sigma)^2 as a score; of x with `width` columns.
+
+    logs: columns taken as ln(feature / sigma), the regressors of HAR.
+    """
 
     score: Score
+    width: int
     logs: tuple[int, ...] = ()
+
+    @property
+    def used(self) -> tuple[int, ...]:
+        """Numbers of the columns that matter; ln(sigma), last but one, is taken from the logs."""
+        columns = set(self.score.used)
+        if columns & set(self.logs):
+            columns.add(self.width - 2)
+        return tuple(sorted(columns))
 
     def log_variance(self, x: np.ndarray) -> np.ndarray:
         """ln of the expected squared volatility over sigma squared, (n,), clipped to +-3."""
@@ -45,7 +57,7 @@ class Volatility:
         logs = field(data, "logs", list)
         if not all(isinstance(j, int) and 0 <= j < width for j in logs):
             raise ValueError(f"field 'logs' holds {logs}, not numbers of columns")
-        return cls(score_from_json(data.get("score"), width), tuple(logs))
+        return cls(score_from_json(data.get("score"), width), width, tuple(logs))
 
 
 def fit_volatility(family: str, rows: Examples, boosting: Boosting) -> Volatility:
@@ -54,16 +66,16 @@ def fit_volatility(family: str, rows: Examples, boosting: Boosting) -> Volatilit
     HAR (Corsi 2009): logs of volatilities measured over several horizons, which are recognised by
     SCALE_WORDS; the criterion is that of the score (Patton and Sheppard 2015), not least squares.
     """
+    width = rows.x.shape[1]
     target = np.clip(rows.variance, SMALLEST, LARGEST)
     if family == "ewma":
-        return Volatility(constant(float(np.log(target.mean())), rows.x.shape[1]))
+        return Volatility(constant(float(np.log(target.mean())), width), width)
     if family == "har":
         named = [j for j, c in enumerate(rows.columns) if any(w in c.lower() for w in SCALE_WORDS)]
-        own = len(rows.columns) - 2
-        logs = tuple(j for j in named if j < own and _positive(rows.x[:, j]))
+        logs = tuple(j for j in named if j < width - 2 and _positive(rows.x[:, j]))
         score = fit_linear(_with_logs(rows.x, logs), target, gamma, columns=np.array(named))
-        return Volatility(score, logs)
-    return Volatility(boosting.fit("gamma", target))
+        return Volatility(score, width, logs)
+    return Volatility(boosting.fit("gamma", target), width)
 
 
 def _positive(column: np.ndarray) -> bool:

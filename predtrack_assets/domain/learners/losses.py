@@ -1,0 +1,48 @@
+"""The score of each kind of prediction on given examples, lower is better."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from predtrack_assets.domain.learners import time_to_hit
+from predtrack_assets.domain.learners.pooled import Correction, HorizonModels
+from predtrack_assets.domain.learners.training_data import Examples
+from predtrack_assets.domain.models import QUANTILE_LEVELS
+from predtrack_assets.domain.scores import brier, crps_from_quantiles, qlike
+
+METRICS = {
+    "price": "crps",
+    "direction": "brier",
+    "time_to_hit": "log_hazard",
+    "volatility": "qlike",
+}
+"""CRPS of the standardised return; Brier; minus the log likelihood of the touch times, mean of
+both sides; QLIKE."""
+
+
+def losses(models: HorizonModels, rows: Examples, kind: str) -> np.ndarray:
+    """Score (n,) of every example of the models' horizon, by METRICS[kind]."""
+    pooled = Correction()
+    if kind == "price":
+        quantiles = models.price.quantiles(rows.x, models.p_up(rows.x, pooled))
+        return crps_from_quantiles(quantiles, QUANTILE_LEVELS, rows.z)
+    if kind == "direction":
+        return brier(models.p_up(rows.x, pooled), rows.up)
+    if kind == "time_to_hit":
+        above = models.survival(rows.x, "above", pooled)
+        below = models.survival(rows.x, "below", pooled)
+        return hit_loss(above, below, rows)
+    return volatility_loss(models.volatility.log_variance(rows.x), rows)
+
+
+def hit_loss(above: np.ndarray, below: np.ndarray, rows: Examples) -> np.ndarray:
+    """Minus the log likelihood of the touches (n,), from survival (n, h) of the two sides."""
+    return (
+        time_to_hit.hazard_loss(above, rows.above) + time_to_hit.hazard_loss(below, rows.below)
+    ) / 2
+
+
+def volatility_loss(log_variance: np.ndarray, rows: Examples) -> np.ndarray:
+    """QLIKE (n,) of ln of expected variance over sigma squared."""
+    expected = rows.sigma * np.exp(log_variance / 2)
+    return qlike(expected, rows.sigma * np.sqrt(rows.variance))
