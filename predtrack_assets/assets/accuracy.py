@@ -1,25 +1,38 @@
-"""Accuracy stage: calibration, skill, accuracy per symbol and the distribution of errors."""
+"""Accuracy stage: calibration, skill, accuracy per symbol, errors, performance beside baselines."""
 
-from collections.abc import Callable
-from datetime import date, timedelta
+from collections.abc import Callable, Mapping
+from datetime import date
 
 import dagster as dg
-import numpy as np
 import polars as pl
 
 from predtrack_assets.assets.outcomes import outcomes
-from predtrack_assets.domain import calibration
+from predtrack_assets.domain import calibration, performance
 from predtrack_assets.domain import error_distribution as errors
 from predtrack_assets.domain import symbol_accuracy as symbols
+from predtrack_assets.domain.calendar import Days
+from predtrack_assets.domain.windows import period_named
 from predtrack_assets.partitions import day_asset, last_days_of, window
 from predtrack_assets.warehouse import queries, tables
 from predtrack_assets.warehouse.snapshots import outcome_epochs
 from predtrack_assets.warehouse.tables import Table
 from predtrack_assets.warehouse.warehouse import Transaction, Warehouse, Written
 
-LONGEST_WINDOW = 31  # days: a calendar month
+Build = Callable[[Transaction, pl.DataFrame, Days, str], pl.DataFrame]
+Periods = Mapping[str, Callable[[Days], Days]]  # a period's name, and which days get its report
 
-Build = Callable[[Transaction, pl.DataFrame, np.ndarray, str], pl.DataFrame]
+
+def _every_day(days: Days) -> Days:
+    return days
+
+
+def _last_of(unit: str) -> Callable[[Days], Days]:
+    return lambda days: last_days_of(unit, days)
+
+
+DAILY: Periods = {"rolling_30d": _every_day, "monthly": _last_of("M")}
+WEEKLY: Periods = {"rolling_30d": _last_of("W"), "monthly": _last_of("M")}
+LONG: Periods = {**DAILY, "quarterly": _last_of("3M"), "yearly": _last_of("Y")}
 
 
 def _report(
@@ -27,47 +40,40 @@ def _report(
     warehouse: Warehouse,
     table: Table,
     build: Build,
-    rolling_on: Callable[[np.ndarray], np.ndarray],
+    periods: Periods,
 ) -> dg.MaterializeResult:
-    """Write a table of one row per cell and period for every report day of the window.
-
-    rolling_on: which days get a rolling 30-day report; the last day of a month always gets a
-    monthly one.
-    """
+    """Write a table of one row per cell and period for every report day of the window."""
     written = Written()
     days = window(context).days
     with warehouse.transaction() as transaction:
         for epoch in outcome_epochs(transaction, days):
-            known = transaction.read(
-                queries.OUTCOMES_AS_OF,
-                first=epoch.first - timedelta(days=LONGEST_WINDOW),
-                last=epoch.last,
-                as_of=epoch.as_of,
-            )
-            frames = [
-                build(transaction, known, report_days, period)
-                for period, report_days in (
-                    ("rolling_30d", rolling_on(epoch.days)),
-                    ("monthly", last_days_of("M", epoch.days)),
+            asked = {period: chosen(epoch.days) for period, chosen in periods.items()}
+            asked = {
+                period: report_days for period, report_days in asked.items() if len(report_days)
+            }
+            if asked:
+                known = transaction.read(
+                    queries.OUTCOMES_AS_OF,
+                    first=min(_start(period, report_days) for period, report_days in asked.items()),
+                    last=epoch.last,
+                    as_of=epoch.as_of,
                 )
-                if len(report_days)
-            ]
-            if frames:
+                frames = [
+                    build(transaction, known, report_days, period)
+                    for period, report_days in asked.items()
+                ]
                 written += transaction.replace(table, pl.concat(frames), epoch.first, epoch.last)
             context.log.info(f"{epoch.first} to {epoch.last}: {written.changed:,} rows changed")
     return written.as_result()
 
 
-def _every_day(days: np.ndarray) -> np.ndarray:
-    return days
+def _start(period: str, report_days: Days) -> date:
+    """First day of the first window."""
+    return period_named(period).starts(report_days).min().item()
 
 
-def _week_ends(days: np.ndarray) -> np.ndarray:
-    return last_days_of("W", days)
-
-
-def _due(transaction: Transaction, report_days: np.ndarray) -> pl.DataFrame:
-    first: date = report_days[0].item() - timedelta(days=LONGEST_WINDOW)
+def _due(transaction: Transaction, report_days: Days, period: str) -> pl.DataFrame:
+    first = _start(period, report_days)
     return transaction.read(queries.DUE_COUNTS, first=first, last=report_days[-1].item())
 
 
@@ -81,7 +87,7 @@ def calibration_metrics(
         warehouse,
         tables.CALIBRATION_METRICS,
         lambda _, known, days, period: calibration.calibration_metrics(known, days, period),
-        _every_day,
+        DAILY,
     )
 
 
@@ -95,9 +101,9 @@ def calibration_summary(
         warehouse,
         tables.CALIBRATION_SUMMARY,
         lambda transaction, known, days, period: calibration.calibration_summary(
-            known, _due(transaction, days), days, period
+            known, _due(transaction, days, period), days, period
         ),
-        _every_day,
+        DAILY,
     )
 
 
@@ -111,7 +117,7 @@ def symbol_accuracy(
         warehouse,
         tables.SYMBOL_ACCURACY,
         lambda _, known, days, period: symbols.symbol_accuracy(known, days, period),
-        _week_ends,
+        WEEKLY,
     )
 
 
@@ -125,5 +131,19 @@ def error_distribution(
         warehouse,
         tables.ERROR_DISTRIBUTION,
         lambda _, known, days, period: errors.error_distribution(known, days, period),
-        _week_ends,
+        WEEKLY,
+    )
+
+
+@day_asset(schema="accuracy", deps=[outcomes], code_version="1")
+def performance_analytics(
+    context: dg.AssetExecutionContext, warehouse: Warehouse
+) -> dg.MaterializeResult:
+    """Proper scores, skill and Diebold-Mariano tests of every model beside each baseline."""
+    return _report(
+        context,
+        warehouse,
+        tables.PERFORMANCE_ANALYTICS,
+        lambda _, known, days, period: performance.performance_analytics(known, days, period),
+        LONG,
     )

@@ -10,7 +10,9 @@ DECISION = dg.AssetSelection.groups("market") | dg.AssetSelection.assets(
 )
 VALIDATION = dg.AssetSelection.assets(["forecasts", "outcomes"])
 CALIBRATION = dg.AssetSelection.assets(
-    ["accuracy", "calibration_metrics"], ["accuracy", "calibration_summary"]
+    ["accuracy", "calibration_metrics"],
+    ["accuracy", "calibration_summary"],
+    ["accuracy", "performance_analytics"],
 )
 SYMBOLS = dg.AssetSelection.assets(
     ["accuracy", "symbol_accuracy"], ["accuracy", "error_distribution"]

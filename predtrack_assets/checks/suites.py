@@ -27,7 +27,7 @@ REPORTS = (
     none(
         "wrong_period",
         "period_is_whole",
-        "Periods begin 29 days, or on the first of the month, before their end.",
+        "Periods begin 29 days before their end, or with its month, quarter or year.",
     ),
 )
 
@@ -346,6 +346,38 @@ SUITES = (
                 "impossible",
                 "counts_and_sizes_possible",
                 "Sizes are not negative, outliers no more than the sample.",
+            ),
+        ),
+    ),
+    Suite(
+        tables.PERFORMANCE_ANALYTICS,
+        reports(
+            tables.PERFORMANCE_ANALYTICS,
+            accuracy_profiles.PERFORMANCE_ANALYTICS,
+            every_day,
+            ("price", "direction", "time_to_hit", "volatility"),
+        ),
+        (
+            *REPORTS,
+            none(
+                "inconsistent",
+                "skill_follows_from_scores",
+                "Skill and difference follow from the mean scores beside them.",
+            ),
+            none(
+                "outside_interval",
+                "differences_in_interval",
+                "Differences lie within their intervals, n_eff below n.",
+            ),
+            none(
+                "unfounded_tests",
+                "short_records_untested",
+                "No test is made of fewer than twelve horizons.",
+            ),
+            none(
+                "skilful_baselines",
+                "no_skill_in_baselines",
+                "The skill of no_change and of drift against themselves is 0.",
             ),
         ),
     ),

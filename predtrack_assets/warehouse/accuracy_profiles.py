@@ -124,3 +124,32 @@ ERROR_DISTRIBUTION = Query("""
     ) r
     GROUP BY period_end
 """)
+
+# The model `climatology` is not the base rate that the baseline of that name is.
+PERFORMANCE_ANALYTICS = Query("""
+    SELECT period_end AS day, count(*) AS reports,
+           count(*) FILTER (WHERE recorded_at < (period_end + 1)::timestamp AT TIME ZONE 'UTC')
+               AS look_ahead,
+           count(*) FILTER (WHERE period_start <> starts) AS wrong_period,
+           count(*) FILTER (WHERE NOT finite) AS non_finite,
+           count(*) FILTER (WHERE finite AND (
+               abs(skill - (1 - mean_score / nullif(mean_score_baseline, 0))) > 1e-9
+               OR abs(mean_difference - (mean_score_baseline - mean_score)) > 1e-9)) AS inconsistent,
+           count(*) FILTER (WHERE finite AND (
+               mean_difference NOT BETWEEN difference_low - 1e-9 AND difference_high + 1e-9
+               OR n_eff > n + 1e-6)) AS outside_interval,
+           count(*) FILTER (WHERE dm_p_value IS NOT NULL AND dates < 12 * horizon) AS unfounded_tests,
+           count(*) FILTER (WHERE finite AND model_id = baseline AND baseline <> 'climatology'
+                            AND abs(skill) > 1e-9) AS skilful_baselines
+    FROM (
+        SELECT *, CASE period WHEN 'monthly' THEN date_trunc('month', period_end)::date
+               WHEN 'quarterly' THEN date_trunc('quarter', period_end)::date
+               WHEN 'yearly' THEN date_trunc('year', period_end)::date
+               ELSE period_end - 29 END AS starts,
+               market.is_finite(n_eff + mean_score + mean_score_baseline + coalesce(skill, 0)
+                   + mean_difference + coalesce(difference_low, 0) + coalesce(difference_high, 0)
+                   + coalesce(dm_statistic, 0) + coalesce(dm_p_value, 0)) AS finite
+        FROM accuracy.performance_analytics WHERE period_end BETWEEN :first AND :last
+    ) r
+    GROUP BY period_end
+""")

@@ -196,6 +196,16 @@ SYMBOL_ACCURACY = Table(
     ),
     day="period_end",
 )  # fmt: skip
+PERFORMANCE_ANALYTICS = Table(
+    "accuracy",
+    "performance_analytics",
+    (*_PERIOD, "model_id", "kind", "horizon", "score", "baseline"),
+    (
+        "period_start", "n", "n_eff", "dates", "mean_score", "mean_score_baseline", "skill",
+        "mean_difference", "difference_low", "difference_high", "dm_statistic", "dm_p_value",
+    ),
+    day="period_end",
+)  # fmt: skip
 ERROR_DISTRIBUTION = Table(
     "accuracy",
     "error_distribution",

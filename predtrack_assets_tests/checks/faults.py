@@ -221,6 +221,20 @@ _ACCURACY = [
           "UPDATE accuracy.error_distribution SET p25_error = p90_error + 1 <REPORT>"),
     fault("accuracy.error_distribution", "counts_and_sizes_possible",
           "UPDATE accuracy.error_distribution SET outlier_count = sample_size + 1 <REPORT>"),
+    *_of_every_report("accuracy.performance_analytics"),
+    fault("accuracy.performance_analytics", "finite_numbers",
+          "UPDATE accuracy.performance_analytics SET skill = 'NaN' <REPORT>"),
+    fault("accuracy.performance_analytics", "skill_follows_from_scores",
+          "UPDATE accuracy.performance_analytics SET mean_score = mean_score + 1 <REPORT>"
+          " AND model_id <> baseline"),
+    fault("accuracy.performance_analytics", "differences_in_interval",
+          "UPDATE accuracy.performance_analytics SET difference_low = 2, difference_high = 3 <REPORT>"),
+    fault("accuracy.performance_analytics", "short_records_untested",
+          "UPDATE accuracy.performance_analytics SET dates = 11 <REPORT> AND dm_p_value IS NOT NULL"),
+    fault("accuracy.performance_analytics", "no_skill_in_baselines",
+          "UPDATE accuracy.performance_analytics SET skill = 0.5, mean_score = 1,"
+          " mean_score_baseline = 2, mean_difference = 1, difference_low = 0, difference_high = 2"
+          " <REPORT> AND model_id = baseline"),
 ]  # fmt: skip
 
 FAULTS = [*_MARKET, *_FORECASTS, *_ACCURACY]

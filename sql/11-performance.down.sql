@@ -1,0 +1,2 @@
+DROP VIEW accuracy.v_current_performance;
+DROP TABLE accuracy.performance_analytics;
