@@ -85,13 +85,13 @@ def decide(d: ArrayLike, horizon: int = 1) -> Decision:
 
 
 def paired_differences(control: pl.DataFrame, treatment: pl.DataFrame, kind: str) -> pl.DataFrame:
-    """trading_day, due_day, symbols, d: the mean difference per decision date, scaled to [-1, 1].
+    """trading_day, known_day, symbols, d: the mean difference per decision date, scaled to [-1, 1].
 
-    Rows of both sides: symbol, trading_day, due_day, score (CRPS of a price, Brier of a direction),
+    Rows of both sides: symbol, trading_day, resolved_day, score (CRPS of a price, Brier of a direction),
     confidence and, for a price, its quantiles. Divided by the largest size that the two forecasts
     allow it to have, which is known when they are made; so the scale needs no clipping.
     """
-    pairs = control.join(treatment, on=["symbol", "trading_day", "due_day"], suffix="_t")
+    pairs = control.join(treatment, on=["symbol", "trading_day"], suffix="_t")
     pairs = pairs.sort("trading_day", "symbol")
     if kind == "price":
         a, b = (
@@ -107,7 +107,7 @@ def paired_differences(control: pl.DataFrame, treatment: pl.DataFrame, kind: str
         pairs.with_columns(gained=pl.col("score") - pl.col("score_t"), largest=pl.Series(largest))
         .group_by("trading_day", maintain_order=True)
         .agg(
-            pl.col("due_day").max(),
+            pl.max_horizontal("resolved_day", "resolved_day_t").max().alias("known_day"),
             pl.len().alias("symbols"),
             pl.col("gained").sum(),
             pl.col("largest").sum(),
@@ -115,5 +115,5 @@ def paired_differences(control: pl.DataFrame, treatment: pl.DataFrame, kind: str
     )
     scaled = pl.when(pl.col("largest") > 1e-12).then(pl.col("gained") / pl.col("largest"))
     return daily.select(
-        "trading_day", "due_day", "symbols", scaled.fill_null(0.0).clip(-1, 1).alias("d")
+        "trading_day", "known_day", "symbols", scaled.fill_null(0.0).clip(-1, 1).alias("d")
     )

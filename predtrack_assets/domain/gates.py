@@ -15,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from predtrack_assets.domain import prefixes, strategy
+from predtrack_assets.domain.gate_records import Record
 from predtrack_assets.domain.intervals import normal_quantile, wilson
 
 Floats = NDArray[np.float64]
@@ -31,14 +32,13 @@ CRITERIA = (
     "calibration",
 )
 CEILINGS = {"max_drawdown", "calibration"}  # the bound must stay below; elsewhere above
-BINS = 200  # of the probability, for calibration
 WINDOWS = 12  # shortest record, in windows that do not overlap, that skill is judged on
 LEVEL = 0.95
 
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Limits in force. Rates, returns a year and drawdowns as fractions; floors in n_eff, sessions."""
+    """Limits in force. Rates, returns a year and drawdowns are fractions; floors in n_eff, sessions."""
 
     accuracy: float = 0.65
     skill: float = 0.0
@@ -52,46 +52,6 @@ class Thresholds:
     def as_dict(self) -> dict[str, float]:
         """The limits by name."""
         return asdict(self)
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Sums of scored predictions per due day (T,), sorted, days without any left out.
-
-    hits: events that the model called (accuracy); gain: score of no_change minus the model's;
-    bins, bin_hits, bin_said (T, BINS): rows, events and summed probability per narrow bin.
-    """
-
-    days: Days
-    count: Floats
-    hits: Floats
-    gain: Floats
-    bins: Floats
-    bin_hits: Floats
-    bin_said: Floats
-
-
-@dataclass(frozen=True)
-class Returns:
-    """Daily simple returns (T,) of following the model, and of the benchmarks (T, K), K >= 1.
-
-    placed: BUY and SELL outstanding on each day; none ever means that nothing was recommended.
-    """
-
-    days: Days
-    following: Floats
-    benchmarks: Floats
-    placed: Floats
-
-
-@dataclass(frozen=True)
-class Record:
-    """What a model has to show for itself, for one kind and horizon."""
-
-    model_id: str
-    horizon: int
-    scores: Scores
-    returns: Returns
 
 
 @dataclass(frozen=True)
@@ -110,29 +70,6 @@ class Criterion:
         # A drawdown's bound is a quantile that may equal its limit; a floor must be exceeded.
         beyond = self.bound <= self.threshold if ceiling else self.bound > self.threshold
         return np.select([~known, beyond], [INSUFFICIENT, PASSED], FAILED)
-
-
-def score_sums(rows: pl.DataFrame) -> Scores:
-    """Daily sums of rows (due_day, confidence, occurred, called, gain), one per prediction.
-
-    called: whether the event that accuracy counts came true; gain: in units of the score.
-    """
-    rows = rows.sort(rows.columns)
-    days, day = np.unique(rows["due_day"].to_numpy().astype("datetime64[D]"), return_inverse=True)
-    said = rows["confidence"].cast(pl.Float64).to_numpy()
-    occurred = rows["occurred"].cast(pl.Float64).to_numpy()
-    called = rows["called"].cast(pl.Float64).to_numpy()
-    cell = day * BINS + np.minimum((said * BINS).astype(np.int64), BINS - 1)
-
-    def per(index: Ints, weights: Floats | None, size: int) -> Floats:
-        return np.bincount(index, weights, size).astype(np.float64)
-
-    binned = [
-        per(cell, w, days.size * BINS).reshape(days.size, BINS) for w in (None, occurred, said)
-    ]
-    gain = rows["gain"].cast(pl.Float64).to_numpy()
-    sums = [per(day, w, days.size) for w in (None, called, gain)]
-    return Scores(days, *sums, *binned)
 
 
 def evaluate(
@@ -274,7 +211,8 @@ def _skill(record: Record, n: Ints, limits: Thresholds) -> Criterion:
     mean, low = prefixes.mean_lower_bounds(daily, n, LEVEL)
     windows = n / record.horizon
     rows = prefixes.totals(s.count, n)
-    return Criterion(mean, low, _constant(limits.skill, n), rows, windows, windows >= WINDOWS)
+    enough = (windows >= WINDOWS) & (n >= limits.min_sessions)
+    return Criterion(mean, low, _constant(limits.skill, n), rows, windows, enough)
 
 
 def _performance(
@@ -283,7 +221,7 @@ def _performance(
     """Growth a year above that of the harder benchmark, and the drawdown of 252 sessions."""
     r = record.returns
     n = _sizes(r.days, report_days)
-    enough = (n >= limits.min_sessions) & (prefixes.totals(r.placed, n) > 0)
+    enough = n >= limits.min_sessions
     growth = np.log1p(np.maximum(r.following, -0.999))
     excess = [
         prefixes.bootstrap_lower_bounds(growth - np.log1p(benchmark), n, LEVEL)
@@ -295,6 +233,9 @@ def _performance(
     years = _constant(limits.market_outperformance, n)
     sample = n.astype(np.float64)
     observed, worst = prefixes.drawdown_bounds(r.following, n, LEVEL)
+    never = prefixes.totals(r.placed, n) == 0  # nothing was recommended: nothing to measure
+    values, bounds = np.where(never, np.nan, values), np.where(never, np.nan, bounds)
+    observed, worst = np.where(never, np.nan, observed), np.where(never, np.nan, worst)
     return (
         Criterion(
             values[harder, week],

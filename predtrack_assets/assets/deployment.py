@@ -1,0 +1,240 @@
+"""Deployment stage: gates, paired tests of challengers, and the champions that come of both."""
+
+import json
+from collections.abc import Iterator
+
+import dagster as dg
+import numpy as np
+import polars as pl
+
+from predtrack_assets.assets.outcomes import outcomes
+from predtrack_assets.domain import e_process, gates, promotion
+from predtrack_assets.domain.calendar import as_of
+from predtrack_assets.domain.promotion import Deployment, Duel, Evidence, State, Walk
+from predtrack_assets.partitions import day_asset, day_multi_asset, last_days_of, window
+from predtrack_assets.settings import Settings, get_settings
+from predtrack_assets.warehouse import gates as store
+from predtrack_assets.warehouse.gate_records import KINDS, read_records, record_epochs, years
+from predtrack_assets.warehouse.snapshots import Epoch
+from predtrack_assets.warehouse.warehouse import Transaction, Warehouse, Written
+
+PRICES = [dg.AssetKey(["market", "market_data"]), dg.AssetKey(["market", "corporate_actions"])]
+
+
+def thresholds(settings: Settings) -> gates.Thresholds:
+    """The limits that the settings ask for."""
+    return gates.Thresholds(
+        accuracy=settings.accuracy_threshold,
+        market_outperformance=settings.market_outperformance_threshold,
+        sharpe_ratio=settings.sharpe_ratio_min,
+        max_drawdown=settings.max_drawdown_limit,
+        calibration=settings.calibration_error_limit,
+        min_effective=settings.gate_min_effective,
+        min_sessions=settings.gate_min_sessions,
+    )
+
+
+@day_asset(schema="deployment", deps=[outcomes, *PRICES], code_version="1")
+def deployment_gates(
+    context: dg.AssetExecutionContext, warehouse: Warehouse
+) -> dg.MaterializeResult:
+    """Passed, failed or insufficient evidence: each model's own record, at the end of each week."""
+    settings = get_settings()
+    limits = thresholds(settings)
+    asked = window(context)
+    written = Written()
+    with warehouse.transaction() as transaction:
+        for epoch in record_epochs(transaction, asked.days, asked.opens):
+            report_days = last_days_of("W", epoch.days)
+            if not len(report_days):
+                continue
+            frame = _gates(transaction, epoch, report_days, limits, settings)
+            new = transaction.append(store.DEPLOYMENT_GATES, frame)
+            if new.inserted:
+                first = as_of(report_days[0].item())
+                store.note_thresholds(transaction, limits.as_dict(), first)
+            written += new
+            context.log.info(f"{epoch.first} to {epoch.last}: {written.inserted:,} new gates")
+    return written.as_result()
+
+
+def _gates(
+    transaction: Transaction,
+    epoch: Epoch,
+    report_days: np.ndarray,
+    limits: gates.Thresholds,
+    settings: Settings,
+) -> pl.DataFrame:
+    """Gates of every model that is not retired, on each report day of an epoch."""
+    models = transaction.read(store.MODELS)
+    names = models["model_id"].to_list()
+    candidates = int((models["role"] == "candidate").sum())
+    horizons = settings.gated_horizons
+    records = read_records(transaction, epoch, names, horizons, settings.benchmark)
+    frames = []
+    for kind in KINDS:
+        for horizon in horizons:
+            judged = [r for c, r in records.items() if (c.kind, c.horizon) == (kind, horizon)]
+            if not judged:
+                continue
+            tried = _trials(transaction, kind, horizon, report_days) + candidates
+            result = gates.evaluate(judged, report_days, limits, np.maximum(tried, 1))
+            frames.append(_as_rows(result, kind, horizon, limits))
+    return pl.concat(frames) if frames else pl.DataFrame()
+
+
+def _trials(
+    transaction: Transaction, kind: str, horizon: int, report_days: np.ndarray
+) -> np.ndarray:
+    """Configurations in the registry that were tried on data up to each report day."""
+    found = transaction.read(store.TRIALS, kind=kind, horizon=horizon)
+    days = found["day"].to_numpy().astype("datetime64[D]")
+    running = np.concatenate([[0], np.cumsum(found["trials"].to_numpy())]).astype(np.int64)
+    return running[np.searchsorted(days, report_days, side="right")]
+
+
+def _as_rows(
+    result: pl.DataFrame, kind: str, horizon: int, limits: gates.Thresholds
+) -> pl.DataFrame:
+    """Gates in the columns of their table."""
+    values = {name: name for name in gates.CRITERIA} | {"calibration": "calibration_error"}
+    criteria = pl.struct(gates.CRITERIA).struct.json_encode()
+    return result.with_columns(
+        pl.lit(kind).alias("kind"),
+        pl.lit(horizon).alias("horizon"),
+        criteria.alias("criteria"),
+        pl.lit(json.dumps(limits.as_dict())).alias("thresholds"),
+        *(pl.col(name).struct.field("value").alias(column) for name, column in values.items()),
+    )
+
+
+@day_multi_asset(
+    schema="deployment",
+    specs=[
+        dg.AssetSpec(
+            "ab_tests",
+            description="Champion against challengers on paired forecasts, by a betting e-process.",
+            deps=[deployment_gates],
+        ),
+        dg.AssetSpec(
+            "deployments",
+            description="Champions: what passed its gate and beat the champion before it.",
+            deps=[deployment_gates],
+        ),
+    ],
+    code_version="1",
+)
+def champions(
+    context: dg.AssetExecutionContext, warehouse: Warehouse
+) -> Iterator[dg.MaterializeResult]:
+    settings = get_settings()
+    asked = window(context)
+    tested, deployed = Written(), Written()
+    with warehouse.transaction() as transaction:
+        for epoch in record_epochs(transaction, asked.days, asked.opens):
+            report_days = last_days_of("W", epoch.days)
+            for kind in KINDS:
+                for horizon in settings.gated_horizons if len(report_days) else ():
+                    walk = _walk(transaction, epoch, kind, horizon, settings.auto_deploy)
+                    for day in report_days:
+                        walk.week(day.item())
+                    states = _as_tests(walk, kind, horizon)
+                    tested += transaction.append(store.AB_TESTS, states)
+                    deployed += _deploy(transaction, walk.deployed, kind, horizon)
+            context.log.info(f"{epoch.first} to {epoch.last}: {deployed.inserted:,} deployments")
+    yield tested.as_result(["deployment", "ab_tests"])
+    yield deployed.as_result(["deployment", "deployments"])
+
+
+def _walk(transaction: Transaction, epoch: Epoch, kind: str, horizon: int, automatic: bool) -> Walk:
+    """Where one kind and horizon stands before the epoch, and how its duels are read."""
+    cell = {"kind": kind, "scope": f"h{horizon}"}
+    models = transaction.read(store.MODELS).filter(pl.col("role") == "candidate")
+    span = {"first": epoch.first, "last": epoch.last}
+    passed = transaction.read(store.PASSED_GATES, kind=kind, horizon=horizon, **span)
+    stored = transaction.read(store.DEPLOYMENTS, **cell)
+    finished = transaction.read(store.FINISHED_TESTS, **cell)
+    known: dict[Duel, Evidence] = {}
+
+    def evidence(duel: Duel) -> Evidence:
+        if duel not in known:
+            known[duel] = _evidence(transaction, epoch, kind, horizon, duel)
+        return known[duel]
+
+    return Walk(
+        treatments=models["model_id"].to_list(),
+        deployments=[Deployment(*row) for row in stored.iter_rows()],
+        evidence=evidence,
+        passed={(day, model): gate for day, model, gate in passed.iter_rows()},
+        finished={
+            Duel(control, treatment, start): (day, State(*rest))
+            for control, treatment, start, day, *rest in finished.iter_rows()
+        },
+        barred=transaction.read(store.ROLLED_BACK, **cell)["model_id"].to_list(),
+        automatic=automatic,
+    )
+
+
+def _evidence(
+    transaction: Transaction, epoch: Epoch, kind: str, horizon: int, duel: Duel
+) -> Evidence:
+    """The course of a duel over the forecasts that both sides made of the same symbols and days."""
+    first = transaction.read(store.PREDICTED_SPAN, last=epoch.last).item() or epoch.last
+    frames = []
+    for begin, end in years(max(first, duel.start), epoch.last):
+        rows = transaction.read(
+            store.PAIRED,
+            first=begin,
+            last=end,
+            as_of=epoch.as_of,
+            kind=kind,
+            horizon=horizon,
+            models=[duel.control, duel.treatment],
+        )
+        control, treatment = (
+            rows.filter(pl.col("model_id") == side) for side in (duel.control, duel.treatment)
+        )
+        if len(control) and len(treatment):
+            frames.append(e_process.paired_differences(control, treatment, kind))
+    empty = {"known_day": pl.Date, "d": pl.Float64}
+    return Evidence.of(pl.concat(frames) if frames else pl.DataFrame(schema=empty), horizon)
+
+
+def _as_tests(walk: Walk, kind: str, horizon: int) -> pl.DataFrame:
+    """The states of a walk's duels in the columns of their table."""
+    metric = "crps" if kind == "price" else "brier"
+    return pl.DataFrame(
+        [
+            {
+                "as_of_day": day,
+                "kind": kind,
+                "scope": f"h{horizon}",
+                "control": duel.control,
+                "treatment": duel.treatment,
+                "start_day": duel.start,
+                "success_metric": metric,
+                **state._asdict(),
+                "conclusion": promotion.conclusion(duel, state),
+            }
+            for day, duel, state in walk.states
+        ],
+        infer_schema_length=None,
+    )
+
+
+def _deploy(
+    transaction: Transaction, deployed: list[Deployment], kind: str, horizon: int
+) -> Written:
+    """Write new champions down; the database checks that each may be one."""
+    for new in deployed:
+        transaction.read(
+            store.DEPLOY,
+            kind=kind,
+            scope=f"h{horizon}",
+            model_id=new.model_id,
+            valid_from=new.valid_from,
+            gate_id=new.gate_id,
+            deployed_by=promotion.AUTOMATED,
+            reason=new.reason,
+        )
+    return Written(inserted=len(deployed))

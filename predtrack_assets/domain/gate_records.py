@@ -1,0 +1,117 @@
+"""What a model has to show at its gate: daily sums of its scores, and of following its advice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from predtrack_assets.domain.recommendations import implied_median, recommend
+
+Floats = NDArray[np.float64]
+Days = NDArray[np.datetime64]
+
+BINS = 100  # of the probability, for calibration
+CELL = ["model_id", "kind", "horizon"]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Sums of scored predictions per day (T,) on which they were known, days without any left out.
+
+    hits: events that the model called (accuracy); gain: score of no_change minus the model's;
+    bins, bin_hits, bin_said (T, BINS): rows, events and summed probability per narrow bin.
+    """
+
+    days: Days
+    count: Floats
+    hits: Floats
+    gain: Floats
+    bins: Floats
+    bin_hits: Floats
+    bin_said: Floats
+
+
+@dataclass(frozen=True)
+class Returns:
+    """Daily simple returns (T,) of following the model, and of the benchmarks (T, K), K >= 1.
+
+    placed: BUY and SELL outstanding on each day; none ever means that nothing was recommended.
+    """
+
+    days: Days
+    following: Floats
+    benchmarks: Floats
+    placed: Floats
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a model has to show for itself, for one kind and horizon."""
+
+    model_id: str
+    horizon: int
+    scores: Scores
+    returns: Returns
+
+
+def measure(rows: pl.DataFrame) -> pl.DataFrame:
+    """Predictions of price and direction with what the gate counts of each.
+
+    Adds called (whether the event that accuracy counts came true: within_5pct of a price, the
+    likelier side of a direction), gain (the score of no_change minus the model's own: CRPS of a
+    price, Brier of a direction) and position (+1 BUY, -1 SELL, 0 HOLD). rows: kind, horizon,
+    confidence, sigma, q50, occurred, score, score_no_change, crps, crps_no_change.
+    """
+    price = pl.col("kind") == "price"
+    sigma, horizon = rows["sigma"].to_numpy(), rows["horizon"].to_numpy().astype(np.float64)
+    median = np.where(
+        rows["kind"].to_numpy() == "price",
+        rows["q50"].cast(pl.Float64).fill_null(np.nan).to_numpy(),
+        implied_median(rows["confidence"].cast(pl.Float64).to_numpy(), sigma, horizon),
+    )
+    likelier = pl.col("occurred") == (pl.col("confidence") >= 0.5)
+    crps = pl.col("crps_no_change") - pl.col("crps")
+    brier = pl.col("score_no_change") - pl.col("score")
+    return rows.with_columns(
+        pl.when(price).then(pl.col("occurred")).otherwise(likelier).alias("called"),
+        pl.when(price).then(crps).otherwise(brier).alias("gain"),
+        pl.Series("position", recommend(median, sigma, horizon)),
+    )
+
+
+def score_sums(rows: pl.DataFrame) -> Scores:
+    """Daily sums of rows (known_day, confidence, occurred, called, gain), one per prediction."""
+    rows = rows.select("known_day", "confidence", "occurred", "called", "gain")
+    rows = rows.sort(rows.columns)
+    days, day = np.unique(rows["known_day"].to_numpy().astype("datetime64[D]"), return_inverse=True)
+    values = rows.select(pl.exclude("known_day").cast(pl.Float64)).to_numpy()
+    said, occurred, called, gain = np.ascontiguousarray(values.T)
+    cell = day * BINS + np.minimum((said * BINS).astype(np.int64), BINS - 1)
+    one = np.ones_like(said)
+    shape = (days.size, BINS)
+
+    def per_day(weights: Floats) -> Floats:
+        return np.bincount(day, weights, days.size).astype(np.float64)
+
+    def per_bin(weights: Floats) -> Floats:
+        return np.bincount(cell, weights, days.size * BINS).astype(np.float64).reshape(shape)
+
+    sums = [per_day(w) for w in (one, called, gain)]
+    binned = [per_bin(w) for w in (one, occurred, said)]
+    return Scores(days, *sums, *binned)
+
+
+def add_up(parts: Sequence[Scores]) -> Scores:
+    """The sums of several sets of predictions, added in their order."""
+    days = np.unique(np.concatenate([part.days for part in parts]))
+    sums = []
+    for name in [f.name for f in fields(Scores)][1:]:
+        total = np.zeros((days.size, *getattr(parts[0], name).shape[1:]))
+        for part in parts:
+            total[np.searchsorted(days, part.days)] += getattr(part, name)
+        sums.append(total)
+    return Scores(days, *sums)

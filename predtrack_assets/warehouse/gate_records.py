@@ -1,0 +1,154 @@
+"""The records of models as they were known: read year by year, kept as sums per day."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from datetime import date
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from predtrack_assets.domain import recommendations
+from predtrack_assets.domain.gate_records import (
+    CELL,
+    Record,
+    Returns,
+    Scores,
+    add_up,
+    measure,
+    score_sums,
+)
+from predtrack_assets.domain.panel import Panel
+from predtrack_assets.domain.recommendations import Following, daily_returns, follow
+from predtrack_assets.warehouse import gates
+from predtrack_assets.warehouse.snapshots import Epoch, market_epochs, read_panel, symbol_groups
+from predtrack_assets.warehouse.warehouse import Transaction
+
+Days = NDArray[np.datetime64]
+
+KINDS = ("price", "direction")
+
+
+class Cell(NamedTuple):
+    """A model version, kind and horizon."""
+
+    model_id: str
+    kind: str
+    horizon: int
+
+
+def record_epochs(transaction: Transaction, days: Days, opens: date) -> list[Epoch]:
+    """Epochs of `days` divided by late bars and by outcomes that replace earlier ones.
+
+    An outcome that is merely late divides nothing: it counts from the day it was known.
+    """
+    if not len(days):
+        return []
+    span = {"first": days[0].item(), "last": days[-1].item()}
+    revised = transaction.read(gates.REVISED_OUTCOMES, **span)["resolved_day"].to_numpy()
+    breaks = {epoch.first for epoch in market_epochs(transaction, days, opens)}
+    at = np.searchsorted(days, np.array(sorted(breaks), "datetime64[D]"))
+    at = np.union1d(at, np.searchsorted(days, revised.astype("datetime64[D]")))
+    inside = at[(at > 0) & (at < len(days))]
+    return [Epoch(part, part[0].item()) for part in np.split(days, inside)]
+
+
+def years(first: date, last: date) -> Iterator[tuple[date, date]]:
+    """Calendar years cut to [first, last]."""
+    for year in range(first.year, last.year + 1):
+        yield max(first, date(year, 1, 1)), min(last, date(year, 12, 31))
+
+
+def read_records(
+    transaction: Transaction,
+    epoch: Epoch,
+    models: Sequence[str],
+    horizons: Sequence[int],
+    benchmark: str,
+) -> dict[Cell, Record]:
+    """Record of each model, kind and horizon with a result, as known at the end of the epoch."""
+    first = transaction.read(gates.PREDICTED_SPAN, last=epoch.last).item()
+    if first is None or not models:
+        return {}
+    parts: dict[Cell, list[Scores]] = defaultdict(list)
+    advice: list[pl.DataFrame] = []
+    for begin, end in years(first, epoch.last):
+        rows = transaction.read(
+            gates.RECORDS,
+            first=begin,
+            last=end,
+            as_of=epoch.as_of,
+            kinds=list(KINDS),
+            horizons=list(horizons),
+            models=list(models),
+        )
+        if rows.is_empty():
+            continue
+        rows = measure(rows)
+        advice.append(rows.select(*CELL, "symbol", "trading_day", "position"))
+        scored = rows.filter(pl.col("gain").is_not_null()).rename({"resolved_day": "known_day"})
+        for key, group in scored.group_by(CELL, maintain_order=True):
+            parts[Cell(*key)].append(score_sums(group))
+    if not advice:
+        return {}
+    returns = _returns(transaction, epoch, pl.concat(advice), first, benchmark)
+    return {
+        cell: Record(cell.model_id, cell.horizon, add_up(scores), returns[cell])
+        for cell, scores in sorted(parts.items())
+    }
+
+
+def _returns(
+    transaction: Transaction, epoch: Epoch, advice: pl.DataFrame, first: date, benchmark: str
+) -> dict[Cell, Returns]:
+    """Daily returns of following the advice of every cell, beside those of the benchmarks."""
+    sessions = np.arange(np.datetime64(first), np.datetime64(epoch.last) + 1)
+    totals: dict[Cell, Following] = {}
+    index = np.full(sessions.size, np.nan)
+    for exchange, symbols in symbol_groups(transaction, sessions.size):
+        panel = read_panel(transaction, symbols, exchange, first, epoch)
+        if not len(panel.symbols):
+            continue
+        returns = recommendations.total_returns(panel)
+        at = np.searchsorted(sessions, panel.sessions)
+        if benchmark in panel.symbols:
+            index[at] = returns[panel.symbols == benchmark][0]
+        group = advice.filter(pl.col("symbol").is_in(panel.symbols.tolist()))
+        for key, rows in group.group_by(CELL, maintain_order=True):
+            cell = Cell(*key)
+            followed = follow(_positions(rows, panel), returns, cell.horizon)
+            spread = _on(followed, at, sessions.size)
+            totals[cell] = totals[cell] + spread if cell in totals else spread
+    return {cell: _as_returns(total, sessions, index) for cell, total in totals.items()}
+
+
+def _positions(rows: pl.DataFrame, panel: Panel) -> NDArray[np.float64]:
+    """Positions (symbols, sessions), NaN where nothing was recommended."""
+    matrix = np.full(panel.close.shape, np.nan)
+    symbol = np.searchsorted(panel.symbols.astype(str), rows["symbol"].to_numpy().astype(str))
+    day = np.searchsorted(panel.sessions, rows["trading_day"].to_numpy().astype("datetime64[D]"))
+    inside = day < len(panel.sessions)
+    matrix[symbol[inside], day[inside]] = rows["position"].to_numpy()[inside]
+    return matrix
+
+
+def _on(followed: Following, at: NDArray[np.int64], size: int) -> Following:
+    """The same sums on calendar days, where those of several exchanges can be added."""
+    spread = {}
+    for part in fields(Following):
+        spread[part.name] = np.zeros(size)
+        spread[part.name][at] = getattr(followed, part.name)
+    return Following(**spread)
+
+
+def _as_returns(total: Following, sessions: Days, index: NDArray[np.float64]) -> Returns:
+    active = total.weight > 0
+    following, held = (series[active] for series in daily_returns(total))
+    benchmarks = [held]
+    if not np.isnan(index).all():
+        benchmarks.append(np.nan_to_num(index[active], nan=0.0))
+    return Returns(sessions[active], following, np.stack(benchmarks, axis=1), total.placed[active])

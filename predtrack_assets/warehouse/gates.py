@@ -1,0 +1,227 @@
+"""Reads and writes of gates, A/B tests, deployments and what they leave behind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+
+from predtrack_assets.warehouse.queries import Query
+from predtrack_assets.warehouse.tables import Table
+from predtrack_assets.warehouse.warehouse import Transaction
+
+DEPLOYMENT_GATES = Table(
+    "deployment",
+    "deployment_gates",
+    ("as_of_day", "model_id", "kind", "horizon"),
+    (
+        "gate_status", "accuracy", "skill", "market_outperformance", "sharpe_ratio", "max_drawdown",
+        "calibration_error", "psr", "deflated_sharpe", "trial_count", "criteria", "thresholds",
+        "failure_reasons",
+    ),
+    day="as_of_day",
+)  # fmt: skip
+AB_TESTS = Table(
+    "deployment",
+    "ab_tests",
+    ("as_of_day", "kind", "scope", "control", "treatment", "start_day"),
+    (
+        "success_metric", "status", "decided_day", "n", "mean_difference", "e_value", "e_against",
+        "conclusion",
+    ),
+    day="as_of_day",
+)  # fmt: skip
+
+MODELS = Query("""
+    SELECT model_id, role FROM models.model_registry
+    WHERE status <> 'retired' AND kinds && ARRAY['price', 'direction'] ORDER BY model_id
+""")
+
+PREDICTED_SPAN = Query("""
+    SELECT min(trading_day) AS first FROM forecasts.predictions WHERE trading_day <= :last
+""")
+
+# Predictions beside the latest revision of their outcome known at a moment.
+RECORDS = Query("""
+    SELECT p.model_id, p.kind, p.horizon, p.symbol, p.trading_day, p.confidence, p.sigma, p.q50,
+           o.resolved_day, o.occurred, o.score, o.score_no_change, o.crps, o.crps_no_change
+    FROM forecasts.predictions p
+    LEFT JOIN (
+        SELECT DISTINCT ON (trading_day, symbol, model_id, kind, horizon) *
+        FROM forecasts.outcomes
+        WHERE trading_day BETWEEN :first AND :last AND knowledge_time <= :as_of
+          AND kind = ANY(:kinds) AND horizon = ANY(:horizons)
+        ORDER BY trading_day DESC, symbol DESC, model_id DESC, kind DESC, horizon DESC,
+                 knowledge_time DESC
+    ) o USING (trading_day, symbol, model_id, kind, horizon)
+    WHERE p.trading_day BETWEEN :first AND :last AND p.kind = ANY(:kinds)
+      AND p.horizon = ANY(:horizons) AND p.model_id = ANY(:models)
+    ORDER BY p.trading_day, p.symbol, p.model_id, p.kind, p.horizon
+""")
+
+PAIRED = Query("""
+    SELECT p.model_id, p.symbol, p.trading_day, p.due_day, p.confidence,
+           p.q05, p.q10, p.q25, p.q50, p.q75, p.q90, p.q95, o.resolved_day,
+           CASE p.kind WHEN 'price' THEN o.crps ELSE o.score END AS score
+    FROM forecasts.predictions p
+    JOIN (
+        SELECT DISTINCT ON (trading_day, symbol, model_id) *
+        FROM forecasts.outcomes
+        WHERE trading_day BETWEEN :first AND :last AND knowledge_time <= :as_of
+          AND kind = :kind AND horizon = :horizon AND model_id = ANY(:models)
+        ORDER BY trading_day DESC, symbol DESC, model_id DESC, knowledge_time DESC
+    ) o USING (trading_day, symbol, model_id, kind, horizon)
+    WHERE p.trading_day BETWEEN :first AND :last AND o.status = 'validated'
+    ORDER BY p.trading_day, p.symbol, p.model_id
+""")
+
+# Days on which an outcome was known that replaced an earlier one.
+REVISED_OUTCOMES = Query("""
+    SELECT DISTINCT o.resolved_day FROM forecasts.outcomes o
+    WHERE o.resolved_day > o.due_day AND o.resolved_day BETWEEN :first AND :last
+      AND EXISTS (SELECT FROM forecasts.outcomes e
+                  WHERE (e.trading_day, e.symbol, e.model_id, e.kind, e.horizon)
+                      = (o.trading_day, o.symbol, o.model_id, o.kind, o.horizon)
+                    AND e.knowledge_time < o.knowledge_time)
+""")
+
+# Configurations tried for a kind and horizon with data up to each day.
+TRIALS = Query("""
+    SELECT r.trained_through AS day, count(*) AS trials
+    FROM models.trials t JOIN models.training_runs r USING (training_run_id)
+    WHERE t.kind = :kind AND t.horizon = :horizon
+    GROUP BY r.trained_through ORDER BY r.trained_through
+""")
+
+PASSED_GATES = Query("""
+    SELECT as_of_day, model_id, gate_id::text AS gate_id FROM deployment.deployment_gates
+    WHERE kind = :kind AND horizon = :horizon AND gate_status = 'passed'
+      AND as_of_day BETWEEN :first AND :last
+""")
+
+DEPLOYMENTS = Query("""
+    SELECT model_id, valid_from, valid_until FROM deployment.deployments
+    WHERE kind = :kind AND scope = :scope ORDER BY valid_from
+""")
+
+ROLLED_BACK = Query("""
+    SELECT DISTINCT before.model_id
+    FROM deployment.deployments d
+    JOIN LATERAL (SELECT model_id FROM deployment.deployments b
+                  WHERE b.kind = d.kind AND b.scope = d.scope AND b.valid_from < d.valid_from
+                  ORDER BY b.valid_from DESC LIMIT 1) before ON true
+    WHERE d.kind = :kind AND d.scope = :scope AND d.restores IS NOT NULL
+""")
+
+FINISHED_TESTS = Query("""
+    SELECT control, treatment, start_day, as_of_day, status, n, decided_day, mean_difference,
+           e_value, e_against
+    FROM deployment.ab_tests
+    WHERE kind = :kind AND scope = :scope AND status IN ('promoted', 'rejected')
+""")
+
+DEPLOY = Query("""
+    INSERT INTO deployment.deployments (kind, scope, model_id, valid_from, gate_id, deployed_by, reason)
+    VALUES (:kind, :scope, :model_id, :valid_from, :gate_id::text::uuid, :deployed_by, :reason)
+    RETURNING deployment_id
+""")
+
+OVERRIDE = Query("""
+    WITH permit AS (
+        INSERT INTO deployment.gate_overrides (gate_id, reason, requested_by, approved_by, expires_at)
+        VALUES (:gate_id::text::uuid, :reason, :requested_by, :approved_by, :expires_at)
+        RETURNING override_id
+    )
+    SELECT override_id FROM permit
+""")
+
+DEPLOY_BY_OVERRIDE = Query("""
+    INSERT INTO deployment.deployments
+        (kind, scope, model_id, valid_from, valid_until, override_id, deployed_by, reason)
+    SELECT g.kind, g.scope, g.model_id, clock_timestamp(), o.expires_at, o.override_id,
+           o.requested_by, o.reason
+    FROM deployment.gate_overrides o JOIN deployment.deployment_gates g USING (gate_id)
+    WHERE o.override_id = :override_id
+    RETURNING deployment_id, kind, scope, model_id
+""")
+
+# The latest champion before the one in force that differs from it and may still be deployed.
+ROLL_BACK = Query("""
+    INSERT INTO deployment.deployments
+        (kind, scope, model_id, valid_from, valid_until, gate_id, override_id, restores, deployed_by, reason)
+    SELECT d.kind, d.scope, d.model_id, clock_timestamp(), d.valid_until, d.gate_id, d.override_id,
+           d.deployment_id, :by, :reason
+    FROM deployment.deployments d, deployment.champion_at(:kind, :scope, clock_timestamp()) now_
+    WHERE d.kind = :kind AND d.scope = :scope AND d.valid_from < now_.valid_from
+      AND d.model_id <> now_.model_id AND (d.valid_until IS NULL OR d.valid_until > clock_timestamp())
+      AND NOT EXISTS (  -- not one that was itself rolled back
+          SELECT FROM deployment.deployments r
+          WHERE r.kind = d.kind AND r.scope = d.scope AND r.restores IS NOT NULL
+            AND r.valid_from > d.valid_from AND r.model_id <> d.model_id)
+    ORDER BY d.valid_from DESC LIMIT 1
+    RETURNING deployment_id, model_id
+""")
+
+CHAMPIONS_AT = Query("""
+    SELECT d.kind, d.scope, d.model_id, d.valid_from, d.valid_until, d.gate_id::text AS gate_id,
+           d.override_id, d.deployed_by, d.reason
+    FROM (SELECT DISTINCT kind, scope FROM deployment.deployments) scopes,
+         LATERAL deployment.champion_at(scopes.kind, scopes.scope, :at) d
+    ORDER BY d.kind, d.scope
+""")
+
+SCOPES = Query("""
+    SELECT DISTINCT kind, scope FROM deployment.deployments WHERE kind = :kind ORDER BY scope
+""")
+
+LATEST_GATES = Query("""
+    SELECT gate_id::text AS gate_id, kind, scope, horizon, model_id, role, as_of_day, gate_status,
+           failure_reasons, criteria::text AS criteria
+    FROM deployment.v_latest_gates ORDER BY kind, horizon, role DESC, model_id
+""")
+
+GATE = Query("""
+    SELECT gate_id::text AS gate_id, kind, scope, model_id, as_of_day, gate_status, trial_count,
+           psr, deflated_sharpe, failure_reasons, criteria::text AS criteria,
+           thresholds::text AS thresholds, evaluated_at
+    FROM deployment.deployment_gates
+    WHERE gate_id::text LIKE :start || '%' LIMIT 2
+""")
+
+RUNNING_TESTS = Query("""
+    SELECT kind, scope, control, treatment, as_of_day, status, n, e_value, e_against, conclusion
+    FROM deployment.v_ab_tests ORDER BY kind, scope, as_of_day DESC, treatment
+""")
+
+# Nothing happens while the latest change says what the settings say now.
+CHANGE_THRESHOLDS = Query("""
+    WITH latest AS (
+        SELECT new_value FROM deployment.improvement_events
+        WHERE event_type = 'threshold_change' ORDER BY event_id DESC LIMIT 1
+    ), changed AS (
+        INSERT INTO deployment.improvement_events (event_type, occurred_at, component_type, component_id,
+            old_value, new_value, trigger_reason, automated)
+        SELECT 'threshold_change', :at, 'gate', 'thresholds', (SELECT new_value FROM latest),
+               :thresholds::text::jsonb, 'settings', true
+        WHERE (SELECT new_value FROM latest) IS DISTINCT FROM :thresholds::text::jsonb
+        RETURNING event_id
+    )
+    SELECT count(*) AS changed FROM changed
+""")
+
+
+def note_thresholds(
+    transaction: Transaction, thresholds: Mapping[str, float], at: datetime
+) -> bool:
+    """Leave a threshold_change event if these are not the thresholds last noted; whether it did."""
+    said = json.dumps(thresholds, sort_keys=True)
+    changed = transaction.read(CHANGE_THRESHOLDS, at=at, thresholds=said)
+    return bool(changed.item())
+
+
+def rows(frame: pl.DataFrame) -> list[dict[str, Any]]:
+    """A small result as dictionaries."""
+    return frame.to_dicts()
