@@ -1,0 +1,162 @@
+"""Replay: parity of what was stored, and a name for every row that differs or cannot be computed."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import psycopg
+import pytest
+
+from predtrack_assets.domain import forecasts
+from predtrack_assets.domain.history import Statistics
+from predtrack_assets.domain.panel import Panel
+from predtrack_assets.domain.parity import Parity
+from predtrack_assets.proofs import replay as replays
+from predtrack_assets.proofs.stages import PREDICTED, STAGES
+from predtrack_assets.warehouse.warehouse import Warehouse
+from predtrack_assets_tests import graph
+from predtrack_assets_tests.proofs.leaks import LEAKS
+from predtrack_assets_tests.proofs.small_market import BENCHMARK, DAY, SEEN, SETTINGS
+
+START, END = DAY - timedelta(days=5), DAY + timedelta(days=6)
+TABLES = [str(stage.table).replace(".", "/") for stage in STAGES]
+
+
+@pytest.fixture(autouse=True)
+def small_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREDTRACK_HORIZONS", "1,4")
+    monkeypatch.setenv("PREDTRACK_BENCHMARK", BENCHMARK)
+
+
+@pytest.fixture
+def stored(market_copy: str) -> str:
+    """The small market with what is derived for two weeks, in one run."""
+    graph.run_reference(market_copy)
+    graph.run(market_copy, START, END, TABLES)
+    return market_copy
+
+
+def parity(url: str, first: date = START, last: date = END, sample: int | None = None) -> Parity:
+    found = replays.replay(Warehouse(url=url), SETTINGS, first, last, sample)
+    return sum(found.values(), Parity())
+
+
+def rewrite(url: str, statement: str, *parameters: object) -> int:
+    """Change rows behind the triggers, as only a superuser can; how many."""
+    with psycopg.connect(url) as connection:
+        connection.execute("SET session_replication_role = replica")
+        return connection.execute(statement.encode(), parameters).rowcount
+
+
+RENAME = "UPDATE forecasts.predictions SET model_id = %s WHERE model_id = 'drift' AND kind = %s"
+CORRECT_ALL = """
+    INSERT INTO market.market_data (symbol, trading_day, open, high, low, close, volume, quality,
+        source, knowledge_time)
+    SELECT symbol, trading_day, open * 3, high * 3, low * 3, close * 3, volume, quality, source, %s
+    FROM market.market_data WHERE knowledge_time < %s
+"""
+NUDGE = """
+    UPDATE forecasts.predictions SET confidence = confidence + 2e-16
+    WHERE (trading_day, symbol, horizon, model_id, kind) = (%s, 'PLAIN', 4, 'drift', 'direction')
+"""
+SWAP = """
+    UPDATE forecasts.predictions SET hit_rule = 'close'
+    WHERE kind = 'time_to_hit' AND symbol = 'LEFT'
+"""
+INVENT = """
+    UPDATE forecasts.predictions SET symbol = 'NONE' WHERE symbol = 'LEFT' AND trading_day = %s
+"""
+
+
+def test_what_was_stored_comes_out_again(stored: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replays, "DAYS_AT_ONCE", 3)
+    found = parity(stored)
+    rows = graph.frame(stored, "SELECT count(*) AS n FROM forecasts.predictions").item()
+    days = len(graph.trading_days(START, END))
+    assert rows > 500
+    assert found.holds
+    assert found.compared.total() == found.equal.total() == rows + days
+    assert not found.unreplayable
+    assert not found.unsaid
+    kinds = graph.frame(stored, "SELECT DISTINCT model_id, kind FROM forecasts.predictions").rows()
+    assert set(kinds) | {(BENCHMARK,)} == set(found.compared)
+
+
+def test_days_alone_come_out_again(stored: str) -> None:
+    found = parity(stored, sample=2)
+    assert found.holds
+    assert 100 < found.compared.total() < parity(stored).compared.total()
+
+
+def test_what_is_corrected_since_changes_nothing(stored: str) -> None:
+    assert rewrite(stored, CORRECT_ALL, SEEN + timedelta(days=2), SEEN) > 500
+    assert parity(stored).holds
+
+
+def test_a_changed_number_is_named_with_its_row(stored: str) -> None:
+    assert rewrite(stored, NUDGE, DAY) == 1
+    found = parity(stored)
+    assert not found.holds
+    assert found.compared.total() - found.equal.total() == 1
+    assert found.compared["drift", "direction"] - found.equal["drift", "direction"] == 1
+    (mismatch,) = found.mismatches
+    assert mismatch.row == f"{DAY} PLAIN drift direction 4"
+    assert mismatch.column == "confidence"
+    assert float(mismatch.stored) != float(mismatch.recomputed)
+
+
+def test_a_changed_text_is_a_mismatch_too(stored: str) -> None:
+    changed = rewrite(stored, SWAP)
+    found = parity(stored)
+    assert found.compared.total() - found.equal.total() == changed > 0
+    assert {m.column for m in found.mismatches} == {"hit_rule"}
+
+
+def test_an_invented_prediction_of_a_model_of_ours_is_a_mismatch(stored: str) -> None:
+    invented = rewrite(stored, INVENT, DAY)
+    found = parity(stored)
+    assert found.compared.total() - found.equal.total() == invented > 0
+    assert found.unsaid == invented, "what they took the place of was never stored"
+    assert {m.column for m in found.mismatches} == {"(no such row)"}
+
+
+def test_what_no_code_computes_is_counted_apart(stored: str) -> None:
+    theirs, old = (
+        rewrite(stored, RENAME, "theirs", "price"),
+        rewrite(stored, RENAME, "old-v1", "direction"),
+    )
+    graph.execute(
+        stored,
+        "INSERT INTO models.model_registry (model_id, model_name, version, role, kinds, description)"
+        " VALUES ('old-v1', 'old', 1, 'candidate', '{direction}', 'gone')",
+    )
+    found = parity(stored)
+    assert found.holds
+    reasons = {group: (reason, rows) for (group, reason), rows in found.unreplayable.items()}
+    assert reasons["theirs", "price"] == ("not a model of ours: its rows were handed in", theirs)
+    assert reasons["old-v1", "direction"] == ("this version of the code has no such model", old)
+
+
+def test_a_changed_model_is_found(stored: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = forecasts.as_of_statistics
+
+    def changed(panel: Panel) -> Statistics:
+        statistics = honest(panel)
+        return Statistics(
+            statistics.sigma * 1.001, statistics.drift, statistics.momentum, statistics.reversal
+        )
+
+    monkeypatch.setattr(forecasts, "as_of_statistics", changed)
+    found = replays.replay(Warehouse(url=stored), SETTINGS, START, END, stages=(PREDICTED,))
+    assert found[PREDICTED].equal.total() == 0
+
+
+@pytest.mark.parametrize("leak", ["whole-sample scaling", "centred window", "refit on later data"])
+def test_a_backfill_that_looked_ahead_is_found_by_days_alone(
+    market_copy: str, monkeypatch: pytest.MonkeyPatch, leak: str
+) -> None:
+    """What a leak made of a range differs from what the same leak makes of a day alone."""
+    LEAKS[leak](monkeypatch)
+    graph.run_reference(market_copy)
+    graph.run(market_copy, START, END, TABLES)
+    assert not parity(market_copy, sample=3).holds
