@@ -56,6 +56,14 @@ def trading_days(settings: Settings) -> dg.TimeWindowPartitionsDefinition:
 
 TRADING_DAYS = trading_days(get_settings())
 
+MONTHS = dg.MonthlyPartitionsDefinition(
+    start_date=get_settings().first_day.strftime("%Y-%m"), fmt="%Y-%m", timezone="UTC"
+)
+"""Months of data that close a fit: partition 2011-02 ends with February and speaks from March on."""
+
+SYMBOLS = dg.DynamicPartitionsDefinition(name="symbols")
+"""Symbols that have a model of their own."""
+
 
 @dataclass(frozen=True)
 class Window:
@@ -142,6 +150,20 @@ def day_multi_asset(
         backfill_policy=ONE_RUN,
         **options,
     )
+
+
+def months(context: dg.AssetExecutionContext) -> list[date]:
+    """The last trading days of the months that a run asks for, in order."""
+    keys = context.partition_key_range
+    return month_ends(date.fromisoformat(f"{keys.start}-01"), date.fromisoformat(f"{keys.end}-01"))
+
+
+def month_ends(first: date, last: date) -> list[date]:
+    """The last trading day of every month from that of `first` to that of `last`."""
+    days = _sessions(get_settings().exchanges)
+    after = np.arange(np.datetime64(first, "M"), np.datetime64(last, "M") + 1) + 1
+    index = np.searchsorted(days, after.astype("datetime64[D]")) - 1
+    return [day.item() for day in days[index[index >= 0]]]
 
 
 def window_start(day: date, settings: Settings) -> date:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from predtrack_assets.assets.fits import fits_in_force, with_features
 from predtrack_assets.domain.forecasts import predict, refuse_incoherent
 from predtrack_assets.domain.history import lookback
 from predtrack_assets.domain.models import MODELS, Model
@@ -23,7 +24,7 @@ from predtrack_assets.warehouse.snapshots import (
 )
 from predtrack_assets.warehouse.warehouse import Transaction
 
-KINDS = 3
+KINDS = 4
 
 
 @dataclass(frozen=True)
@@ -53,17 +54,23 @@ def forecast_days(
     asked: Window,
     horizons: tuple[int, ...],
     models: tuple[Model, ...],
+    *,
+    retired: bool = False,
 ) -> Iterator[Forecasts]:
     """Predictions of every symbol for the trading days of `asked`; reads, never writes.
 
-    Of day D only rows with knowledge_time <= as_of(D) are used.
+    Of day D only rows with knowledge_time <= as_of(D) are used. Beside `models`, which are not
+    fitted, every version with a fit in force predicts: the newest trained through a day before D.
+    retired: also versions that have been retired since.
     """
     reach = lookback(max(horizons))
-    rows_per_symbol = len(asked.days) * len(models) * KINDS * len(horizons)
+    turns = fits_in_force(transaction, asked.start, asked.end, retired=retired)
+    rows_per_symbol = len(asked.days) * (len(models) + len(turns)) * KINDS * len(horizons)
     for epoch in market_epochs(transaction, asked.days, asked.opens):
         groups = symbol_groups(transaction, rows_per_symbol, without=("volatility",))
         for number, (exchange, symbols) in enumerate(groups, 1):
             first = sessions_before(exchange, epoch.first, reach)
             panel = read_panel(transaction, symbols, exchange, first, epoch)
-            frame = predict(panel, exchange, epoch.days, horizons, models)
+            fitted = with_features(transaction, turns, symbols, epoch.first, epoch.last)
+            frame = predict(panel, exchange, epoch.days, horizons, models, fitted)
             yield Forecasts(epoch, number, len(groups), *refuse_incoherent(frame))

@@ -11,6 +11,8 @@ from predtrack_assets.assets.models import model_registry
 from predtrack_assets.partitions import day_asset, window
 from predtrack_assets.settings import get_settings
 from predtrack_assets.warehouse import tables
+from predtrack_assets.warehouse.ledger import seal
+from predtrack_assets.warehouse.registry import RETIRED
 from predtrack_assets.warehouse.warehouse import Transaction, Warehouse, Written
 
 
@@ -20,23 +22,29 @@ from predtrack_assets.warehouse.warehouse import Transaction, Warehouse, Written
     code_version="1",
 )
 def predictions(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
-    """Price, direction and time-to-hit predictions of every model; append-only."""
+    """What every model that is not retired says of price, direction, touch and volatility; append-only."""
     settings = get_settings()
-    models = predicting_models(settings)
-    written, refused_for = Written(), Counter[str]()
+    retired = warehouse.read(RETIRED)["model_id"].to_list()
+    models = tuple(m for m in predicting_models(settings) if m.model_id not in retired)
+    written, refused_for, said = Written(), Counter[str](), set[str]()
+    asked = window(context)
     with warehouse.transaction() as transaction:
-        for part in forecast_days(transaction, window(context), settings.horizons, models):
+        for part in forecast_days(transaction, asked, settings.horizons, models):
             written += transaction.append(
                 tables.PREDICTIONS, _with_origin(transaction, part.accepted)
             )
             refused_for.update(_skip(transaction, part.refused))
+            said.update(part.accepted["model_id"].unique())
             context.log.info(f"{part} of symbols, {written.inserted:,} new predictions")
+        sealed = seal(transaction, asked.start, asked.end)
     if written.conflicting:
         context.log.warning(
             f"{written.conflicting:,} stored predictions differ from what the code now says of the same"
             " day. The ledger keeps what was said; give a changed model a new version."
         )
-    return written.as_result(skipped=dict(refused_for), models=[m.model_id for m in models])
+    return written.as_result(
+        skipped=dict(refused_for), models=sorted(said), batches_sealed=sealed.batches
+    )
 
 
 def _with_origin(transaction: Transaction, frame: pl.DataFrame) -> pl.DataFrame:

@@ -17,6 +17,7 @@ from predtrack_assets.domain.models import QUANTILE_LEVELS, Cells, Forecast, ban
 
 if TYPE_CHECKING:
     from predtrack_assets.domain.learners.pooled import PooledFit
+    from predtrack_assets.domain.learners.symbol import SymbolFit
 
 KINDS = ("price", "direction", "time_to_hit", "volatility")
 EVERY_SYMBOL = "*"
@@ -136,26 +137,28 @@ class FittedModel:
         if cells.features is None:
             raise ValueError("a fitted model needs cells with features")
         known = np.isfinite(cells.features).any(axis=1)
-        parts = {
-            f.name: np.full((len(turn), 7) if f.name == "quantiles" else len(turn), np.nan)
-            for f in fields(Forecast)
-        }
+        whole = _nothing(len(turn))
         for number in np.unique(turn[known]):
             rows = np.flatnonzero(known & (turn == number))
             said = self.fits[number].said(cells.take(rows))
-            for name, values in parts.items():
-                values[rows] = getattr(said, name)
-        return Forecast(**parts)
+            for part in fields(Forecast):
+                getattr(whole, part.name)[rows] = getattr(said, part.name)
+        return whole
 
     def artifact_ids(self, turn: np.ndarray) -> list[str]:
         """Name of the fit that speaks of each cell."""
         return [self.fits[number].artifact_id for number in turn]
 
 
-def pooled_forecast(fit: PooledFit, cells: Cells) -> Forecast:
-    """A fit's word in the fields that predictions have; cells must carry features."""
+def pooled_forecast(fit: PooledFit | SymbolFit, cells: Cells) -> Forecast:
+    """A fit's word in the fields that predictions have; cells must carry features.
+
+    NaN throughout where the fit was made for other horizons.
+    """
     if cells.features is None:
         raise ValueError("a fitted model needs cells with features")
+    if cells.horizon not in fit.horizons:
+        return _nothing(len(cells.price))
     said = fit.predict(cells.features, cells.sigma, cells.drift, cells.horizon)
     median = said.quantiles[:, 3]
     low, high = band_5pct(median)
@@ -170,6 +173,18 @@ def pooled_forecast(fit: PooledFit, cells: Cells) -> Forecast:
         p_hit=np.where(above, said.p_hit_above, said.p_hit_below),
         hit_days=np.where(above, said.hit_days_above, said.hit_days_below),
         volatility=said.volatility,
+    )
+
+
+def _nothing(cells: int) -> Forecast:
+    """NaN for every cell."""
+    return Forecast(
+        **{
+            f.name: np.full(
+                (cells, len(QUANTILE_LEVELS)) if f.name == "quantiles" else cells, np.nan
+            )
+            for f in fields(Forecast)
+        }
     )
 
 

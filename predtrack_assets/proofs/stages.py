@@ -42,7 +42,7 @@ def _conditions(transaction: Transaction, asked: Window, settings: Settings) -> 
 
 def _predictions(transaction: Transaction, asked: Window, settings: Settings) -> pl.DataFrame:
     models = forecasting.predicting_models(settings)
-    parts = forecasting.forecast_days(transaction, asked, settings.horizons, models)
+    parts = forecasting.forecast_days(transaction, asked, settings.horizons, models, retired=True)
     return pl.concat([pl.DataFrame(schema=PREDICTIONS), *(part.accepted for part in parts)])
 
 

@@ -25,7 +25,7 @@ IN_FORCE = Query("""
                  AS until
           FROM (SELECT DISTINCT ON (a.model_id, a.scope, a.trained_through) a.*
                 FROM models.model_artifacts a JOIN models.model_registry r USING (model_id)
-                WHERE r.status <> 'retired' AND a.status = 'active'
+                WHERE (r.status <> 'retired' OR :retired) AND a.status = 'active'
                 ORDER BY a.model_id, a.scope, a.trained_through, a.revision DESC) newest) turns
     WHERE trained_through < :last AND coalesce(until, 'infinity') >= :first
     ORDER BY model_id, scope = '*', scope, trained_through
@@ -48,9 +48,8 @@ CHOICES_BEFORE = Query("""
 """)
 
 NEWEST_FIT = Query("""
-    SELECT artifact_id, artifact_uri, sha256 FROM models.model_artifacts
-    WHERE model_id = :model_id AND scope = :scope AND trained_through <= :trained_through
-      AND status = 'active'
+    SELECT artifact_id, artifact_uri, sha256, trained_through FROM models.model_artifacts
+    WHERE model_id = :model_id AND scope = :scope AND status = 'active'
     ORDER BY trained_through DESC, revision DESC LIMIT 1
 """)
 
@@ -193,10 +192,12 @@ def succeed(
     training: Training,
     artifact: Artifact,
     choices: Mapping[str, Any],
-    chosen_through: date,
     metrics: Mapping[str, Any],
 ) -> tuple[str, Written]:
-    """Register a fit and end its training run, in the caller's transaction; (artifact_id, counts)."""
+    """Register a fit and end its training run, in the caller's transaction; (artifact_id, counts).
+
+    choices: plain JSON; its `cutoff` is the day through which they were made.
+    """
     known = transaction.read(
         FITTED_AT,
         model_id=training.model_id,
@@ -213,7 +214,7 @@ def succeed(
         "sha256": artifact.sha256,
         "size_bytes": artifact.size,
         "choices": json.dumps(choices, sort_keys=True),
-        "chosen_through": chosen_through,
+        "chosen_through": date.fromisoformat(choices["cutoff"]),
         "metrics": json.dumps(metrics, sort_keys=True),
     }
     shared = ("model_id", "scope", "trained_through", "feature_set", "code_version", "input_digest")

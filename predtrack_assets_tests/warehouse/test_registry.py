@@ -46,14 +46,14 @@ def fit(warehouse: Warehouse, training: Training) -> str:
     run = registry.start(warehouse, training, "run")
     with warehouse.transaction() as transaction:
         name, written = registry.succeed(
-            transaction, run, training, FILE, {"price": "x"}, training.trained_through, {}
+            transaction, run, training, FILE, {"cutoff": str(training.trained_through)}, {}
         )
     assert written.inserted == 1
     return name
 
 
 def in_force(warehouse: Warehouse, first: date, last: date) -> list[tuple[str, date, date | None]]:
-    rows = warehouse.read(registry.IN_FORCE, first=first, last=last)
+    rows = warehouse.read(registry.IN_FORCE, first=first, last=last, retired=False)
     return list(rows.select("artifact_id", "trained_through", "until").iter_rows())
 
 

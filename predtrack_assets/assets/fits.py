@@ -1,0 +1,77 @@
+"""The fits in force over a window, as the registry has them; files are read and checked when needed."""
+
+from collections.abc import Callable
+from datetime import date
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from predtrack_assets.artifacts import load
+from predtrack_assets.domain.features import STANDARD
+from predtrack_assets.domain.fitted import (
+    PROCEDURES,
+    FeatureTable,
+    Fit,
+    FittedModel,
+    Procedure,
+    pooled_forecast,
+)
+from predtrack_assets.domain.learners.pooled import PooledFit
+from predtrack_assets.domain.learners.symbol import SymbolFit
+from predtrack_assets.domain.models import Cells, Forecast
+from predtrack_assets.warehouse.registry import IN_FORCE
+from predtrack_assets.warehouse.warehouse import Transaction
+
+Turns = list[tuple[Procedure, tuple[Fit, ...]]]
+
+
+def fits_in_force(transaction: Transaction, first: date, last: date, *, retired: bool) -> Turns:
+    """The fits that speak of the days from first to last, per version; of retired ones too if asked.
+
+    Reading a file raises ArtifactError when it is missing or not what was stored.
+    """
+    rows = transaction.read(IN_FORCE, first=first, last=last, retired=retired)
+    found = []
+    for procedure in PROCEDURES:
+        mine = rows.filter(model_id=procedure.model_id).iter_rows(named=True)
+        if fits := tuple(_fit(procedure, row) for row in mine):
+            found.append((procedure, fits))
+    return found
+
+
+def with_features(
+    transaction: Transaction, turns: Turns, symbols: list[str], first: date, last: date
+) -> tuple[FittedModel, ...]:
+    """The versions beside the stored features of some symbols and days."""
+    if not turns:
+        return ()
+    from predtrack_assets.warehouse.features import read_features
+
+    rows = read_features(transaction, STANDARD, symbols, first, last)
+    table = FeatureTable(rows.symbols, rows.days, rows.values)
+    return tuple(FittedModel(procedure, fits, table) for procedure, fits in turns)
+
+
+def _fit(procedure: Procedure, row: dict[str, Any]) -> Fit:
+    return Fit(
+        artifact_id=row["artifact_id"],
+        scope=row["scope"],
+        after=np.datetime64(row["trained_through"], "D"),
+        until=np.datetime64(row["until"] or "NaT", "D"),
+        said=_speaker(procedure, row["artifact_id"], row["artifact_uri"], row["sha256"]),
+    )
+
+
+def _speaker(
+    procedure: Procedure, artifact_id: str, uri: str, sha256: str
+) -> Callable[[Cells], Forecast]:
+    """What a stored fit says; its file is read at the first word."""
+
+    @cache
+    def stored() -> PooledFit | SymbolFit:
+        content = load(artifact_id, uri, sha256)
+        kind = PooledFit if procedure.scope == "pooled" else SymbolFit
+        return kind.from_bytes(content)
+
+    return lambda cells: pooled_forecast(stored(), cells)
