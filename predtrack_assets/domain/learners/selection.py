@@ -31,7 +31,8 @@ class Trial:
 
     score: mean over dates; difference, low, high: from the score of `against`, the best of the
     simpler families, with its 95 % interval; None for the simplest, and for all where there are
-    too few days. skill: 1 - score / score of the simplest family. chosen: used in the end.
+    too few days. skill: 1 - score / score of the simplest family, with the 95 % interval of their
+    difference. chosen: used in the end.
     """
 
     kind: str
@@ -40,6 +41,8 @@ class Trial:
     metric: str
     score: float | None
     skill: float | None
+    skill_low: float | None
+    skill_high: float | None
     against: str | None
     difference: float | None
     low: float | None
@@ -195,7 +198,7 @@ def _untried(rows: Examples, kind: str) -> list[Trial]:
             rows.horizon,
             family,
             METRICS[kind],
-            *(None,) * 6,
+            *(None,) * 8,
             days=0,
             n=0,
             n_eff=None,
@@ -210,17 +213,20 @@ def _compare(folds: list[_Fitted], kind: str, losses: Mapping[str, np.ndarray]) 
     day = np.concatenate([fold.test.day for fold in folds])
     horizon, overlap = folds[0].test.horizon, folds[0].test.overlap
     simplest = FAMILIES[kind][0]
-    best, base, found = simplest, mean_difference(day, losses[simplest], overlap).mean, []
+    base = mean_difference(day, losses[simplest], overlap).mean
+    best, found = simplest, []
     for family in FAMILIES[kind]:
-        score = mean_difference(day, losses[family], overlap)
+        gain = mean_difference(day, losses[simplest] - losses[family], overlap)
         facts: dict[str, Any] = {
             "kind": kind,
             "horizon": horizon,
             "family": family,
             "metric": METRICS[kind],
-            "score": score.mean,
-            "skill": 1 - score.mean / base,
-            "days": score.days,
+            "score": base - gain.mean,
+            "skill": gain.mean / base,
+            "skill_low": gain.low / base,
+            "skill_high": gain.high / base,
+            "days": gain.days,
             "n": len(day),
         }
         if family == simplest:
