@@ -17,6 +17,11 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from predtrack_assets.clock import utc_now
+from predtrack_assets.command import Home
+from predtrack_assets.command import require_schema as _require_schema
+from predtrack_assets.command import running_url as _running_url
+from predtrack_assets.gates_cli import champions, deploy, gate
+from predtrack_assets.ledger_cli import claim, ledger
 from predtrack_assets.settings import Settings, get_settings
 from predtrack_assets.sources.base import SourceError
 from predtrack_assets.warehouse.binaries import ServerError
@@ -38,14 +43,16 @@ universe = typer.Typer(
 )
 app.add_typer(db, name="db")
 app.add_typer(universe, name="universe")
+app.add_typer(gate, name="gate")
+app.add_typer(deploy, name="deploy")
+app.command("champions")(champions)
+app.add_typer(ledger, name="ledger")
+app.add_typer(claim, name="claim")
 
 ERRORS = Console(stderr=True, highlight=False, soft_wrap=True)
 FAILED = 1
 
 Day = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"])]
-Home = Annotated[
-    Path | None, typer.Option(help="Where state lives, instead of PREDTRACK_HOME or .predtrack.")
-]
 
 
 def main() -> None:
@@ -268,8 +275,9 @@ def db_status(home: Home = None) -> None:
         typer.echo(f"embedded server of {settings.home}: not running")
         sys.exit(FAILED)
     url = _running_url(settings)
+    found = migrations(url, settings.sql_dir)  # raises if it does not answer
     typer.echo(f"running: {redact(url)}")
-    for migration in migrations(url, settings.sql_dir):
+    for migration in found:
         typer.echo(f"  {migration.number:02d} {migration.name}: {migration.state}")
 
 
@@ -322,25 +330,6 @@ def universe_load(
         Warehouse(url=_running_url(get_settings())), name, membership, file.name
     )
     typer.echo(f"{name}: {rows} memberships of {membership['symbol'].n_unique()} symbols")
-
-
-def _running_url(settings: Settings) -> str:
-    """The URL of a database that answers; says how to start one otherwise."""
-    from predtrack_assets.warehouse.server import EmbeddedServer, database_url
-
-    if settings.database_url is None and not EmbeddedServer(settings.home).is_running():
-        raise ValueError("the database is not running: `predtrack db start` starts it")
-    return database_url(settings)
-
-
-def _require_schema(settings: Settings) -> None:
-    from predtrack_assets.warehouse.migrate import status as migrations
-
-    pending = [
-        m.name for m in migrations(_running_url(settings), settings.sql_dir) if m.state == "pending"
-    ]
-    if pending:
-        raise ValueError("the schema is not up to date: `predtrack db migrate` brings it there")
 
 
 def today() -> date:

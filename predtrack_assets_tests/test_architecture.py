@@ -29,6 +29,8 @@ LAYERS: list[set[str]] = [
     {"definitions"},
     {"backfill", "prove"},
     {"demo"},
+    {"command"},
+    {"ledger_cli", "gates_cli"},
     {"cli"},
 ]
 SIDEWAYS = {("checks", "assets")}  # a check names the asset that it checks

@@ -6,10 +6,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import polars as pl
-
 from predtrack_assets.domain.ledger.chain import GENESIS, Link, chain_hash, fault_of_link
-from predtrack_assets.domain.ledger.encoding import Encoding, canonical_json, leaf_hashes
+from predtrack_assets.domain.ledger.encoding import Encoding, canonical_json, encode_row
+from predtrack_assets.domain.ledger.merkle import leaf_hash
 from predtrack_assets.warehouse.ledger import encodings, remember_encoding
 from predtrack_assets.warehouse.queries import Query
 from predtrack_assets.warehouse.warehouse import Transaction
@@ -60,36 +59,34 @@ def record_event(
     at, text = transaction.read(STAMP, payload=said).row(0)
     head = transaction.read(HEAD)
     index, previous = head.row(0) if len(head) else (0, GENESIS)
-    event = pl.DataFrame(
-        {
-            "event_index": [index + 1],
-            "event_type": [event_type],
-            "subject": [subject],
-            "payload": [text],
-            "actor": [actor],
-            "at": [at],
-        }
-    )
-    (root,) = leaf_hashes(event, EVENT)
+    event = {
+        "event_index": index + 1,
+        "event_type": event_type,
+        "subject": subject,
+        "payload": text,
+        "actor": actor,
+        "at": at,
+    }
+    root = leaf_hash(encode_row(event, EVENT))
     link = chain_hash(previous, index + 1, root, _header(EVENT.digest))
     remember_encoding(transaction, EVENT)
     hashes = {"encoding": EVENT.digest, "previous_hash": previous, "hash": link}
-    return transaction.read(RECORD, **event.row(0, named=True), **hashes).item()
+    return transaction.read(RECORD, **event, **hashes).item()
 
 
 def trail_links(transaction: Transaction) -> list[Link]:
     """Every event as a link whose root is computed from the stored row."""
-    events = transaction.read(EVENTS)
     known = encodings(transaction)
-    links = {}
-    for (digest,), part in events.with_row_index("row").group_by("encoding"):
-        encoding = known.get(digest)
-        roots = leaf_hashes(part, encoding) if encoding else [b""] * len(part)
-        for row, root in zip(part.iter_rows(named=True), roots, strict=True):
-            links[row["row"]] = Link(
-                row["event_index"], row["previous_hash"], root, _header(digest), row["hash"]
-            )
-    return [links[row] for row in sorted(links)]
+    return [
+        Link(
+            event["event_index"],
+            event["previous_hash"],
+            leaf_hash(encode_row(event, known.get(event["encoding"], EVENT))),
+            _header(event["encoding"]),
+            event["hash"],
+        )
+        for event in transaction.read(EVENTS).iter_rows(named=True)
+    ]
 
 
 def trail_faults(links: list[Link]) -> Iterator[tuple[int, str]]:

@@ -1,43 +1,157 @@
-"""What the proofs read of stored rows: rows of a window, and how many there are a day."""
+"""Proofs and checkpoints of the stored ledger."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+import polars as pl
 from psycopg import sql
 
+from predtrack_assets.domain.ledger.batches import batch_link, moment
+from predtrack_assets.domain.ledger.chain import GENESIS, Link, fault_of_link
+from predtrack_assets.domain.ledger.checkpoint import CheckpointError, sign, tree_of_batches
+from predtrack_assets.domain.ledger.encoding import Encoding
+from predtrack_assets.domain.ledger.proof import build_proof, check_proof, with_checkpoint
+from predtrack_assets.warehouse import tables
+from predtrack_assets.warehouse.audit import trail_links
+from predtrack_assets.warehouse.ledger import CLOCK, LedgerError, encodings
 from predtrack_assets.warehouse.queries import Query
-from predtrack_assets.warehouse.tables import Table
+from predtrack_assets.warehouse.verification import BATCH_COLUMNS
+from predtrack_assets.warehouse.warehouse import Transaction
 
-
-def stored_rows(table: Table) -> Query:
-    """Key and values of the rows of a table in [first, last]; nothing incidental."""
-    return _of(
-        table,
-        "SELECT {columns} FROM {table} WHERE {day} BETWEEN :first AND :last ORDER BY {key}",
-    )
-
-
-def rows_per_day(table: Table) -> Query:
-    """day, rows of each day of a table in [first, last], in order."""
-    return _of(
-        table,
-        "SELECT {day} AS day, count(*) AS rows FROM {table} WHERE {day} BETWEEN :first AND :last"
-        " GROUP BY 1 ORDER BY 1",
-    )
-
-
-def _of(table: Table, statement: str) -> Query:
-    names = {
-        "table": sql.Identifier(table.schema, table.name),
-        "day": sql.Identifier(table.day),
-        "columns": sql.SQL(", ").join(map(sql.Identifier, (*table.key, *table.values))),
-        "key": sql.SQL(", ").join(map(sql.Identifier, table.key)),
-    }
-    return Query(sql.SQL(statement).format(**names).as_string())
-
-
-HORIZONS = Query("""
-    SELECT DISTINCT horizon FROM forecasts.predictions
-    WHERE trading_day BETWEEN :first AND :last ORDER BY horizon
+# An identity is not indexed: looking one up reads the table.
+DAY_OF = Query(
+    "SELECT trading_day, model_id, kind FROM forecasts.predictions"
+    " WHERE prediction_id = :prediction_id::uuid"
+)
+BATCHES_OF_GROUP = Query(f"""
+    {BATCH_COLUMNS}
+    WHERE (trading_day, model_id, kind) = (:trading_day, :model_id, :kind) ORDER BY batch_index
+""")
+LINKS = Query("""
+    SELECT batch_index, model_id, kind, trading_day, as_of, row_count, origin, encoding, committed_at,
+           merkle_root, previous_hash, hash
+    FROM forecasts.prediction_batches ORDER BY batch_index
 """)
 
-REGISTERED = Query("SELECT model_id, role FROM models.model_registry ORDER BY model_id")
+
+def prove(
+    transaction: Transaction, prediction_id: UUID, checkpoint: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The inclusion proof of a stored prediction, checked; on to `checkpoint` if there is one.
+
+    Raises LedgerError where there is no such row or no batch holds it, ProofError where the stored
+    row or ledger is not what was committed.
+    """
+    transaction.freeze()
+    group = transaction.read(DAY_OF, prediction_id=str(prediction_id))
+    if group.is_empty():
+        raise LedgerError(f"there is no prediction {prediction_id}")
+    named = group.row(0, named=True)
+    for batch in transaction.read(BATCHES_OF_GROUP, **named).iter_rows(named=True):
+        ids = batch["prediction_ids"]
+        position, inside = divmod(ids.find(prediction_id.bytes), 16)
+        if position < 0 or inside:
+            continue
+        encoding = encodings(transaction).get(batch["encoding"])
+        if encoding is None:
+            raise LedgerError(f"batch {batch['batch_index']}: its encoding is unknown")
+        row = _row(transaction, encoding, named, prediction_id)
+        proof = build_proof(row, encoding, batch, position)
+        if checkpoint is not None:
+            hashes = [link.hash for link in _links(transaction, checkpoint["batches"])]
+            proof = with_checkpoint(proof, checkpoint, hashes)
+        check_proof(proof)
+        return proof
+    raise LedgerError(
+        f"prediction {prediction_id} is in no batch yet: `predtrack ledger seal` commits to it"
+    )
+
+
+def checkpoint(transaction: Transaction, private_key: bytes) -> dict[str, str | int]:
+    """A signed tree head of the ledger and the audit trail as they are now.
+
+    Raises LedgerError where a link of either does not verify: a broken chain is not signed.
+    """
+    transaction.freeze()
+    links, events = _links(transaction), trail_links(transaction)
+    for name, chain in (("batch", links), ("event", events)):
+        if found := _first_fault(chain):
+            raise LedgerError(f"{name} {found[0]} {found[1]}: `predtrack ledger verify` says more")
+    return sign({**_head(links, events), "signed_at": moment(_now(transaction))}, private_key)
+
+
+def check_against(transaction: Transaction, old: Mapping[str, Any]) -> tuple[int, int]:
+    """Raises CheckpointError unless the chains still begin as the checkpoint says.
+
+    Links are recomputed from roots, headers and events, rows are not read. Returns how many
+    batches and events have been added since.
+    """
+    transaction.freeze()
+    links, events = _links(transaction), trail_links(transaction)
+    for name, chain, size in (("batch", links, old["batches"]), ("event", events, old["events"])):
+        if len(chain) < size:
+            raise CheckpointError(f"the ledger ends at {name} {len(chain)}, it had {size}")
+        if found := _first_fault(chain[:size]):
+            raise CheckpointError(f"{name} {found[0]} {found[1]}")
+    now = _head(links[: old["batches"]], events[: old["events"]])
+    for name in ("hash", "root", "event_hash"):
+        if now[name] != old[name]:
+            raise CheckpointError(f"the ledger was rewritten: {name} is not what was signed")
+    return len(links) - old["batches"], len(events) - old["events"]
+
+
+def _head(links: list[Link], events: list[Link]) -> dict[str, str | int]:
+    return {
+        "batches": len(links),
+        "hash": (links[-1].hash if links else GENESIS).hex(),
+        "root": tree_of_batches([link.hash for link in links]).hex(),
+        "events": len(events),
+        "event_hash": (events[-1].hash if events else GENESIS).hex(),
+    }
+
+
+def _links(transaction: Transaction, size: int | None = None) -> list[Link]:
+    links = [batch_link(b) for b in transaction.read(LINKS).iter_rows(named=True)]
+    return links[:size]
+
+
+def _first_fault(chain: list[Link]) -> tuple[int, str] | None:
+    before = None
+    for link in chain:
+        if fault := fault_of_link(link, before):
+            return link.index, fault
+        before = link
+    return None
+
+
+def _now(transaction: Transaction) -> Any:
+    return transaction.read(CLOCK).item()
+
+
+def _row(
+    transaction: Transaction, encoding: Encoding, group: Mapping[str, Any], prediction_id: UUID
+) -> dict[str, Any]:
+    """The stored row as the encoding takes it: uuid and jsonb as text."""
+    columns = [
+        sql.SQL("{0}::text AS {0}" if kind in ("uuid", "jsonb") else "{0}").format(
+            sql.Identifier(name)
+        )
+        for name, kind in encoding.columns
+    ]
+    template = (
+        "SELECT {columns} FROM {table} WHERE trading_day = {day} AND prediction_id = {identity}"
+    )
+    names = {
+        "columns": sql.SQL(", ").join(columns),
+        "table": sql.Identifier(tables.PREDICTIONS.schema, tables.PREDICTIONS.name),
+        "day": sql.SQL(":trading_day"),
+        "identity": sql.SQL(":prediction_id::uuid"),
+    }
+    query = Query(sql.SQL(template).format(**names).as_string())
+    found: pl.DataFrame = transaction.read(
+        query, trading_day=group["trading_day"], prediction_id=str(prediction_id)
+    )
+    return found.row(0, named=True)

@@ -9,45 +9,44 @@ from datetime import date
 from typing import Any
 
 import polars as pl
+from psycopg import sql
 
 from predtrack_assets.domain.ledger.batches import batch_link, fault_of_tree
 from predtrack_assets.domain.ledger.chain import Link, fault_of_link
-from predtrack_assets.domain.ledger.comparison import FINDINGS, compare
-from predtrack_assets.domain.ledger.encoding import Encoding
-from predtrack_assets.warehouse.audit import trail_faults, trail_links
+from predtrack_assets.domain.ledger.comparison import FINDINGS, compare, row_column
 from predtrack_assets.warehouse import tables
+from predtrack_assets.warehouse.audit import trail_faults, trail_links
 from predtrack_assets.warehouse.ledger import (
     GROUPS,
     LedgerError,
     by_days,
     encodings,
     read_rows,
+    row_bytes,
+    span_of,
     table_encoding,
 )
 from predtrack_assets.warehouse.queries import Query
 from predtrack_assets.warehouse.warehouse import Transaction
 
 PAGE = 2_000  # batches
-KEY = {
-    "prediction_id": "uuid",
-    "trading_day": "date",
-    "model_id": "text",
-    "kind": "text",
-    "origin": "text",
-    "knowable_at": "timestamp with time zone",
+JUDGED = {
+    "trading_day": sql.Identifier("trading_day"),
+    "live": sql.SQL("origin = 'live'"),
+    "knowable_at": sql.Identifier("knowable_at"),
 }
-_COLUMNS = """
+BATCH_COLUMNS = """
     SELECT batch_index, model_id, kind, trading_day, as_of, row_count, origin, encoding, committed_at,
            merkle_root, previous_hash, hash, prediction_ids, leaves
     FROM forecasts.prediction_batches
 """
 USED_ENCODINGS = Query("SELECT DISTINCT encoding FROM forecasts.prediction_batches")
 PAGE_OF_BATCHES = Query(f"""
-    {_COLUMNS} WHERE batch_index > :after ORDER BY batch_index
+    {BATCH_COLUMNS} WHERE batch_index > :after ORDER BY batch_index
     FETCH FIRST {PAGE} ROWS WITH TIES
 """)
 BATCHES_OF_DAYS = Query(
-    f"{_COLUMNS} WHERE trading_day BETWEEN :first AND :last ORDER BY batch_index"
+    f"{BATCH_COLUMNS} WHERE trading_day BETWEEN :first AND :last ORDER BY batch_index"
 )
 SIZE = Query("""
     SELECT (SELECT count(*) FROM forecasts.prediction_batches) AS batches,
@@ -156,13 +155,12 @@ def _compared(
     transaction: Transaction, verdict: Verdict, first: date, last: date, progress: Progress
 ) -> list[pl.DataFrame]:
     """Findings of rows against leaves, part by part; the next part is read meanwhile."""
-    known = encodings(transaction)
-    columns = _columns(transaction, known)
+    columns = _columns(transaction)
     retained = transaction.read(RETAINED_FROM).item()
     groups = transaction.read(GROUPS, first=first, last=last).with_columns(
         size=pl.max_horizontal("said", "sealed")
     )
-    spans = [(p["trading_day"].min(), p["trading_day"].max()) for p in by_days(groups, "size")]
+    spans = [span_of(part) for part in by_days(groups, "size")]
 
     def read(span: tuple[date, date]) -> tuple[pl.DataFrame, pl.DataFrame]:
         batches = transaction.read(BATCHES_OF_DAYS, first=span[0], last=span[1])
@@ -176,7 +174,7 @@ def _compared(
             batches, rows = pending.result()
             if number + 1 < len(spans):
                 pending = reader.submit(read, spans[number + 1])
-            compared = compare(batches, rows, known, retained)
+            compared = compare(batches, rows, retained)
             verdict.rows_good += compared.good
             verdict.pruned += compared.pruned
             findings.append(compared.findings)
@@ -184,11 +182,14 @@ def _compared(
     return findings
 
 
-def _columns(transaction: Transaction, known: dict[bytes, Encoding]) -> dict[str, str]:
-    """Every column that batches hold, and those that rows are told apart by."""
+def _columns(transaction: Transaction) -> dict[str, sql.Composable]:
+    """What rows are judged by: see `compare`."""
+    known = encodings(transaction)
     used = transaction.read(USED_ENCODINGS)["encoding"]
-    held = {name: kind for d in used if d in known for name, kind in known[d].columns}
-    dropped = held.keys() - dict(table_encoding(transaction, tables.PREDICTIONS).columns)
-    if dropped:
-        raise LedgerError(f"batches hold columns that the table has no more: {sorted(dropped)}")
-    return KEY | held
+    there = set(table_encoding(transaction, tables.PREDICTIONS).columns)
+    columns: dict[str, sql.Composable] = dict(JUDGED)
+    for encoding in (known[digest] for digest in used if digest in known):
+        if dropped := set(encoding.columns) - there:
+            raise LedgerError(f"batches hold columns that the table has no more: {sorted(dropped)}")
+        columns[row_column(encoding.digest)] = row_bytes(encoding)
+    return columns

@@ -50,15 +50,16 @@ def build_batches(
 ) -> pl.DataFrame:
     """The batches (columns BATCHES) that commit to `rows`, after link `index` with hash `previous`.
 
-    rows: the encoding's columns, prediction_id as 16 bytes. One batch per decision day, model,
+    rows: prediction_id (16 bytes), trading_day, model_id, kind, symbol, horizon, as_of,
+    knowable_at, and `row`, the bytes that the encoding gives it. One batch per decision day, model,
     kind and origin: live where committed_at (UTC) is before the row's knowable_at.
     """
     live = pl.col("knowable_at") > pl.lit(committed_at)
     origin = pl.when(live).then(pl.lit("live")).otherwise(pl.lit("replay")).alias("origin")
-    order = rows.select(pl.exclude("origin"), origin).with_row_index("row").sort(_ORDER)
-    leaves = leaf_hashes(rows[order["row"]], encoding)
-    ids = order["prediction_id"].to_list()
-    groups = order.group_by(_BATCH, maintain_order=True).agg(
+    rows = rows.with_columns(origin).sort(_ORDER)
+    leaves = leaf_hashes(rows["row"].to_list())
+    ids = rows["prediction_id"].to_list()
+    groups = rows.group_by(_BATCH, maintain_order=True).agg(
         pl.col("as_of").max(), pl.len().cast(pl.Int32).alias("row_count")
     )
     constant = {"encoding": encoding.digest, "committed_at": committed_at}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -11,13 +10,12 @@ import polars as pl
 import pyarrow as pa
 
 from predtrack_assets.domain.ledger.batches import ID_BYTES
-from predtrack_assets.domain.ledger.encoding import DIGEST_BYTES, Encoding, leaf_hashes
+from predtrack_assets.domain.ledger.encoding import DIGEST_BYTES, leaf_hashes
 
 ALTERED = "is not what was committed"
 MISSING = "was committed and is gone"
 UNSEALED = "was never committed"
 TWICE = "is there more than once"
-MISFILED = "was committed for another day, model or kind"
 LATE = "claims to be live, but its outcome could be known when it was committed"
 
 FINDINGS: dict[str, pl.DataType] = {
@@ -27,7 +25,6 @@ FINDINGS: dict[str, pl.DataType] = {
     "trading_day": pl.Date(),
     "fault": pl.String(),
 }
-_GROUP = ["trading_day", "model_id", "kind"]
 
 
 @dataclass(frozen=True)
@@ -41,35 +38,29 @@ class Comparison:
 
 
 def compare(
-    batches: pl.DataFrame,
-    rows: pl.DataFrame,
-    encodings: Mapping[bytes, Encoding],
-    pruned_before: date | None = None,
+    batches: pl.DataFrame, rows: pl.DataFrame, pruned_before: date | None = None
 ) -> Comparison:
     """Every leaf of `batches` against its row, and every row of `rows` against its leaf.
 
-    batches: columns batches.BATCHES; rows: the columns of the encodings, prediction_id as 16 bytes.
+    batches: columns batches.BATCHES. rows: prediction_id (16 bytes), trading_day, live (whether the
+    row claims to be), knowable_at, and the row's bytes in each encoding that batches use, in a
+    column called `row_column(digest)`; without that column nothing verifies.
     pruned_before: batches of earlier decision days may lack all of their rows.
     """
-    expected = _expected(batches)
-    found = _found(rows, expected, encodings)
-    joined = expected.join(found, on="prediction_id", how="full", coalesce=True)
-    gone, unknown = pl.col("row_leaf").is_null(), pl.col("batch_index").is_null()
-    elsewhere = pl.any_horizontal(pl.col(c) != pl.col(f"{c}_row") for c in _GROUP)
-    live = (pl.col("origin") == "live") | (pl.col("origin_row") == "live")
-    knowable = pl.col("knowable_at") <= pl.col("committed_at")
+    joined = _side_by_side(batches, rows)
+    gone, unknown = pl.col("trading_day_row").is_null(), pl.col("batch_index").is_null()
+    live = (pl.col("origin") == "live") | pl.col("live")
     faults = {
         UNSEALED: unknown,
-        MISSING: gone & pl.col("trading_day_row").is_null(),
-        ALTERED: gone | (pl.col("leaf") != pl.col("row_leaf")),
-        MISFILED: elsewhere,
+        MISSING: gone,
+        ALTERED: pl.col("leaf").ne_missing(pl.col("row_leaf")),
         TWICE: pl.col("repeated") | pl.col("repeated_row"),
-        LATE: live & knowable,
+        LATE: live & (pl.col("knowable_at") <= pl.col("committed_at")),
     }
     fault = pl.coalesce(pl.when(rule).then(pl.lit(name)) for name, rule in faults.items())
     pruned = pl.lit(False)
     if pruned_before is not None:
-        nothing_left = (pl.col("fault") == MISSING).all().over("batch_index")
+        nothing_left = (pl.col("fault") == MISSING).fill_null(False).all().over("batch_index")
         pruned = nothing_left & (pl.col("trading_day") < pruned_before)
     judged = joined.with_columns(fault.alias("fault")).with_columns(
         pl.coalesce("trading_day", "trading_day_row").alias("trading_day"), pruned.alias("pruned")
@@ -84,17 +75,41 @@ def compare(
     )
 
 
-def _expected(batches: pl.DataFrame) -> pl.DataFrame:
+def row_column(encoding: bytes) -> str:
+    """Name of the column with the rows' bytes in the encoding of that digest."""
+    return f"row_{encoding.hex()[:16]}"  # PostgreSQL cuts names at 63 bytes
+
+
+def _side_by_side(batches: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """Leaves and rows joined by identity, with the hash of each row in the encoding of its batch."""
+    rows = rows.rename({"trading_day": "trading_day_row"}).with_columns(
+        repeated_row=~pl.col("prediction_id").is_first_distinct()
+    )
+    joined = _leaves(batches).join(rows, on="prediction_id", how="full", coalesce=True)
+    names = {encoding: row_column(encoding) for encoding in batches["encoding"].unique()}
+    chosen = [
+        pl.when(pl.col("encoding") == pl.lit(encoding)).then(pl.col(name))
+        for encoding, name in names.items()
+        if name in rows.columns
+    ]
+    joined = joined.with_columns(pl.coalesce(*chosen, pl.lit(None, pl.Binary)).alias("row"))
+    hashed = leaf_hashes(joined["row"].fill_null(b"").to_list())
+    row_leaf = pl.when(pl.col("row").is_not_null()).then(pl.Series(hashed, dtype=pl.Binary))
+    return joined.with_columns(row_leaf.alias("row_leaf"))
+
+
+def _leaves(batches: pl.DataFrame) -> pl.DataFrame:
     """One row per leaf: its batch, place, identity and hash."""
     counts = batches["row_count"].to_numpy()
     batch = np.repeat(np.arange(len(batches)), counts)
     position = np.arange(len(batch)) - np.repeat(np.cumsum(counts) - counts, counts)
-    columns = ["batch_index", *_GROUP, "origin", "encoding", "committed_at"]
-    return batches.select(columns)[batch].with_columns(
+    columns = ["batch_index", "trading_day", "origin", "encoding", "committed_at"]
+    leaves = batches.select(columns)[batch].with_columns(
         pl.Series("position", position),
         _pieces("prediction_id", batches["prediction_ids"], ID_BYTES, counts),
         _pieces("leaf", batches["leaves"], DIGEST_BYTES, counts),
-    ).with_columns(repeated=~pl.col("prediction_id").is_first_distinct())
+    )
+    return leaves.with_columns(repeated=~pl.col("prediction_id").is_first_distinct())
 
 
 def _pieces(name: str, joined: pl.Series, width: int, counts: np.ndarray) -> pl.Series:
@@ -102,36 +117,5 @@ def _pieces(name: str, joined: pl.Series, width: int, counts: np.ndarray) -> pl.
     sizes = (counts * width).tolist()
     whole = [b.ljust(size, b"\x00")[:size] for b, size in zip(joined, sizes, strict=True)]
     data = pa.py_buffer(b"".join(whole))
-    pieces = pa.FixedSizeBinaryArray.from_buffers(
-        pa.binary(width), int(counts.sum()), [None, data]
-    )
+    pieces = pa.FixedSizeBinaryArray.from_buffers(pa.binary(width), int(counts.sum()), [None, data])
     return pl.Series(name, pieces.cast(pa.large_binary()))
-
-
-def _found(
-    rows: pl.DataFrame, expected: pl.DataFrame, encodings: Mapping[bytes, Encoding]
-) -> pl.DataFrame:
-    """Identity and leaf of each row, hashed in the encoding of its batch."""
-    used = expected["encoding"].unique().to_list()
-    if len(used) == 1 or rows.is_empty():
-        parts = [(used[0] if used else b"", rows)]
-    else:
-        encoding_of = expected.select("prediction_id", "encoding").unique("prediction_id")
-        marked = rows.join(encoding_of, on="prediction_id", how="left")
-        parts = [(key[0], part) for key, part in marked.group_by("encoding")]
-    frames = [
-        part.select(
-            "prediction_id",
-            *(pl.col(c).alias(f"{c}_row") for c in (*_GROUP, "origin")),
-            "knowable_at",
-            pl.Series("row_leaf", _leaves(part, encodings.get(encoding)), pl.Binary),
-        )
-        for encoding, part in parts
-    ]
-    found = pl.concat(frames)
-    return found.with_columns(repeated_row=~pl.col("prediction_id").is_first_distinct())
-
-
-def _leaves(rows: pl.DataFrame, encoding: Encoding | None) -> list[bytes | None]:
-    """Leaf hashes; None where nothing says how the rows are encoded."""
-    return [None] * len(rows) if encoding is None else [*leaf_hashes(rows, encoding)]

@@ -67,5 +67,6 @@ def root_of_path(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> b
 def _above(level: list[bytes]) -> list[bytes]:
     """The next level: pairs hashed, an odd node at the end promoted."""
     sha256 = hashlib.sha256
-    pairs = [sha256(b"\x01" + a + b).digest() for a, b in zip(level[::2], level[1::2])]
-    return [*pairs, level[-1]] if len(level) % 2 else pairs
+    pairs = zip(level[::2], level[1::2], strict=False)
+    nodes = [sha256(b"\x01" + left + right).digest() for left, right in pairs]
+    return [*nodes, level[-1]] if len(level) % 2 else nodes
