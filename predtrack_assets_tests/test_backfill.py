@@ -65,6 +65,17 @@ def test_steps_left_out_are_not_mentioned() -> None:
     assert "Not executing" not in text
 
 
+def test_a_database_that_does_not_answer_is_not_called_running(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PREDTRACK_DATABASE_URL", "postgresql://u:secret@127.0.0.1:1/x")
+    command = [sys.executable, "-m", "predtrack_assets.cli", "db", "status"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("The database does not answer: ")
+    assert "secret" not in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
