@@ -12,7 +12,15 @@ SEED = 9
 SYMBOLS, HORIZONS, MODELS = 1_000, (1, 5, 21), 4
 FIRST = np.datetime64("2020-01-02")
 _KINDS = {"price": "within_5pct", "direction": "up", "time_to_hit": "hit"}
-_LEVELS = {"q05": -1.64, "q10": -1.28, "q25": -0.67, "q50": 0.0, "q75": 0.67, "q90": 1.28, "q95": 1.64}
+_LEVELS = {
+    "q05": -1.64,
+    "q10": -1.28,
+    "q25": -0.67,
+    "q50": 0.0,
+    "q75": 0.67,
+    "q90": 1.28,
+    "q95": 1.64,
+}
 
 
 def simulated_predictions(rows: int) -> pl.DataFrame:
