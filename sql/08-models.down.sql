@@ -2,6 +2,7 @@ ALTER TABLE forecasts.predictions DROP COLUMN artifact_id;
 DROP VIEW models.v_model_registry;
 DROP TABLE features.feature_importance;
 DROP TABLE models.model_performance;
+DROP VIEW models.pooled_models, models.symbol_models;
 DROP TABLE models.model_artifacts;
 DROP TABLE models.trials;
 DROP TABLE models.training_runs;

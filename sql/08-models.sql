@@ -101,6 +101,11 @@ COMMENT ON COLUMN models.model_artifacts.choices IS 'The family per kind and hor
 COMMENT ON COLUMN models.model_artifacts.chosen_through IS 'trained_through of the fit that made the choices.';
 COMMENT ON COLUMN models.model_artifacts.sha256 IS 'SHA-256 of the file, checked whenever it is loaded.';
 
+CREATE VIEW models.pooled_models AS SELECT * FROM models.model_artifacts WHERE scope = '*';
+COMMENT ON VIEW models.pooled_models IS 'Fits of all symbols.';
+CREATE VIEW models.symbol_models AS SELECT * FROM models.model_artifacts WHERE scope <> '*';
+COMMENT ON VIEW models.symbol_models IS 'Fits of one symbol each.';
+
 CREATE FUNCTION models.only_status() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF to_jsonb(NEW) - 'status' = to_jsonb(OLD) - 'status' THEN
@@ -173,6 +178,7 @@ DECLARE
     fresh text;
 BEGIN
     FOREACH fresh IN ARRAY ARRAY['models.training_runs', 'models.trials', 'models.model_artifacts',
+                                 'models.pooled_models', 'models.symbol_models',
                                  'models.model_performance', 'models.v_model_registry', 'features.feature_importance'] LOOP
         EXECUTE format('GRANT SELECT ON %s TO predtrack_reader, predtrack_writer', fresh);
         EXECUTE format('GRANT INSERT ON %s TO predtrack_writer', fresh);

@@ -1,13 +1,14 @@
 """The fits in force over a window, as the registry has them; files are read and checked when needed."""
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from functools import cache
 from typing import Any
 
 import numpy as np
+import polars as pl
 
-from predtrack_assets.artifacts import load
+from predtrack_assets.artifacts import ArtifactError, load
 from predtrack_assets.domain.features import STANDARD
 from predtrack_assets.domain.fitted import (
     PROCEDURES,
@@ -20,7 +21,9 @@ from predtrack_assets.domain.fitted import (
 from predtrack_assets.domain.learners.pooled import PooledFit
 from predtrack_assets.domain.learners.symbol import SymbolFit
 from predtrack_assets.domain.models import Cells, Forecast
+from predtrack_assets.warehouse.features import read_features
 from predtrack_assets.warehouse.registry import IN_FORCE
+from predtrack_assets.warehouse.stored_rows import NAMED_FITS
 from predtrack_assets.warehouse.warehouse import Transaction
 
 Turns = list[tuple[Procedure, tuple[Fit, ...]]]
@@ -40,14 +43,38 @@ def fits_in_force(transaction: Transaction, first: date, last: date, *, retired:
     return found
 
 
+def fits_that_spoke(transaction: Transaction, spoke: pl.DataFrame) -> tuple[Turns, dict[str, str]]:
+    """The fits that stored predictions name, for the days they name them on; and why others cannot.
+
+    spoke: artifact_id, first, last (days). A fit is never given a day that it was trained on.
+    """
+    names = spoke["artifact_id"].to_list()
+    rows = transaction.read(NAMED_FITS, artifact_ids=names)
+    mute = dict.fromkeys(set(names) - set(rows["artifact_id"]), "its fit is not registered")
+    procedures = {procedure.model_id: procedure for procedure in PROCEDURES}
+    turns: Turns = []
+    for row in rows.join(spoke, on="artifact_id").sort("artifact_id").iter_rows(named=True):
+        procedure = procedures.get(row["model_id"])
+        if procedure is None:
+            mute[row["artifact_id"]] = "this version of the code has no such model"
+            continue
+        try:
+            load(row["artifact_id"], row["artifact_uri"], row["sha256"])
+        except ArtifactError:
+            mute[row["artifact_id"]] = "the file of its fit is missing or altered"
+            continue
+        after = max(row["trained_through"], row["first"] - timedelta(days=1))
+        row |= {"trained_through": after, "until": row["last"]}
+        turns.append((procedure, (_fit(procedure, row),)))
+    return turns, mute
+
+
 def with_features(
     transaction: Transaction, turns: Turns, symbols: list[str], first: date, last: date
 ) -> tuple[FittedModel, ...]:
     """The versions beside the stored features of some symbols and days."""
     if not turns:
         return ()
-    from predtrack_assets.warehouse.features import read_features
-
     rows = read_features(transaction, STANDARD, symbols, first, last)
     table = FeatureTable(rows.symbols, rows.days, rows.values)
     return tuple(FittedModel(procedure, fits, table) for procedure, fits in turns)

@@ -1,0 +1,289 @@
+"""One fit after another: what was known at a cutoff becomes a stored, registered fit.
+
+Each step is committed by itself: that a run begins, the trials before they are evaluated, their
+results, the fit. So a failure stays on record, and the fit before it stays in force.
+"""
+
+import hashlib
+import json
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from predtrack_assets.artifacts import store
+from predtrack_assets.domain.features import STANDARD
+from predtrack_assets.domain.fitted import Procedure
+from predtrack_assets.domain.history import MAX_GAP, MEMORY, as_of_statistics
+from predtrack_assets.domain.labels import LABELS, label
+from predtrack_assets.domain.learners.training_data import TrainingData
+from predtrack_assets.settings import Settings
+from predtrack_assets.tracking import track
+from predtrack_assets.warehouse import registry, tables
+from predtrack_assets.warehouse.features import read_features
+from predtrack_assets.warehouse.registry import Training as Task
+from predtrack_assets.warehouse.registry import Trial
+from predtrack_assets.warehouse.snapshots import (
+    Epoch,
+    market_epochs,
+    read_panel,
+    sessions_before,
+    symbol_groups,
+)
+from predtrack_assets.warehouse.warehouse import READER, Transaction, Warehouse, Written
+
+CODE_VERSION = "1"  # of the fitting; another one fits everything again
+CHOICE_MONTH = 12  # the fit that speaks from January on chooses the families of the year
+
+
+@dataclass(frozen=True)
+class Fitter:
+    """How a procedure is fitted, under cutoffs (datetime64[D]).
+
+    fit: training data under choices becomes something with to_bytes(). choose: families, and what
+    was tried, as in domain.learners.selection; None: there is nothing to choose. candidates: what
+    `choose` tries. basis: what else goes into a fit, such as the hash of another one.
+    """
+
+    procedure: Procedure
+    scope: str
+    fit: Callable[[TrainingData, np.datetime64, Mapping[str, Any] | None], Any]
+    choose: Callable[[TrainingData, np.datetime64], tuple[dict[str, Any], list[Any]]] | None = None
+    candidates: Sequence[tuple[str, int, str]] = ()
+    basis: str = ""
+
+
+@dataclass
+class Report:
+    """What came of the cutoffs: new fits, those there already, reasons of the rest.
+
+    fits: name by cutoff, new or not. choices: those of each fit.
+    """
+
+    written: Written = field(default_factory=Written)
+    fitted: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    skipped: dict[date, str] = field(default_factory=dict)
+    fits: dict[date, str] = field(default_factory=dict)
+    choices: dict[date, Mapping[str, Any]] = field(default_factory=dict)
+
+    def add(self, cutoff: date, artifact_id: str, choices: Mapping[str, Any]) -> None:
+        """The fit of a cutoff."""
+        self.fits[cutoff], self.choices[cutoff] = artifact_id, choices
+
+
+def training_data(
+    warehouse: Warehouse, settings: Settings, cutoffs: Sequence[date], symbols: list[str] | None
+) -> Iterator[tuple[date, TrainingData]]:
+    """Each cutoff with the rows decided by then, from what was known at 24:00 UTC of it.
+
+    symbols: only those; None: all but volatility indices. Labels that ended later are blank.
+    """
+    days = np.array(cutoffs, dtype="datetime64[D]")
+    with warehouse.transaction(READER) as transaction:
+        epochs = market_epochs(transaction, days, cutoffs[0])
+    for epoch in epochs:
+        with warehouse.transaction(READER) as transaction:
+            everything = _epoch_data(transaction, settings, epoch, symbols)
+        for cutoff in epoch.days:
+            yield cutoff.item(), everything.known_by(cutoff)
+
+
+def _epoch_data(
+    transaction: Transaction, settings: Settings, epoch: Epoch, symbols: list[str] | None
+) -> TrainingData:
+    """Every feature row up to the epoch's end beside its labels as known then."""
+    rows = read_features(transaction, STANDARD, symbols, settings.first_day, epoch.last)
+    order = np.lexsort((rows.symbols.astype(str), rows.days))
+    names, days = rows.symbols.astype(str)[order], rows.days[order].astype("datetime64[D]")
+    n = len(order)
+    sigma, drift = np.full((2, n), np.nan)
+    labels = {
+        (name, horizon): (np.full(n, np.nan), np.full(n, np.datetime64("NaT"), "datetime64[D]"))
+        for horizon in settings.horizons
+        for name in LABELS
+    }
+    sessions = max(1, len(np.unique(days)))
+    for exchange, group in symbol_groups(transaction, sessions, without=("volatility",)):
+        members = [s for s in group if symbols is None or s in symbols]
+        first = sessions_before(exchange, settings.first_day, MEMORY + MAX_GAP + 1)
+        panel = read_panel(transaction, members, exchange, first, epoch)
+        statistics = as_of_statistics(panel)
+        known = panel.symbols.astype(str)
+        mine = np.flatnonzero(np.isin(names, known) & np.isin(days, panel.sessions))
+        at = np.searchsorted(known, names[mine]), np.searchsorted(panel.sessions, days[mine])
+        sigma[mine], drift[mine] = statistics.sigma[at], statistics.drift[at]
+        for (name, horizon), (value, end) in labels.items():
+            found = label(panel, statistics, name, horizon)
+            value[mine], end[mine] = found.value[at], found.end[at]
+    data = TrainingData(rows.values[order], STANDARD.columns, days, names, sigma, drift, labels)
+    return data.take(np.isfinite(sigma))
+
+
+@dataclass
+class Training:
+    """Fits of one procedure, one cutoff after the other."""
+
+    warehouse: Warehouse
+    settings: Settings
+    fitter: Fitter
+    dagster_run_id: str
+    report: Report = field(default_factory=Report)
+
+    def fit(self, cutoff: date, data: TrainingData) -> None:
+        """Fit `data` unless it is fitted already or too little; what came of it is in `report`.
+
+        Raises what the fit raises, after the run is on record as failed.
+        """
+        sessions, needed = len(np.unique(data.day)), self.settings.min_training_sessions
+        if sessions < needed:
+            reason = f"{sessions} sessions with features, {needed} needed"
+            self.report.skipped[cutoff] = reason
+            return
+        choices = self._choices_in_force(cutoff, data)
+        made = {_text(kept): self._digest(data, kept) for kept in (None, choices)}
+        there = self._known(cutoff).filter(pl.col("input_digest").is_in(list(made.values())))
+        if len(there):
+            name = there["artifact_id"][-1]
+            self.report.unchanged.append(name)
+            self.report.add(cutoff, name, json.loads(there["choices"][-1]))
+            return
+        task = self._task(cutoff, data, made[_text(choices)])
+        run = registry.start(self.warehouse, task, self.dagster_run_id)
+        try:
+            self._fit_and_register(task, run, data, choices)
+        except Exception:
+            registry.fail(self.warehouse, run, traceback.format_exc())
+            raise
+
+    def _fit_and_register(
+        self, task: Task, run: str, data: TrainingData, choices: dict[str, Any] | None
+    ) -> None:
+        cutoff = np.datetime64(task.trained_through, "D")
+        if choices is None and self.fitter.choose is not None:
+            choices = self._choose(task, run, data, cutoff)
+        content = self.fitter.fit(data, cutoff, choices).to_bytes()
+        artifact = store(content, self.settings.artifact_store)
+        kept = choices or {"cutoff": str(task.trained_through)}
+        scores = _scores_of(kept)
+        with self.warehouse.transaction() as transaction:
+            name, written = registry.succeed(transaction, run, task, artifact, kept, scores)
+            performance = _performance(task, kept)
+            self.report.written += written + transaction.append(
+                tables.MODEL_PERFORMANCE, performance
+            )
+        self.report.fitted.append(name)
+        self.report.add(task.trained_through, name, kept)
+        numbers = {f"{key}.{what}": float(v) for key, s in scores.items() for what, v in s.items()}
+        track(self.settings.mlflow_uri, name, {"input_digest": task.input_digest}, numbers)
+
+    def _choose(
+        self, task: Task, run: str, data: TrainingData, cutoff: np.datetime64
+    ) -> dict[str, Any]:
+        """Choose families, each trial on record before it is evaluated."""
+        how = {"validation": "purged walk-forward", "cutoff": str(cutoff)}
+        asked = [Trial(*candidate, how) for candidate in self.fitter.candidates]
+        registry.record_trials(self.warehouse, run, task.model_id, asked)
+        assert self.fitter.choose is not None
+        choices, tried = self.fitter.choose(data, cutoff)
+        results = [Trial(t.kind, t.horizon, t.family, how, asdict(t), t.chosen) for t in tried]
+        registry.record_results(self.warehouse, run, results)
+        return choices
+
+    def _choices_in_force(self, cutoff: date, data: TrainingData) -> dict[str, Any] | None:
+        """Those of the fit before, or None when it is time to choose."""
+        if self.fitter.choose is None or cutoff.month == CHOICE_MONTH:
+            return None
+        before = self.warehouse.read(registry.CHOICES_BEFORE, **self._place(cutoff))
+        if before.is_empty():
+            return None
+        choices: dict[str, Any] = json.loads(before["choices"][0])
+        horizons = {str(h) for h in self.settings.horizons}
+        same = all(set(chosen) == horizons for chosen in choices["families"].values())
+        return choices if same and choices["columns"] == list(data.columns) else None
+
+    def _known(self, cutoff: date) -> pl.DataFrame:
+        return self.warehouse.read(registry.FITTED_AT, **self._place(cutoff))
+
+    def _place(self, cutoff: date) -> dict[str, Any]:
+        model = self.fitter.procedure.model_id
+        return {"model_id": model, "scope": self.fitter.scope, "trained_through": cutoff}
+
+    def _task(self, cutoff: date, data: TrainingData, digest: str) -> Task:
+        return Task(
+            **self._place(cutoff),
+            first_day=data.day[0].item(),
+            samples=len(data.day),
+            symbols=sorted(set(data.symbol.astype(str).tolist())),
+            feature_set=STANDARD.id,
+            parameters=self._parameters(),
+            code_version=CODE_VERSION,
+            input_digest=digest,
+        )
+
+    def _parameters(self) -> dict[str, Any]:
+        parameters = {"horizons": list(self.settings.horizons), "basis": self.fitter.basis}
+        return {**self.fitter.procedure.hyperparameters, **parameters}
+
+    def _digest(self, data: TrainingData, choices: Mapping[str, Any] | None) -> str:
+        """SHA-256 of all that goes into a fit."""
+        digest = hashlib.sha256(data_digest(data).encode())
+        digest.update(json.dumps([CODE_VERSION, self._parameters()], sort_keys=True).encode())
+        digest.update(_text(choices).encode())
+        return digest.hexdigest()
+
+
+def data_digest(data: TrainingData) -> str:
+    """SHA-256 of training data: names, days, numbers and labels, equal for equal values."""
+    digest = hashlib.sha256("\n".join([*data.columns, *data.symbol.astype(str)]).encode())
+    arrays = [data.day, data.features, data.sigma, data.drift]
+    for key in sorted(data.labels):
+        digest.update(str(key).encode())
+        arrays += data.labels[key]
+    for values in arrays:
+        if values.dtype.kind == "f":  # one NaN for all
+            values = np.where(np.isnan(values), np.nan, values)
+        digest.update(np.ascontiguousarray(values).tobytes())
+    return digest.hexdigest()
+
+
+def _text(choices: Mapping[str, Any] | None) -> str:
+    return "choose" if choices is None else json.dumps(choices, sort_keys=True)
+
+
+def _scores_of(choices: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """Walk-forward scores of the chosen families, by kind and horizon."""
+    return {
+        f"{s['kind']}.{s['horizon']}": {"score": s["score"], "skill": s["skill"]}
+        for s in choices.get("scores", [])
+        if s["chosen"] and s["score"] is not None
+    }
+
+
+def _performance(task: Task, choices: Mapping[str, Any]) -> pl.DataFrame:
+    """Rows of model_performance, for the fit that chose: the chosen family beside the simplest."""
+    chosen = [s for s in choices.get("scores", []) if s["chosen"] and s["score"] is not None]
+    if choices.get("cutoff") != str(task.trained_through) or not chosen:
+        return pl.DataFrame()
+    scores = pl.DataFrame(chosen, infer_schema_length=None)
+    # Bounds are of the difference from the family it had to beat, so they are moved to the score.
+    bound = pl.col("score") - pl.col("difference")
+    return scores.select(
+        pl.lit(task.model_id).alias("model_id"),
+        pl.lit("cv").alias("evaluation"),
+        pl.lit(task.trained_through).alias("evaluated_through"),
+        "kind",
+        "horizon",
+        "metric",
+        pl.lit("all").alias("regime"),
+        pl.col("score").alias("value"),
+        (pl.col("score") / (1 - pl.col("skill"))).alias("baseline"),
+        (bound + pl.col("low")).alias("low"),
+        (bound + pl.col("high")).alias("high"),
+        "n",
+        "n_eff",
+    )
