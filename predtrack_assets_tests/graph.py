@@ -14,16 +14,29 @@ import polars as pl
 import psycopg
 from psycopg import sql
 
-from predtrack_assets.assets import accuracy, forecasts, market, models, outcomes
+from predtrack_assets.assets import (
+    accuracy,
+    deployment,
+    features,
+    forecasts,
+    market,
+    models,
+    outcomes,
+)
 from predtrack_assets.partitions import Window
 from predtrack_assets.warehouse.urls import database_name, with_database
 from predtrack_assets.warehouse.warehouse import Warehouse
 
-ASSETS = dg.load_assets_from_modules([market, models, forecasts, outcomes, accuracy])
-STAGES = ("market", "models", "forecasts", "accuracy", "deployment")
+ASSETS = dg.load_assets_from_modules(
+    [market, features, models, forecasts, outcomes, accuracy, deployment]
+)
+REFERENCE = dg.AssetSelection.assets(
+    "market/universe_members", "features/feature_sets", "models/model_registry"
+)
+STAGES = ("market", "features", "models", "forecasts", "accuracy", "deployment")
 
 # Identities, clocks and run ids differ between runs by nature; requests are logged per run.
-INCIDENTAL = {"recorded_at", "fetched_at", "run_id"}
+INCIDENTAL = {"recorded_at", "evaluated_at", "fetched_at", "run_id"}
 LOGS = {"market.fetch_log"}
 
 Rows = dict[str, list[tuple[Any, ...]]]
@@ -39,12 +52,7 @@ def run(
     raise_on_error: bool = True,
 ) -> dg.ExecuteInProcessResult:
     """Materialize the daily assets, or those named schema/table, for [first, last] in one run."""
-    chosen = (
-        dg.AssetSelection.assets(*select)
-        if select
-        else dg.AssetSelection.all()
-        - dg.AssetSelection.assets("market/universe_members", "models/model_registry")
-    )
+    chosen = dg.AssetSelection.assets(*select) if select else dg.AssetSelection.all() - REFERENCE
     return dg.materialize(
         ASSETS,
         selection=chosen,
@@ -62,7 +70,7 @@ def run_reference(url: str) -> dg.ExecuteInProcessResult:
     """Materialize what has no days: universes and registered models."""
     return dg.materialize(
         ASSETS,
-        selection=dg.AssetSelection.assets("market/universe_members", "models/model_registry"),
+        selection=REFERENCE,
         resources={"warehouse": Warehouse(url=url)},
     )
 

@@ -154,6 +154,7 @@ CREATE TABLE deployment.deployments (
     model_id       text NOT NULL REFERENCES models.model_registry,
     valid_from     timestamptz NOT NULL CHECK (isfinite(valid_from)),
     valid_until    timestamptz,
+    valid_day      date NOT NULL GENERATED ALWAYS AS ((valid_from AT TIME ZONE 'UTC')::date) STORED,
     gate_id        uuid REFERENCES deployment.deployment_gates,
     override_id    bigint REFERENCES deployment.gate_overrides,
     restores       bigint REFERENCES deployment.deployments,

@@ -13,6 +13,7 @@ from predtrack_assets.domain.calendar import as_of
 from predtrack_assets.domain.promotion import Deployment, Duel, Evidence, State, Walk
 from predtrack_assets.partitions import day_asset, day_multi_asset, last_days_of, window
 from predtrack_assets.settings import Settings, get_settings
+from predtrack_assets.warehouse import decisions, tables
 from predtrack_assets.warehouse import gates as store
 from predtrack_assets.warehouse.gate_records import KINDS, read_records, record_epochs, years
 from predtrack_assets.warehouse.snapshots import Epoch
@@ -49,10 +50,11 @@ def deployment_gates(
             if not len(report_days):
                 continue
             frame = _gates(transaction, epoch, report_days, limits, settings)
-            new = transaction.append(store.DEPLOYMENT_GATES, frame)
+            new = transaction.append(tables.DEPLOYMENT_GATES, frame)
             if new.inserted:
                 first = as_of(report_days[0].item())
-                store.note_thresholds(transaction, limits.as_dict(), first)
+                decisions.note_thresholds(transaction, limits.as_dict(), first)
+                decisions.note_gates(transaction, frame)
             written += new
             context.log.info(f"{epoch.first} to {epoch.last}: {written.inserted:,} new gates")
     return written.as_result()
@@ -139,7 +141,7 @@ def champions(
                     for day in report_days:
                         walk.week(day.item())
                     states = _as_tests(walk, kind, horizon)
-                    tested += transaction.append(store.AB_TESTS, states)
+                    tested += transaction.append(tables.AB_TESTS, states)
                     deployed += _deploy(transaction, walk.deployed, kind, horizon)
             context.log.info(f"{epoch.first} to {epoch.last}: {deployed.inserted:,} deployments")
     yield tested.as_result(["deployment", "ab_tests"])
@@ -227,14 +229,13 @@ def _deploy(
 ) -> Written:
     """Write new champions down; the database checks that each may be one."""
     for new in deployed:
-        transaction.read(
-            store.DEPLOY,
+        decisions.deploy(
+            transaction,
             kind=kind,
             scope=f"h{horizon}",
             model_id=new.model_id,
             valid_from=new.valid_from,
             gate_id=new.gate_id,
-            deployed_by=promotion.AUTOMATED,
             reason=new.reason,
         )
     return Written(inserted=len(deployed))

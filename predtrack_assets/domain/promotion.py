@@ -15,7 +15,6 @@ from predtrack_assets.domain import e_process
 from predtrack_assets.domain.calendar import as_of
 
 NOBODY = "no_change"  # whom a challenger must beat while there is no champion
-AUTOMATED = "automated"
 INCONCLUSIVE = "inconclusive"
 BEGINNING = date(1900, 1, 1)
 

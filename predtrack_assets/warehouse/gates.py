@@ -2,38 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
-
-import polars as pl
-
 from predtrack_assets.warehouse.queries import Query
-from predtrack_assets.warehouse.tables import Table
-from predtrack_assets.warehouse.warehouse import Transaction
-
-DEPLOYMENT_GATES = Table(
-    "deployment",
-    "deployment_gates",
-    ("as_of_day", "model_id", "kind", "horizon"),
-    (
-        "gate_status", "accuracy", "skill", "market_outperformance", "sharpe_ratio", "max_drawdown",
-        "calibration_error", "psr", "deflated_sharpe", "trial_count", "criteria", "thresholds",
-        "failure_reasons",
-    ),
-    day="as_of_day",
-)  # fmt: skip
-AB_TESTS = Table(
-    "deployment",
-    "ab_tests",
-    ("as_of_day", "kind", "scope", "control", "treatment", "start_day"),
-    (
-        "success_metric", "status", "decided_day", "n", "mean_difference", "e_value", "e_against",
-        "conclusion",
-    ),
-    day="as_of_day",
-)  # fmt: skip
 
 MODELS = Query("""
     SELECT model_id, role FROM models.model_registry
@@ -211,17 +180,3 @@ CHANGE_THRESHOLDS = Query("""
     )
     SELECT count(*) AS changed FROM changed
 """)
-
-
-def note_thresholds(
-    transaction: Transaction, thresholds: Mapping[str, float], at: datetime
-) -> bool:
-    """Leave a threshold_change event if these are not the thresholds last noted; whether it did."""
-    said = json.dumps(thresholds, sort_keys=True)
-    changed = transaction.read(CHANGE_THRESHOLDS, at=at, thresholds=said)
-    return bool(changed.item())
-
-
-def rows(frame: pl.DataFrame) -> list[dict[str, Any]]:
-    """A small result as dictionaries."""
-    return frame.to_dicts()

@@ -242,6 +242,9 @@ COUNTED_TABLES = (
     tables.CALIBRATION_SUMMARY,
     tables.SYMBOL_ACCURACY,
     tables.ERROR_DISTRIBUTION,
+    tables.DEPLOYMENT_GATES,
+    tables.AB_TESTS,
+    tables.DEPLOYMENTS,
     tables.PERFORMANCE_ANALYTICS,
 )
 

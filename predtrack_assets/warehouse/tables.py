@@ -86,6 +86,15 @@ MARKET_CONDITIONS = Table(
         "vix_level", "vix_category", "vix_source", "market_breadth", "symbols_counted",
     ),
 )  # fmt: skip
+FEATURE_SETS = Table(
+    "features",
+    "feature_sets",
+    ("name", "version"),
+    ("feature_set", "columns", "lookback", "as_of", "code_hash"),
+)
+FEATURE_STORE = Table(
+    "features", "feature_store", ("symbol", "trading_day", "feature_set"), ("vector",)
+)
 MODEL_REGISTRY = Table(
     "models",
     "model_registry",
@@ -217,3 +226,32 @@ ERROR_DISTRIBUTION = Table(
     ),
     day="period_end",
 )  # fmt: skip
+
+DEPLOYMENT_GATES = Table(
+    "deployment",
+    "deployment_gates",
+    ("as_of_day", "model_id", "kind", "horizon"),
+    (
+        "gate_status", "accuracy", "skill", "market_outperformance", "sharpe_ratio", "max_drawdown",
+        "calibration_error", "psr", "deflated_sharpe", "trial_count", "criteria", "thresholds",
+        "failure_reasons",
+    ),
+    day="as_of_day",
+)  # fmt: skip
+AB_TESTS = Table(
+    "deployment",
+    "ab_tests",
+    ("as_of_day", "kind", "scope", "control", "treatment", "start_day"),
+    (
+        "success_metric", "status", "decided_day", "n", "mean_difference", "e_value", "e_against",
+        "conclusion",
+    ),
+    day="as_of_day",
+)  # fmt: skip
+DEPLOYMENTS = Table(
+    "deployment",
+    "deployments",
+    ("kind", "scope", "valid_from"),
+    ("model_id", "gate_id", "override_id", "deployed_by", "reason"),
+    day="valid_day",
+)

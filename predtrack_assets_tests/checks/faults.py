@@ -2,7 +2,7 @@
 
 Statements run on the sample's history from March to December 2000 without the tables'
 constraints and triggers. COPY stands for the first row of the table, once more; <AAPL_DAY> and
-<REPORT> for the rows of one symbol and day, and of one report.
+<REPORT> for the rows of one symbol and day, and of one report; <GATES> for those of a Friday.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ COPY = "copy"
 WHERE = {
     "<AAPL_DAY>": "WHERE (symbol, trading_day) = ('AAPL', '2000-06-07')",
     "<REPORT>": "WHERE period_end = '2000-10-31'",
+    "<GATES>": "WHERE as_of_day = '2000-06-09'",
 }
 
 
@@ -35,6 +36,25 @@ def fault(table: str, noticed: str, *statements: str, also: tuple[str, ...] = ()
     return Fault(table, set(noticed.split()), statements, also)
 
 
+_FEATURES = [
+    fault("features.feature_sets", "no_duplicate_keys", COPY),
+    fault("features.feature_sets", "columns_differ",
+          "UPDATE features.feature_sets SET columns[2] = columns[1]"),
+    fault("features.feature_store", "no_missing_days every_bar_has_a_vector",
+          "DELETE FROM features.feature_store WHERE trading_day = '2000-06-07'"),
+    fault("features.feature_store", "no_duplicate_keys", COPY),
+    fault("features.feature_store", "vectors_whole",
+          "UPDATE features.feature_store SET vector = substr(vector, 9) <AAPL_DAY>"),
+    fault("features.feature_store", "no_look_ahead",
+          "UPDATE features.feature_store SET recorded_at = '2000-06-07 12:00Z' <AAPL_DAY>"),
+    fault("features.feature_store", "sets_registered",
+          "UPDATE features.feature_store SET feature_set = 'other-v1' <AAPL_DAY>"),
+    fault("features.feature_store", "every_bar_has_a_vector",
+          "DELETE FROM features.feature_store <AAPL_DAY>"),
+    fault("features.feature_store", "every_vector_has_a_bar",
+          "INSERT INTO features.feature_store (symbol, trading_day, feature_set, vector)"
+          " SELECT 'NOBARS', trading_day, feature_set, vector FROM features.feature_store <AAPL_DAY>"),
+]  # fmt: skip
 _MARKET = [
     fault("market.universe_members", "no_duplicate_keys", COPY),
     fault("market.universe_members", "start_before_end",
@@ -237,4 +257,38 @@ _ACCURACY = [
           " <REPORT> AND model_id = baseline"),
 ]  # fmt: skip
 
-FAULTS = [*_MARKET, *_FORECASTS, *_ACCURACY]
+_PASS = "UPDATE deployment.deployment_gates SET gate_status = 'passed' <GATES>"
+_DEPLOY = (
+    "INSERT INTO deployment.deployments (kind, scope, model_id, valid_from, gate_id, deployed_by, reason)"
+    " SELECT kind, scope, model_id, '2000-06-10 00:00Z', gate_id, 'automated', 'test'"
+    " FROM deployment.deployment_gates <GATES> AND kind = 'price' AND model_id LIKE "
+)
+_GATES = ("deployment.deployment_gates",)
+
+_DEPLOYMENT = [
+    fault("deployment.deployment_gates", "no_missing_days", "DELETE FROM <TABLE> <GATES>"),
+    fault("deployment.deployment_gates", "no_duplicate_keys", COPY),
+    fault("deployment.deployment_gates", "finite_numbers", "UPDATE <TABLE> SET skill = 'NaN' <GATES>"),
+    fault("deployment.deployment_gates", "no_look_ahead",
+          "UPDATE <TABLE> SET evaluated_at = as_of_day <GATES>"),
+    fault("deployment.deployment_gates", "only_week_ends",
+          "INSERT INTO <TABLE> (model_id, kind, horizon, as_of_day, gate_status, trial_count, criteria,"
+          " thresholds, failure_reasons) SELECT model_id, kind, horizon, as_of_day - 1, gate_status,"
+          " trial_count, criteria, thresholds, failure_reasons FROM <TABLE> <GATES>"),
+    fault("deployment.deployment_gates", "passed_means_every_criterion", _PASS),
+    fault("deployment.deployment_gates", "failures_explained",
+          "UPDATE <TABLE> SET failure_reasons = '{}' <GATES>"),
+    fault("deployment.ab_tests", "no_duplicate_keys", COPY),
+    fault("deployment.ab_tests", "finite_numbers", "UPDATE <TABLE> SET e_value = 'NaN' <GATES>"),
+    fault("deployment.ab_tests", "no_look_ahead", "UPDATE <TABLE> SET recorded_at = as_of_day <GATES>"),
+    fault("deployment.ab_tests", "status_follows_e_value", "UPDATE <TABLE> SET e_value = 25 <GATES>"),
+    fault("deployment.ab_tests", "two_models", "UPDATE <TABLE> SET control = treatment <GATES>"),
+    fault("deployment.deployments", "no_duplicate_keys",
+          _PASS, _DEPLOY + "'filtered%'", _DEPLOY + "'filtered%'", also=_GATES),
+    fault("deployment.deployments", "no_look_ahead", _PASS, _DEPLOY + "'filtered%'",
+          "UPDATE <TABLE> SET recorded_at = '2000-06-01'", also=_GATES),
+    fault("deployment.deployments", "passed_or_overridden", _DEPLOY + "'filtered%'"),
+    fault("deployment.deployments", "no_baselines", _PASS, _DEPLOY + "'no_change'", also=_GATES),
+]  # fmt: skip
+
+FAULTS = [*_MARKET, *_FEATURES, *_FORECASTS, *_ACCURACY, *_DEPLOYMENT]

@@ -1,0 +1,162 @@
+"""`predtrack gate`, `deploy` and `champions`: what was decided about models, and by whom."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from predtrack_assets.clock import utc_now
+from predtrack_assets.command import Home, require_schema, running_url
+from predtrack_assets.domain.gates import CRITERIA
+from predtrack_assets.report import wide_console
+from predtrack_assets.settings import get_settings
+from predtrack_assets.warehouse import decisions, gates
+from predtrack_assets.warehouse.warehouse import Warehouse
+
+gate = typer.Typer(no_args_is_help=True, help="Deployment gates: which models passed, and why.")
+deploy = typer.Typer(no_args_is_help=True, help="Manual override and rollback of champions.")
+
+Reason = Annotated[str, typer.Option(help="Why; it stays on record.")]
+
+MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
+
+
+@gate.command("show")
+def show(
+    gate_id: Annotated[
+        str | None, typer.Argument(help="Gate id or its beginning; none: the latest of each.")
+    ] = None,
+    home: Home = None,
+) -> None:
+    """The latest gate of every model, or one gate with its criteria, bounds and thresholds."""
+    warehouse = _warehouse(home)
+    if gate_id is None:
+        wide_console().print(_latest(warehouse))
+    else:
+        _show(_gate(warehouse, gate_id))
+
+
+def champions(
+    at: Annotated[
+        datetime | None, typer.Option(formats=MOMENTS, help="Moment in UTC; default: now.")
+    ] = None,
+    home: Home = None,
+) -> None:
+    """The champion per kind and scope, now or at any past moment."""
+    moment = at.replace(tzinfo=UTC) if at else utc_now()
+    found = _warehouse(home).read(gates.CHAMPIONS_AT, at=moment)
+    if found.is_empty():
+        typer.echo(f"no champion at {moment:%Y-%m-%d %H:%M} UTC")
+    for row in found.iter_rows(named=True):
+        until = f" until {row['valid_until']:%Y-%m-%d %H:%M}" if row["valid_until"] else ""
+        typer.echo(
+            f"{row['kind']} {row['scope']}: {row['model_id']} since"
+            f" {row['valid_from']:%Y-%m-%d %H:%M} UTC{until}, by {row['deployed_by']}:"
+            f" {row['reason']}"
+        )
+
+
+@deploy.command("override")
+def override(
+    gate: Annotated[str, typer.Option(help="Gate id or its beginning (predtrack gate show).")],
+    reason: Reason,
+    requested_by: Annotated[str, typer.Option(help="Who asks for it.")],
+    approved_by: Annotated[str, typer.Option(help="Who approves: somebody else.")],
+    expires: Annotated[datetime, typer.Option(formats=MOMENTS, help="End, in UTC.")],
+    home: Home = None,
+) -> None:
+    """Deploy a model that has not passed its gate, until a day, on two people's word."""
+    warehouse = _warehouse(home)
+    known = _gate(warehouse, gate)
+    with warehouse.transaction() as transaction:
+        row = decisions.override(
+            transaction,
+            gate_id=known["gate_id"],
+            reason=reason,
+            requested_by=requested_by,
+            approved_by=approved_by,
+            expires_at=expires.replace(tzinfo=UTC),
+        )
+    typer.echo(f"{row['kind']} {row['scope']}: {row['model_id']} until {expires} UTC")
+
+
+@deploy.command("rollback")
+def rollback(
+    kind: Annotated[str, typer.Option(help="price or direction.")],
+    reason: Reason,
+    scope: Annotated[
+        str | None, typer.Option(help="h5 for 5 sessions; default: the first gated horizon.")
+    ] = None,
+    by: Annotated[str, typer.Option(envvar="USER", help="Who decides it.")] = "operator",
+    home: Home = None,
+) -> None:
+    """Return to the champion before the present one; the model left is not redeployed by itself."""
+    warehouse = _warehouse(home)
+    asked = scope or f"h{get_settings().gated_horizons[0]}"
+    with warehouse.transaction() as transaction:
+        left, restored = decisions.roll_back(
+            transaction, kind=kind, scope=asked, reason=reason, by=by
+        )
+    typer.echo(f"{kind} {asked}: {restored} again, in place of {left}")
+
+
+def _warehouse(home: Path | None) -> Warehouse:
+    """The warehouse of a home whose database runs and has the newest schema."""
+    if home:
+        os.environ["PREDTRACK_HOME"] = str(home.resolve())
+    settings = get_settings()
+    require_schema(settings)
+    return Warehouse(url=running_url(settings))
+
+
+def _gate(warehouse: Warehouse, start: str) -> dict[str, Any]:
+    """The gate whose id begins so; ValueError when there is none, or more than one."""
+    if len(start) < 4 or not set(start.lower()) <= set("0123456789abcdef-"):
+        raise ValueError("a gate id is hexadecimal; give at least its first four digits")
+    found = warehouse.read(gates.GATE, start=start.lower())
+    if len(found) != 1:
+        raise ValueError(f"{'no' if found.is_empty() else 'more than one'} gate begins {start}")
+    return found.row(0, named=True)
+
+
+def _latest(warehouse: Warehouse) -> Table | str:
+    found = warehouse.read(gates.LATEST_GATES)
+    if found.is_empty():
+        return "No gate has been evaluated yet: they are, at the end of each week."
+    table = Table(box=None, pad_edge=False)
+    for column in ("gate", "kind", "scope", "model", "as of", "status", "not passed"):
+        table.add_column(column)
+    for row in found.iter_rows(named=True):
+        why = ", ".join(reason.split()[0] for reason in row["failure_reasons"])
+        cells = (row["kind"], row["scope"], row["model_id"], str(row["as_of_day"]))
+        table.add_row(row["gate_id"][:8], *cells, row["gate_status"], why)
+    return table
+
+
+def _show(gate: dict[str, Any]) -> None:
+    console = wide_console()
+    console.print(
+        f"{gate['model_id']}, {gate['kind']} {gate['scope']}, as of {gate['as_of_day']}:"
+        f" {gate['gate_status']}"
+    )
+    console.print(f"gate {gate['gate_id']}, evaluated {gate['evaluated_at']:%Y-%m-%d %H:%M} UTC")
+    table = Table(box=None, pad_edge=False)
+    for column in ("criterion", "value", "95 % bound", "threshold", "n", "n_eff", "status"):
+        table.add_column(column, justify="left" if column in ("criterion", "status") else "right")
+    criteria = json.loads(gate["criteria"])
+    for name in CRITERIA:
+        part = criteria[name]
+        numbers = (part[key] for key in ("value", "bound", "threshold", "n", "n_eff"))
+        cells = ("-" if x is None else f"{x:,.4g}" for x in numbers)
+        table.add_row(name, *cells, part["status"])
+    console.print(table)
+    psr, dsr = (
+        "-" if gate[key] is None else f"{gate[key]:.3f}" for key in ("psr", "deflated_sharpe")
+    )
+    console.print(f"PSR {psr}, deflated Sharpe {dsr} over {gate['trial_count']} recorded trial(s).")

@@ -1,0 +1,140 @@
+"""Decisions about models, each written with its event in the audit trail or not at all."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import adbc_driver_manager
+import polars as pl
+
+from predtrack_assets.warehouse import gates
+from predtrack_assets.warehouse.audit import record_event
+from predtrack_assets.warehouse.queries import Query
+from predtrack_assets.warehouse.warehouse import Transaction
+
+SYSTEM = "automated"
+
+
+class DecisionRefused(ValueError):
+    """The database refuses a decision; the message is its reason, in a sentence."""
+
+
+def deploy(
+    transaction: Transaction,
+    *,
+    kind: str,
+    scope: str,
+    model_id: str,
+    valid_from: datetime,
+    gate_id: str | None,
+    reason: str,
+) -> None:
+    """Make a model that passed its gate the champion from `valid_from` (aware) on.
+
+    Raises DecisionRefused where the database's rules forbid it.
+    """
+    row = {
+        "kind": kind,
+        "scope": scope,
+        "model_id": model_id,
+        "valid_from": valid_from,
+        "gate_id": gate_id,
+        "reason": reason,
+    }
+    _decide(transaction, gates.DEPLOY, deployed_by=SYSTEM, **row)
+    said = {**row, "valid_from": valid_from.isoformat()}
+    record_event(transaction, "deployment", f"{kind}/{scope}", said, SYSTEM)
+
+
+def override(
+    transaction: Transaction,
+    *,
+    gate_id: str,
+    reason: str,
+    requested_by: str,
+    approved_by: str,
+    expires_at: datetime,
+) -> dict[str, Any]:
+    """Deploy a model whose gate was not passed, until `expires_at`; its kind, scope, model_id.
+
+    Raises DecisionRefused for an unknown or passed gate, one person in both roles, a missing reason
+    or an expiry in the past.
+    """
+    said: dict[str, Any] = {
+        "gate_id": gate_id,
+        "reason": reason,
+        "requested_by": requested_by,
+        "approved_by": approved_by,
+    }
+    permit = _decide(transaction, gates.OVERRIDE, expires_at=expires_at, **said).item()
+    row = _decide(transaction, gates.DEPLOY_BY_OVERRIDE, override_id=permit).row(0, named=True)
+    event = {**said, "override_id": permit, "manual": True, "expires_at": expires_at.isoformat()}
+    subject = f"{row['kind']}/{row['scope']}"
+    record_event(transaction, "manual_override", subject, event, requested_by)
+    return row
+
+
+def roll_back(
+    transaction: Transaction, *, kind: str, scope: str, reason: str, by: str
+) -> tuple[str, str]:
+    """Return to the champion before the present one: (model left, model in force again).
+
+    Raises DecisionRefused when there is no champion, or none before it that may be deployed.
+    """
+    at = transaction.now
+    champions = transaction.read(gates.CHAMPIONS_AT, at=at)
+    current = champions.filter((pl.col("kind") == kind) & (pl.col("scope") == scope))
+    if current.is_empty():
+        raise DecisionRefused(f"{kind} {scope} has no champion to roll back")
+    asked = {"kind": kind, "scope": scope, "reason": reason}
+    back = _decide(transaction, gates.ROLL_BACK, by=by, **asked)
+    if back.is_empty():
+        raise DecisionRefused(f"{kind} {scope} has no earlier champion to return to")
+    left, restored = current["model_id"].item(), back["model_id"].item()
+    event = {**asked, "from": left, "to": restored}
+    record_event(transaction, "rollback", f"{kind}/{scope}", event, by)
+    return left, restored
+
+
+def note_thresholds(
+    transaction: Transaction, thresholds: Mapping[str, float], at: datetime
+) -> bool:
+    """Leave a threshold_change event if these are not the thresholds last noted; whether it did."""
+    said = json.dumps(thresholds, sort_keys=True)
+    if not transaction.read(gates.CHANGE_THRESHOLDS, at=at, thresholds=said).item():
+        return False
+    record_event(transaction, "threshold_change", "gates", dict(thresholds), SYSTEM)
+    return True
+
+
+def note_gates(transaction: Transaction, frame: pl.DataFrame) -> None:
+    """One audit event for the gates of a run that were new: how many of each status, and which passed."""
+    counts = dict(frame.group_by("gate_status").len().sort("gate_status").iter_rows())
+    passed = frame.filter(pl.col("gate_status") == "passed")
+    payload = {
+        "first": str(frame["as_of_day"].min()),
+        "last": str(frame["as_of_day"].max()),
+        "statuses": counts,
+        "passed": sorted({f"{r[0]}/{r[1]}" for r in passed.select("model_id", "kind").iter_rows()}),
+    }
+    record_event(transaction, "deployment_gate", "gates", payload, SYSTEM)
+
+
+def _decide(transaction: Transaction, query: Query, **parameters: Any) -> pl.DataFrame:
+    with _refusals():
+        return transaction.read(query, **parameters)
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """The database's refusals as sentences."""
+    try:
+        yield
+    except adbc_driver_manager.Error as error:
+        sentence = re.search(r"ERROR:\s+(.+)", str(error))
+        raise DecisionRefused(sentence[1] if sentence else str(error)) from error
