@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from predtrack_assets.assets.fits import fits_in_force, with_features
+from predtrack_assets.assets.fits import Turns, fits_in_force, with_features
 from predtrack_assets.domain.forecasts import predict, refuse_incoherent
 from predtrack_assets.domain.history import lookback
 from predtrack_assets.domain.models import MODELS, Model
@@ -56,15 +56,17 @@ def forecast_days(
     models: tuple[Model, ...],
     *,
     retired: bool = False,
+    turns: Turns | None = None,
 ) -> Iterator[Forecasts]:
     """Predictions of every symbol for the trading days of `asked`; reads, never writes.
 
     Of day D only rows with knowledge_time <= as_of(D) are used. Beside `models`, which are not
     fitted, every version with a fit in force predicts: the newest trained through a day before D.
-    retired: also versions that have been retired since.
+    retired: also versions that have been retired since. turns: these fits instead of those in force.
     """
     reach = lookback(max(horizons))
-    turns = fits_in_force(transaction, asked.start, asked.end, retired=retired)
+    if turns is None:
+        turns = fits_in_force(transaction, asked.start, asked.end, retired=retired)
     rows_per_symbol = len(asked.days) * (len(models) + len(turns)) * KINDS * len(horizons)
     for epoch in market_epochs(transaction, asked.days, asked.opens):
         groups = symbol_groups(transaction, rows_per_symbol, without=("volatility",))

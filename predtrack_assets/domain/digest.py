@@ -21,7 +21,8 @@ def row_digest(*columns: np.ndarray) -> np.ndarray:
 def frame_digest(frame: pl.DataFrame) -> np.ndarray:
     """One int64 per row over all columns of a frame, in their order, each by its bits.
 
-    Numbers, texts, days, moments, booleans and lists of numbers. A missing value is equal to NaN.
+    Numbers, texts, days, moments, booleans, lists of numbers, and vectors as the feature store has
+    them (bytes of little-endian float64). A missing value is equal to NaN.
     """
     if not frame.width:
         return np.zeros(len(frame), dtype=np.int64)
@@ -41,6 +42,8 @@ def column_bits(column: pl.Series) -> np.ndarray:
         return _list_bits(column)
     if column.dtype == pl.String:
         return _text_bits(column)
+    if column.dtype == pl.Binary:
+        return _vector_bits(column)
     whole = column.to_physical().cast(pl.Int64)
     bits = whole.fill_null(0).to_numpy().astype(np.int64).view(np.uint64)
     return np.where(column.is_null().to_numpy(), _ABSENT, bits)
@@ -69,6 +72,18 @@ def _text_bits(column: pl.Series) -> np.ndarray:
     bits = pl.Series([int.from_bytes(digest, "little") for digest in digests], dtype=pl.UInt64)
     found = column.replace_strict(pl.Series(texts, dtype=pl.String), bits, default=int(_ABSENT))
     return found.cast(pl.UInt64).fill_null(int(_ABSENT)).to_numpy()
+
+
+def _vector_bits(column: pl.Series) -> np.ndarray:
+    """Chained over the numbers of each vector, whatever the bits of its NaN."""
+    result = np.full(len(column), _ABSENT)
+    size = column.bin.size().fill_null(0).to_numpy()
+    for width in np.unique(size[size > 0]):
+        rows = np.flatnonzero(size == width)
+        numbers = np.frombuffer(b"".join(column.gather(rows).to_list()), "<f8")
+        vectors = numbers.reshape(len(rows), width // 8)
+        result[rows] = _chain([_float_bits(place) for place in vectors.T]).view(np.uint64)
+    return result
 
 
 def _list_bits(column: pl.Series) -> np.ndarray:

@@ -100,5 +100,15 @@ def _mismatches(
             continue
         differs = [not np.array_equal(column_bits(row[c]), column_bits(other[c])) for c in values]
         column = values[differs.index(True)]
-        result.append(Mismatch(name, column, repr(row[column][0]), repr(other[column][0])))
+        result.append(Mismatch(name, *_shown(column, row[column][0], other[column][0])))
     return result
+
+
+def _shown(column: str, stored: object, now: object) -> tuple[str, str, str]:
+    """A column and its two values as text; of vectors the first place that differs."""
+    if not isinstance(stored, bytes) or not isinstance(now, bytes) or len(stored) != len(now):
+        return column, repr(stored), repr(now)
+    left, right = np.frombuffer(stored, "<f8"), np.frombuffer(now, "<f8")
+    same = (left.view(np.int64) == right.view(np.int64)) | (np.isnan(left) & np.isnan(right))
+    place = int(np.flatnonzero(~same)[0])
+    return f"{column}[{place + 1}]", repr(float(left[place])), repr(float(right[place]))

@@ -11,6 +11,7 @@ import polars as pl
 
 from predtrack_assets.domain.calendar import Days, as_of
 from predtrack_assets.domain.digest import total_digest
+from predtrack_assets.domain.features import STANDARD
 from predtrack_assets.domain.history import lookback
 from predtrack_assets.domain.parity import Mismatch, compare
 from predtrack_assets.partitions import Window
@@ -95,7 +96,7 @@ def sample_days(days: Days, number: int, seed: int) -> list[date]:
 
 def _reach(day: date, settings: Settings) -> tuple[date, date]:
     """The days whose rows can matter: all that a computation reads, and a future to poison."""
-    sessions = lookback(max(settings.horizons)) + PAST_DAYS
+    sessions = max(lookback(max(settings.horizons)), STANDARD.lookback) + PAST_DAYS
     past = timedelta(days=sessions * 365 // SESSIONS_A_YEAR + 30)
     ahead = FUTURE_DAYS + max(settings.horizons)
     return day - past, day + timedelta(days=ahead * 365 // SESSIONS_A_YEAR + 30)

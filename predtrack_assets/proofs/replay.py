@@ -9,17 +9,22 @@ from datetime import date
 import numpy as np
 import polars as pl
 
+from predtrack_assets.assets.fits import fits_that_spoke
+from predtrack_assets.assets.forecasting import forecast_days
+from predtrack_assets.domain.fitted import PROCEDURES
+from predtrack_assets.domain.forecasts import PREDICTIONS
 from predtrack_assets.domain.models import MODELS
 from predtrack_assets.domain.parity import Parity, compare
 from predtrack_assets.partitions import Window
 from predtrack_assets.proofs.stages import PREDICTED, STAGES, Stage
 from predtrack_assets.settings import Settings
-from predtrack_assets.warehouse import proofs
+from predtrack_assets.warehouse import stored_rows, tables
 from predtrack_assets.warehouse.warehouse import READER, Transaction, Warehouse
 
 ROWS_AT_ONCE = 400_000
 DAYS_AT_ONCE = 125
 SHOWN = 20
+HANDED_IN = "not a model of ours: its rows were handed in"
 
 Progress = Callable[[str], None]
 
@@ -58,7 +63,7 @@ def _windows(
     warehouse: Warehouse, stage: Stage, first: date, last: date, sample: int | None, seed: int
 ) -> Iterator[tuple[Window, int, int]]:
     """Windows that together hold the days with stored rows, or the sampled ones, with a count."""
-    stored = warehouse.read(proofs.rows_per_day(stage.table), first=first, last=last)
+    stored = warehouse.read(stored_rows.rows_per_day(stage.table), first=first, last=last)
     days = stored["day"].to_list()
     if sample is not None:
         random = np.random.default_rng(seed)
@@ -80,41 +85,59 @@ def _replay(
     transaction: Transaction, stage: Stage, asked: Window, settings: Settings, show: int
 ) -> Parity:
     """Parity of the stored rows of one window."""
-    window = {"first": asked.start, "last": asked.end}
-    stored = transaction.read(proofs.stored_rows(stage.table), **window)
-    unreplayable: Counter[tuple[tuple[str, ...], str]] = Counter()
+    stored = transaction.read(stored_rows.rows_of(stage.table), first=asked.start, last=asked.end)
     if stage is PREDICTED:
-        settings = _as_stored(transaction, settings, window)
-        stored, unreplayable = _set_apart(transaction, stored)
+        return _replay_predictions(transaction, stored, asked, show)
     recomputed = stage.compute(transaction, asked, settings)
-    parity = compare(stored, recomputed, stage.table.key, stage.by, show)
-    parity.unreplayable = unreplayable
+    return compare(stored, recomputed, stage.table.key, stage.by, show)
+
+
+def _replay_predictions(
+    transaction: Transaction, stored: pl.DataFrame, asked: Window, show: int
+) -> Parity:
+    """Parity of stored predictions: each by the model, and the fit, that it names."""
+    spoke = (
+        stored.filter(pl.col("artifact_id").is_not_null())
+        .group_by("artifact_id")
+        .agg(first=pl.col("trading_day").min(), last=pl.col("trading_day").max())
+    )
+    turns, mute = fits_that_spoke(transaction, spoke)
+    reason = _reasons(transaction, stored, mute)
+    apart = stored.with_columns(reason).filter(reason.is_not_null())
+    stored = stored.filter(reason.is_null())
+    parts = forecast_days(
+        transaction, asked, tuple(stored["horizon"].unique().sort()), MODELS, turns=turns
+    )
+    frames = [part.accepted for part in parts] if len(stored) else []
+    recomputed = pl.concat([pl.DataFrame(schema=PREDICTIONS), *frames])
+    key = [*tables.PREDICTIONS.key, "artifact_id"]
+    # Around a refit both fits are asked for the days between; only what was said is compared.
+    said = recomputed.join(stored.select(key), on=key, how="semi", nulls_equal=True)
+    unfitted = recomputed.filter(pl.col("artifact_id").is_null())
+    unsaid = unfitted.join(said, on=key, how="anti", nulls_equal=True)
+    parity = compare(stored, pl.concat([said, unsaid]), tables.PREDICTIONS.key, PREDICTED.by, show)
+    counts = apart.group_by("model_id", "kind", "reason").len().rows()
+    parity.unreplayable = Counter({((m, kind), why): rows for m, kind, why, rows in counts})
     return parity
 
 
-def _as_stored(transaction: Transaction, settings: Settings, window: dict[str, date]) -> Settings:
-    """The settings, but with the horizons and baselines that are stored."""
-    horizons = transaction.read(proofs.HORIZONS, **window)["horizon"].to_list()
-    return settings.model_copy(
-        update={"horizons": tuple(horizons) or settings.horizons, "predict_baselines": True}
+def _reasons(transaction: Transaction, stored: pl.DataFrame, mute: dict[str, str]) -> pl.Series:
+    """Why a stored row cannot be computed again, null where it can."""
+    registered = set(transaction.read(stored_rows.REGISTERED)["model_id"])
+    unfitted = {model.model_id for model in MODELS}
+    fitted = {procedure.model_id for procedure in PROCEDURES}
+    of_model = {
+        model: "this version of the code has no such model" if model in registered else HANDED_IN
+        for model in set(stored["model_id"].unique()) - unfitted - fitted
+    }
+    nothing = pl.lit(None, pl.String)
+    reasons = stored.select(
+        pl.coalesce(
+            pl.col("model_id").replace_strict(of_model, default=None, return_dtype=pl.String),
+            pl.col("artifact_id").replace_strict(mute, default=None, return_dtype=pl.String),
+            pl.when(pl.col("model_id").is_in(fitted) & pl.col("artifact_id").is_null())
+            .then(pl.lit("it names no fit"))
+            .otherwise(nothing),
+        ).alias("reason")
     )
-
-
-def _set_apart(
-    transaction: Transaction, stored: pl.DataFrame
-) -> tuple[pl.DataFrame, Counter[tuple[tuple[str, ...], str]]]:
-    """Stored predictions that can be computed anew, and the number of others with the reason."""
-    registered = set(transaction.read(proofs.REGISTERED)["model_id"])
-    computable = {model.model_id for model in MODELS}
-    reasons: Counter[tuple[tuple[str, ...], str]] = Counter()
-    others = stored.filter(~pl.col("model_id").is_in(computable))
-    for model, kind, rows in (
-        others.group_by("model_id", "kind").len().sort("model_id", "kind").rows()
-    ):
-        reason = (
-            "this version of the code has no such model"
-            if model in registered
-            else "not a model of ours: its rows were handed in"
-        )
-        reasons[((model, kind), reason)] = rows
-    return stored.filter(pl.col("model_id").is_in(computable)), reasons
+    return reasons["reason"]

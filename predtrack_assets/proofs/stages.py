@@ -8,12 +8,12 @@ from datetime import date
 
 import polars as pl
 
-from predtrack_assets.assets import forecasting, market
+from predtrack_assets.assets import feature_days, forecasting, market
 from predtrack_assets.domain.calendar import Days
 from predtrack_assets.domain.forecasts import PREDICTIONS
 from predtrack_assets.partitions import Window
 from predtrack_assets.settings import Settings
-from predtrack_assets.warehouse import proofs, tables
+from predtrack_assets.warehouse import stored_rows, tables
 from predtrack_assets.warehouse.tables import Table
 from predtrack_assets.warehouse.warehouse import Transaction, Warehouse
 
@@ -40,6 +40,10 @@ def _conditions(transaction: Transaction, asked: Window, settings: Settings) -> 
     return pl.concat(parts)
 
 
+def _features(transaction: Transaction, asked: Window, settings: Settings) -> pl.DataFrame:
+    return pl.concat(part.frame for part in feature_days.feature_days(transaction, asked, settings))
+
+
 def _predictions(transaction: Transaction, asked: Window, settings: Settings) -> pl.DataFrame:
     models = forecasting.predicting_models(settings)
     parts = forecasting.forecast_days(transaction, asked, settings.horizons, models, retired=True)
@@ -47,13 +51,14 @@ def _predictions(transaction: Transaction, asked: Window, settings: Settings) ->
 
 
 CONDITIONS = Stage(tables.MARKET_CONDITIONS, _conditions, ("benchmark",))
+FEATURES = Stage(tables.FEATURE_STORE, _features, ("feature_set",))
 PREDICTED = Stage(tables.PREDICTIONS, _predictions, ("model_id", "kind"))
 
-STAGES = (CONDITIONS, PREDICTED)
+STAGES = (CONDITIONS, FEATURES, PREDICTED)
 """In the order of the graph: each may read what those before it have stored."""
 
 
 def decision_days(warehouse: Warehouse, first: date, last: date) -> Days:
     """The days in [first, last] with stored predictions, datetime64[D]."""
-    stored = warehouse.read(proofs.rows_per_day(PREDICTED.table), first=first, last=last)
+    stored = warehouse.read(stored_rows.rows_per_day(PREDICTED.table), first=first, last=last)
     return stored["day"].to_numpy().astype("datetime64[D]")

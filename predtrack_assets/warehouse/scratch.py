@@ -7,6 +7,7 @@ which poison would not pass. The real database is only read, in one read-only tr
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ _TABLES = """
            coalesce(array_agg(a.attname::text ORDER BY a.attnum)
                FILTER (WHERE a.atttypid = 'float8'::regtype AND a.attgenerated = ''), '{}'),
            coalesce(array_agg(a.attname::text ORDER BY a.attnum)
-               FILTER (WHERE a.atttypid = 'float8[]'::regtype AND a.attgenerated = ''), '{}'),
+               FILTER (WHERE a.atttypid = 'bytea'::regtype AND a.attgenerated = ''), '{}'),
            coalesce(array_agg(a.attname::text ORDER BY a.attnum)
                FILTER (WHERE a.atttypid = 'text'::regtype AND a.attgenerated = '' AND NOT EXISTS (
                    SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisunique
@@ -75,6 +76,7 @@ _PERMUTED = """
     FROM numbered a JOIN numbered o ON o.other = a.number
     WHERE t.ctid = a.place AND t.tableoid = a.part
 """
+_EVERY_PLACE = "{c} = decode(repeat({v}, octet_length({c}) / 8), 'hex')"
 _UNFORESEEN = (  # a membership's end is not known before it, nor a member that joins later
     "UPDATE market.universe_members SET end_date = NULL WHERE end_date > {day}",
     "DELETE FROM market.universe_members WHERE start_date > {day}",
@@ -91,7 +93,7 @@ class _Source:
     day: str | None
     timed: bool
     numbers: list[str]
-    arrays: list[str]
+    vectors: list[str]
     texts: list[str]
 
     @property
@@ -134,7 +136,7 @@ class PoisonedTransaction(Transaction):
 
     def _poison(self, source: _Source, how: Poison, later: sql.Composable) -> None:
         names = {"table": source.table, "later": later}
-        spoilt = [*source.numbers, *source.arrays, *source.texts]
+        spoilt = [*source.numbers, *source.vectors, *source.texts]
         if how == "deleted":
             self._execute("DELETE FROM {table} WHERE {later}", names)
         elif how == "permuted" and spoilt:
@@ -149,14 +151,18 @@ class PoisonedTransaction(Transaction):
             value = {"nan": "NaN", "huge": "1e9", "negative": "-1e9"}.get(how, "NaN")
             changes = [
                 *(_set("{c} = {v}::float8", c, value) for c in source.numbers),
-                *(_set("{c} = array_fill({v}::float8, ARRAY[cardinality({c})])", c, value)
-                  for c in source.arrays),
+                *(_set(_EVERY_PLACE, c, _hexadecimal(value)) for c in source.vectors),
                 *(_set("{c} = {v}", c, "poisoned") for c in source.texts),
             ]  # fmt: skip
             self._execute(
                 "UPDATE {table} SET {changes} WHERE {later}",
                 {**names, "changes": sql.SQL(", ").join(changes)},
             )
+
+
+def _hexadecimal(number: str) -> str:
+    """A number as the feature store writes it: little-endian float64."""
+    return struct.pack("<d", float(number)).hex()
 
 
 def _set(template: str, column: str, value: str) -> sql.Composable:
