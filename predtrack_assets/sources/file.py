@@ -35,7 +35,7 @@ OPTIONAL = ("adj_close", "split", "dividend")
 
 _ALIASES = {"ticker": "symbol", "stock_splits": "split", "dividends": "dividend"}
 _MISSING = ["", "NA", "N/A", "null", "NULL", "None", "-"]
-_DATE_FORMATS = ("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d", "%m/%d/%Y", "%Y-%m-%d %H:%M:%S")
+_DATE_FORMATS = ("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d", "%Y-%m-%d %H:%M:%S")
 _SAMPLE_ROWS = 20_000
 
 
@@ -260,15 +260,32 @@ def _number(column: str, dtype: pl.DataType) -> pl.Expr:
 
 
 def _day(dtype: pl.DataType, path: Path) -> pl.Expr:
-    """The date column as Date; text in any of _DATE_FORMATS, else null."""
+    """The date column as Date; text in any of _DATE_FORMATS or `_slashed`, else null."""
     if dtype == pl.Date:
         return pl.col("date")
     if isinstance(dtype, pl.Datetime):
         return pl.col("date").dt.date()
     if _is_text(dtype):
         text = pl.col("date").cast(pl.String).str.strip_chars()
-        return pl.coalesce(text.str.to_date(f, strict=False) for f in _DATE_FORMATS)
+        plain = [text.str.to_date(f, strict=False) for f in _DATE_FORMATS]
+        return pl.coalesce(*plain, _slashed(text))
     raise SourceError(f"{path}: the column date is {dtype}; it needs dates or ISO 8601 text")
+
+
+def _slashed(text: pl.Expr) -> pl.Expr:
+    """03/12/2020 is March 12, or December 3 where other rows of the column can only be so; null
+    where the column contradicts itself, as either reading would store bars under wrong days."""
+    month_first = text.str.to_date("%m/%d/%Y", strict=False)
+    day_first = text.str.to_date("%d/%m/%Y", strict=False)
+    months_lead = (month_first.is_not_null() & day_first.is_null()).any()
+    days_lead = (day_first.is_not_null() & month_first.is_null()).any()
+    return (
+        pl.when(months_lead & days_lead)
+        .then(None)
+        .when(days_lead)
+        .then(day_first)
+        .otherwise(month_first)
+    )
 
 
 def _stated(rows: pl.DataFrame, kind: str) -> pl.DataFrame:

@@ -280,6 +280,25 @@ def test_symbols_are_kept_as_written(tmp_path: Path) -> None:
     assert _all(source).bars["symbol"].to_list() == [" a b "]
 
 
+@pytest.mark.parametrize(
+    ("spelled", "days"),
+    [
+        (["02/01/2020", "13/01/2020"], [date(2020, 1, 2), date(2020, 1, 13)]),
+        (["01/02/2020", "01/13/2020"], [date(2020, 1, 2), date(2020, 1, 13)]),
+        (["02/01/2020", "13/01/2020", "01/14/2020"], []),
+    ],
+)
+def test_days_before_months_are_told_from_the_whole_file(
+    tmp_path: Path, spelled: list[str], days: list[date]
+) -> None:
+    path = tmp_path / "prices.csv"
+    path.write_text("\n".join([HEADER, *(f"A,{text},1,2,1,2,2,10" for text in spelled)]))
+    source = FileSource(path, split_adjusted=True)
+    (batch,) = source.fetch(["A"], date(2020, 1, 1), date(2020, 12, 31))
+    assert batch.bars["trading_day"].to_list() == days
+    assert len(batch.rejects) == len(spelled) - len(days)
+
+
 def test_rows_without_a_date_in_parquet_are_not_lost(tmp_path: Path) -> None:
     frame = _as_traded(1, 3).with_columns(
         date=pl.when(pl.col("date") == DAY).then(None).otherwise("date")
