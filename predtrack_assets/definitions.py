@@ -6,7 +6,15 @@ from typing import Any
 
 import dagster as dg
 
-from predtrack_assets.assets import accuracy, forecasts, market, models, outcomes
+from predtrack_assets.assets import (
+    accuracy,
+    deployment,
+    features,
+    forecasts,
+    market,
+    models,
+    outcomes,
+)
 from predtrack_assets.automation.jobs import JOBS
 from predtrack_assets.automation.progress import progress_logger
 from predtrack_assets.automation.schedules import build_schedules
@@ -30,7 +38,9 @@ def build_definitions(**overrides: Any) -> dg.Definitions:
             f"PREDTRACK_SCHEDULES names {', '.join(unknown)}; there are {', '.join(sorted(known))}"
         )
     parts: dict[str, Any] = {
-        "assets": dg.load_assets_from_modules([market, models, forecasts, outcomes, accuracy]),
+        "assets": dg.load_assets_from_modules(
+            [market, features, models, forecasts, outcomes, accuracy, deployment]
+        ),
         "asset_checks": CHECKS,
         "jobs": JOBS,
         "schedules": schedules,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dagster as dg
 
-REFERENCE = dg.AssetSelection.assets(["market", "universe_members"], ["models", "model_registry"])
+REFERENCE = dg.AssetSelection.assets(
+    ["market", "universe_members"], ["features", "feature_sets"], ["models", "model_registry"]
+)
 DECISION = dg.AssetSelection.groups("market") | dg.AssetSelection.assets(
-    ["forecasts", "predictions"]
+    ["features", "feature_store"], ["forecasts", "predictions"]
 )
 VALIDATION = dg.AssetSelection.assets(["forecasts", "outcomes"])
 CALIBRATION = dg.AssetSelection.assets(
@@ -21,12 +23,12 @@ SYMBOLS = dg.AssetSelection.assets(
 reference_job = dg.define_asset_job(
     "reference",
     REFERENCE,
-    description="Universes and registered models; run once, and after an upgrade.",
+    description="Universes, feature sets and registered models; run once, and after an upgrade.",
 )
 decision_job = dg.define_asset_job(
     "decision",
     DECISION - REFERENCE,
-    description="Prices, market conditions and predictions of a day.",
+    description="Prices, market conditions, features and predictions of a day.",
 )
 validation_job = dg.define_asset_job(
     "validation", VALIDATION, description="Outcomes of what fell due on a day."

@@ -47,7 +47,7 @@ def model_registry(transaction: Transaction, _days: Days) -> Profile:
 
 def market_data(transaction: Transaction, days: Days) -> Profile:
     """Bars, what was refused of them, and the sessions without any."""
-    span = _span(days)
+    span = span_of(days)
     gaps = gap_report(transaction, **span)
     frame = per_day(
         days,
@@ -84,7 +84,7 @@ def market_data(transaction: Transaction, days: Days) -> Profile:
 
 def corporate_actions(transaction: Transaction, days: Days) -> Profile:
     """Splits and dividends by ex-date."""
-    span = _span(days)
+    span = span_of(days)
     actions = transaction.read(profiles.CORPORATE_ACTIONS, **span, **_sessions(transaction, **span))
     copies = profiles.duplicates(tables.CORPORATE_ACTIONS, "knowledge_time")
     return Profile(per_day(days, actions, transaction.read(copies, **span)))
@@ -92,7 +92,7 @@ def corporate_actions(transaction: Transaction, days: Days) -> Profile:
 
 def market_conditions(transaction: Transaction, days: Days) -> Profile:
     """The market's condition, and days of the benchmark without one."""
-    span = _span(days)
+    span = span_of(days)
     benchmark = get_settings().benchmark
     conditions = transaction.read(profiles.MARKET_CONDITIONS, **span, benchmark=benchmark)
     copies = transaction.read(profiles.duplicates(tables.MARKET_CONDITIONS), **span)
@@ -101,7 +101,7 @@ def market_conditions(transaction: Transaction, days: Days) -> Profile:
 
 def predictions(transaction: Transaction, days: Days) -> Profile:
     """Predictions, those refused, and symbols of which nothing was said."""
-    span = _span(days)
+    span = span_of(days)
     sessions = _sessions(transaction, span["first"], _after_longest_horizon(days))
     frame = per_day(
         days,
@@ -126,11 +126,11 @@ def outcomes(transaction: Transaction, days: Days) -> Profile:
 
     That is expire_after and a few more trading days, when all of it must have ended.
     """
-    span = _span(days)
+    span = span_of(days)
     everything = Window(FIRST_DAY, span["last"]).days
     wait = get_settings().expire_after + EXPIRY_SLACK
     due_days = everything[np.maximum(np.searchsorted(everything, days) - wait, 0)]
-    fate = per_day(due_days, transaction.read(profiles.FALLEN_DUE, **_span(due_days)))
+    fate = per_day(due_days, transaction.read(profiles.FALLEN_DUE, **span_of(due_days)))
     copies = profiles.duplicates(tables.OUTCOMES, "knowledge_time")
     until = _after_longest_horizon(days)
     frame = per_day(
@@ -162,7 +162,7 @@ def reports(
     """Profile of an accuracy table, which must have a report where there is something to report."""
 
     def profile(transaction: Transaction, days: Days) -> Profile:
-        span = _span(days)
+        span = span_of(days)
         due = transaction.read(
             accuracy_profiles.REPORTABLE, days=report_days(days).tolist(), kinds=list(kinds)
         )
@@ -192,7 +192,7 @@ def per_day(days: Days, *counts: pl.DataFrame) -> pl.DataFrame:
     return frame.fill_null(0)
 
 
-def _span(days: Days) -> dict[str, date]:
+def span_of(days: Days) -> dict[str, date]:
     """First and last calendar day that the trading days account for."""
     return {"first": window_start(days[0].item(), get_settings()), "last": days[-1].item()}
 

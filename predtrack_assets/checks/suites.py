@@ -2,8 +2,9 @@
 
 import dagster as dg
 
-from predtrack_assets.checks import profiles
+from predtrack_assets.checks import features, profiles
 from predtrack_assets.checks.factory import Suite, build_check
+from predtrack_assets.checks.gate_suites import GATE_SUITES
 from predtrack_assets.checks.profiles import every_day, period_ends, reports
 from predtrack_assets.checks.rules import BETWEEN, Rule, at_most, none, structural
 from predtrack_assets.warehouse import accuracy_profiles, tables
@@ -164,6 +165,8 @@ SUITES = (
             ),
         ),
     ),
+    Suite(tables.FEATURE_SETS, features.feature_sets, features.FEATURE_SETS, daily=False),
+    Suite(tables.FEATURE_STORE, features.feature_store, features.FEATURE_STORE),
     Suite(
         tables.MODEL_REGISTRY,
         profiles.model_registry,
@@ -381,6 +384,7 @@ SUITES = (
             ),
         ),
     ),
+    *GATE_SUITES,
 )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import hashlib
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
@@ -99,9 +100,9 @@ class MarketContext:
     vix_level: np.ndarray
 
 
-def first_session(exchange: Calendar, day: np.datetime64) -> np.datetime64:
+def first_session(exchange: Calendar, day: np.datetime64) -> date:
     """The session at which the panel of `day` must begin, or earlier."""
-    return exchange.sessions[_anchor(_position(exchange, day))]
+    return exchange.sessions[_anchor(_position(exchange, day))].item()
 
 
 def compute_features(panel: Panel, market: MarketContext, days: np.ndarray) -> np.ndarray:

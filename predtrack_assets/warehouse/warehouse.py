@@ -12,6 +12,7 @@ from typing import Any
 import adbc_driver_postgresql.dbapi as adbc
 import dagster as dg
 import polars as pl
+import pyarrow as pa
 from psycopg import sql
 
 from predtrack_assets.settings import get_settings
@@ -112,8 +113,34 @@ class Transaction:
 
     def read(self, query: Query, **parameters: Any) -> pl.DataFrame:
         """Rows of a query as a Polars frame."""
+        return pl.DataFrame(pl.from_arrow(self.read_arrow(query, **parameters)))
+
+    def read_arrow(self, query: Query, **parameters: Any) -> pa.Table:
+        """Rows of a query as they arrive; without parameters ADBC reads by COPY, in half the time."""
         self._cursor.execute(query.text, query.bind(parameters))
-        return pl.DataFrame(pl.from_arrow(self._cursor.fetch_arrow_table()))
+        return self._cursor.fetch_arrow_table()
+
+    def stage(self, name: str, types: dict[str, str], rows: pa.Table) -> None:
+        """Copy rows into a temporary table pg_temp.`name`, in place of one of that name."""
+        columns = sql.SQL(", ").join(
+            sql.SQL("{} {}").format(sql.Identifier(column), sql.SQL(kind))
+            for column, kind in types.items()
+        )
+        names = {"name": sql.Identifier("pg_temp", name), "columns": columns}
+        self._execute("DROP TABLE IF EXISTS {name}", names)
+        self._execute("CREATE TEMP TABLE {name} ({columns}) ON COMMIT DROP", names)
+        self._cursor.adbc_ingest(name, rows.select(list(types)), mode="append", temporary=True)
+        self._execute("ANALYZE {name}", names)
+
+    def copy(self, table: Table, rows: pa.Table) -> Written:
+        """Add Arrow rows in the table's types, none of whose keys is there yet; lock it before."""
+        small = rows.to_reader(max_chunksize=COPY_ROWS)
+        self._cursor.adbc_ingest(table.name, small, mode="append", db_schema_name=table.schema)
+        return Written(inserted=len(rows))
+
+    def lock(self, table: Table) -> None:
+        """Two writers of one table wait for each other, so that what was compared stays true."""
+        self._lock(table)
 
     def freeze(self) -> None:
         """Read everything as of one moment, and write nothing. Call it before anything is read."""

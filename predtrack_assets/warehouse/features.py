@@ -1,0 +1,400 @@
+"""The feature store: vectors of every symbol and day, written, read and joined as of a day.
+
+Vectors travel as they are stored, little-endian float64 in a bytea, so that reading them is copying.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Protocol
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from predtrack_assets.domain.calendar import Calendar, Days, as_of_array, calendar
+from predtrack_assets.domain.features import MARKET_REGIMES, FeatureSet, MarketContext
+from predtrack_assets.domain.panel import Panel
+from predtrack_assets.warehouse import queries, tables
+from predtrack_assets.warehouse.queries import Query
+from predtrack_assets.warehouse.snapshots import Epoch, read_panel
+from predtrack_assets.warehouse.warehouse import Transaction, Written
+
+NUMBER = np.dtype("<f8")
+CONDITIONS_LAST = 7  # calendar days that the market's condition stays in force
+VECTORS_LAST = 7  # calendar days that a vector stays in force
+NOT_A_DAY = np.datetime64("NaT", "D")
+
+_CELLS = {"place": "int", "symbol": "text", "feature_set": "text", "first": "date", "last": "date"}
+_ENTITIES = {
+    "place": "int", "symbol": "text", "feature_set": "text", "since": "date", "day": "date",
+}  # fmt: skip
+_VECTORS = {"symbol": "text", "trading_day": "date", "feature_set": "text", "vector": "bytea"}
+
+# What is read in bulk has its parameters in a temporary table: see Transaction.read_arrow.
+_IN_CELLS = Query("""
+    SELECT c.place, f.trading_day, f.vector
+    FROM pg_temp.feature_cells c JOIN features.feature_store f
+        ON f.symbol = c.symbol AND f.feature_set = c.feature_set
+        AND f.trading_day BETWEEN c.first AND c.last
+""")
+_IS_EMPTY = Query("""
+    SELECT NOT EXISTS (SELECT FROM features.feature_store
+        WHERE symbol = ANY(:symbols) AND trading_day BETWEEN :first AND :last
+          AND feature_set = :feature_set)
+""")
+_LATEST = Query("""
+    SELECT 0 AS place, trading_day, vector FROM features.feature_store
+    WHERE symbol = :symbol AND feature_set = :feature_set AND trading_day <= :last
+    ORDER BY trading_day DESC LIMIT 1
+""")
+_HISTORY = Query("""
+    SELECT 0 AS place, trading_day, vector FROM features.feature_store
+    WHERE symbol = :symbol AND feature_set = :feature_set AND trading_day BETWEEN :first AND :last
+    ORDER BY trading_day
+""")
+_AS_OF = Query("""
+    SELECT e.place, f.trading_day, f.vector
+    FROM pg_temp.feature_entities e CROSS JOIN LATERAL (
+        SELECT trading_day, vector FROM features.feature_store
+        WHERE symbol = e.symbol AND trading_day BETWEEN e.since AND e.day
+          AND feature_set = e.feature_set
+        ORDER BY trading_day DESC LIMIT 1) f
+""")
+_UPSERT = Query("""
+    WITH written AS (
+        INSERT INTO features.feature_store (symbol, trading_day, feature_set, vector)
+        SELECT symbol, trading_day, feature_set, vector FROM pg_temp.feature_vectors
+        ON CONFLICT (symbol, trading_day, feature_set)
+            DO UPDATE SET vector = excluded.vector, recorded_at = now()
+        RETURNING 1)
+    SELECT count(*) AS rows FROM written
+""")
+_DELETE = Query("""
+    WITH gone AS (
+        DELETE FROM features.feature_store f USING pg_temp.feature_entities e
+        WHERE f.symbol = e.symbol AND f.trading_day = e.day AND f.feature_set = e.feature_set
+        RETURNING 1)
+    SELECT count(*) AS rows FROM gone
+""")
+_CONDITIONS = Query("""
+    SELECT trading_day, market_regime, vix_level, market_breadth
+    FROM market.market_conditions WHERE trading_day BETWEEN :first AND :last
+    ORDER BY trading_day
+""")
+
+
+@dataclass(frozen=True)
+class FeatureRows:
+    """Vectors in the order of day and symbol, unless a function says otherwise.
+
+    symbols: (n,) of str. days: (n,) datetime64[D]. values: float64 (n, features), C-contiguous, NaN
+    where unknown.
+    """
+
+    symbols: np.ndarray
+    days: np.ndarray
+    values: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.days)
+
+    def take(self, rows: np.ndarray) -> FeatureRows:
+        """Those rows, in that order."""
+        return FeatureRows(self.symbols[rows], self.days[rows], self.values[rows])
+
+
+class LabelsLike(Protocol):
+    """`domain.labels.Labels`: value (symbols, sessions), NaN unknown; end datetime64[D], known by."""
+
+    @property
+    def value(self) -> np.ndarray: ...
+    @property
+    def end(self) -> np.ndarray: ...
+
+
+@dataclass(frozen=True)
+class LabelGrid:
+    """Labels beside their axes. symbols: sorted. sessions: sorted datetime64[D].
+
+    value: float64 (symbols, sessions), NaN unknown. end: datetime64[D], when it became known.
+    """
+
+    symbols: np.ndarray
+    sessions: np.ndarray
+    value: np.ndarray
+    end: np.ndarray
+
+
+@dataclass(frozen=True)
+class TrainingFrame:
+    """Features beside what came of them. labels: float64 (n,). ends: datetime64[D] (n,)."""
+
+    rows: FeatureRows
+    labels: np.ndarray
+    ends: np.ndarray
+
+
+def read_market(
+    transaction: Transaction, benchmark: str, exchange: Calendar, first: date, epoch: Epoch
+) -> MarketContext:
+    """Benchmark and market conditions on the sessions of `exchange`, as known at the epoch's end."""
+    sessions = exchange.between(first, epoch.last)
+    since = first - timedelta(days=CONDITIONS_LAST)
+    conditions = transaction.read(_CONDITIONS, first=since, last=epoch.last)
+    days = conditions["trading_day"].to_numpy().astype("datetime64[D]")
+    row = np.searchsorted(days, sessions, side="right") - 1
+    found = row >= 0
+    found[found] = (sessions[found] - days[row[found]]).astype(int) < CONDITIONS_LAST
+
+    def aligned(numbers: np.ndarray) -> np.ndarray:
+        result = np.full(len(sessions), np.nan)
+        result[found] = numbers[row[found]]
+        return result
+
+    codes = {name: float(code) for code, name in enumerate(MARKET_REGIMES)}
+    regimes = conditions["market_regime"].replace_strict(codes, return_dtype=pl.Float64)
+    return MarketContext(
+        exchange=exchange,
+        benchmark_return=_benchmark_return(transaction, benchmark, sessions, first, epoch),
+        market_breadth=aligned(conditions["market_breadth"].cast(pl.Float64).to_numpy()),
+        market_regime=aligned(regimes.to_numpy()),
+        vix_level=aligned(conditions["vix_level"].cast(pl.Float64).to_numpy()),
+    )
+
+
+def _benchmark_return(
+    transaction: Transaction, benchmark: str, sessions: Days, first: date, epoch: Epoch
+) -> np.ndarray:
+    """Log return over one session of its own exchange, where that is one of `sessions`."""
+    result = np.full(len(sessions), np.nan)
+    registered = transaction.read(queries.SYMBOLS).filter(pl.col("symbol") == benchmark)
+    if registered.is_empty():
+        return result
+    own = calendar(registered["exchange"].item())
+    panel = read_panel(transaction, [benchmark], own, first, epoch)
+    if not len(panel.symbols):
+        return result
+    close, split = panel.close[0], panel.split[0]
+    step = np.log(close[1:] * split[1:] / close[:-1])
+    column = np.searchsorted(sessions, panel.sessions[1:])
+    shared = np.isin(panel.sessions[1:], sessions)
+    result[column[shared]] = step[shared]
+    return result
+
+
+def write_features(
+    transaction: Transaction,
+    feature_set: FeatureSet,
+    rows: FeatureRows,
+    symbols: list[str],
+    first: date,
+    last: date,
+) -> Written:
+    """Make the vectors of `symbols` on [first, last] equal to `rows`, in any order."""
+    transaction.lock(tables.FEATURE_STORE)
+    cell = {"symbols": symbols, "first": first, "last": last, "feature_set": feature_set.id}
+    if transaction.read(_IS_EMPTY, **cell).item():
+        transaction.copy(tables.FEATURE_STORE, _arrow(feature_set, rows))
+        return Written(inserted=len(rows))
+    stored = read_features(transaction, feature_set, symbols, first, last)
+    key, stored_key = _keys(rows, symbols), _keys(stored, symbols)
+    old = np.searchsorted(stored_key, key)  # stored rows are in the order of their keys
+    known = np.isin(key, stored_key)
+    bits = rows.values.view(np.int64), stored.values.view(np.int64)
+    differs = known.copy()
+    differs[known] = (bits[0][known] != bits[1][old[known]]).any(axis=1)
+    chosen = np.flatnonzero(~known | differs)
+    if len(chosen):
+        staged = _arrow(feature_set, rows.take(chosen))
+        transaction.stage("feature_vectors", _VECTORS, staged)
+        transaction.read(_UPSERT)
+    gone = stored.take(np.flatnonzero(~np.isin(stored_key, key)))
+    if len(gone):
+        entities = _entities(feature_set, gone.symbols, gone.days)
+        transaction.stage("feature_entities", _ENTITIES, entities)
+        transaction.read(_DELETE)
+    inserted, updated = int((~known).sum()), int(differs.sum())
+    return Written(inserted, updated, len(gone), len(rows) - inserted - updated)
+
+
+def _keys(rows: FeatureRows, symbols: list[str]) -> np.ndarray:
+    """One integer per row that sorts like (day, symbol)."""
+    names = np.array(sorted(symbols), dtype=object)
+    return rows.days.astype(np.int64) * len(names) + np.searchsorted(names, rows.symbols)
+
+
+def _arrow(feature_set: FeatureSet, rows: FeatureRows) -> pa.Table:
+    """The rows as the store has them; the vectors are not copied."""
+    n, width = rows.values.shape
+    numbers = np.ascontiguousarray(rows.values, dtype=NUMBER)
+    vectors = pa.Array.from_buffers(pa.binary(8 * width), n, [None, pa.py_buffer(numbers)])
+    return pa.table(
+        {
+            "symbol": pa.array(rows.symbols, pa.string()),
+            "trading_day": pa.array(rows.days.astype("datetime64[D]")),
+            "feature_set": pa.repeat(feature_set.id, n),
+            "vector": vectors,
+        }
+    )
+
+
+def feature_frame(feature_set: FeatureSet, rows: FeatureRows) -> pl.DataFrame:
+    """symbol, trading_day, feature_set and vector (binary), as features.feature_store has them."""
+    return pl.DataFrame(pl.from_arrow(_arrow(feature_set, rows)))
+
+
+def _entities(feature_set: FeatureSet, symbols: np.ndarray, days: np.ndarray) -> pa.Table:
+    days = days.astype("datetime64[D]")
+    return pa.table(
+        {
+            "place": np.arange(len(days), dtype=np.int32),
+            "symbol": pa.array(symbols, pa.string()),
+            "feature_set": pa.repeat(feature_set.id, len(days)),
+            "since": pa.array(days - VECTORS_LAST),
+            "day": pa.array(days),
+        }
+    )
+
+
+def read_features(
+    transaction: Transaction,
+    feature_set: FeatureSet,
+    symbols: list[str] | None,
+    first: date,
+    last: date,
+) -> FeatureRows:
+    """Vectors of `symbols` (all with None) on [first, last], by day and symbol.
+
+    Raises ValueError when a stored vector has another length than the set's.
+    """
+    if symbols is None:
+        symbols = transaction.read(queries.SYMBOLS)["symbol"].to_list()
+    names = np.array(sorted(set(symbols)), dtype=object)
+    cells = pa.table(
+        {
+            "place": np.arange(len(names), dtype=np.int32),
+            "symbol": pa.array(names, pa.string()),
+            "feature_set": pa.repeat(feature_set.id, len(names)),
+            "first": pa.repeat(first, len(names)),
+            "last": pa.repeat(last, len(names)),
+        }
+    )
+    transaction.stage("feature_cells", _CELLS, cells)
+    found = transaction.read_arrow(_IN_CELLS)
+    place, days = _column(found, "place"), _column(found, "trading_day").astype("datetime64[D]")
+    order = np.lexsort((place, days))
+    target = np.empty_like(order)
+    target[order] = np.arange(len(order))
+    values = _values(found, feature_set, len(order), target)
+    return FeatureRows(names[place[order]], days[order], values)
+
+
+def latest_vector(
+    transaction: Transaction, feature_set: FeatureSet, symbol: str, last: date = date.max
+) -> FeatureRows:
+    """The last vector of a symbol up to a day: one row, or none."""
+    named = {"symbol": symbol, "feature_set": feature_set.id, "last": last}
+    return _of_one(feature_set, symbol, transaction.read_arrow(_LATEST, **named))
+
+
+def symbol_history(
+    transaction: Transaction,
+    feature_set: FeatureSet,
+    symbol: str,
+    first: date = date.min,
+    last: date = date.max,
+) -> FeatureRows:
+    """All vectors of a symbol on [first, last], by day."""
+    named = {"symbol": symbol, "feature_set": feature_set.id, "first": first, "last": last}
+    return _of_one(feature_set, symbol, transaction.read_arrow(_HISTORY, **named))
+
+
+def _of_one(feature_set: FeatureSet, symbol: str, found: pa.Table) -> FeatureRows:
+    days = _column(found, "trading_day").astype("datetime64[D]")
+    values = _values(found, feature_set, len(days), np.arange(len(days)))
+    return FeatureRows(np.full(len(days), symbol, dtype=object), days, values)
+
+
+def point_in_time(
+    transaction: Transaction, feature_set: FeatureSet, symbols: np.ndarray, days: np.ndarray
+) -> FeatureRows:
+    """For each asked (symbol, day), in that order, its last vector up to the day.
+
+    symbols: (n,) of str; days: (n,) datetime64[D]. The result's days are those of the vectors; where
+    there is none of the last VECTORS_LAST days, its day is NaT and its values are NaN.
+    """
+    entities = _entities(feature_set, symbols, days)
+    transaction.stage("feature_entities", _ENTITIES, entities)
+    found = transaction.read_arrow(_AS_OF)
+    place = _column(found, "place")
+    found_days = np.full(len(days), NOT_A_DAY)
+    found_days[place] = _column(found, "trading_day").astype("datetime64[D]")
+    values = _values(found, feature_set, len(days), place)
+    return FeatureRows(np.asarray(symbols, dtype=object), found_days, values)
+
+
+def label_grid(panel: Panel, label: Callable[[Panel], LabelsLike]) -> LabelGrid:
+    """The labels of a panel that was read as of some moment, beside its axes."""
+    labels = label(panel)
+    return LabelGrid(panel.symbols, panel.sessions, labels.value, labels.end)
+
+
+def training_frame(
+    transaction: Transaction,
+    feature_set: FeatureSet,
+    symbols: list[str] | None,
+    first: date,
+    last: date,
+    label: LabelGrid,
+    as_of: datetime,
+) -> TrainingFrame:
+    """Vectors on [first, last], each as of its own day, beside the labels that were known by `as_of`.
+
+    label: computed from bars as known at `as_of`. Rows without a label, or whose label ends after
+    `as_of`, are absent. By day and symbol. Raises ValueError for an `as_of` without a time zone.
+    """
+    if as_of.tzinfo is None:
+        raise ValueError("as_of needs a time zone")
+    rows = read_features(transaction, feature_set, symbols, first, last)
+    moment = np.datetime64(
+        pl.Series([as_of]).dt.convert_time_zone("UTC").dt.replace_time_zone(None)[0]
+    )
+    known = ~np.isnan(label.value) & (as_of_array(label.end) <= moment)
+    row, has_symbol = _find(label.symbols, rows.symbols)
+    column, has_session = _find(label.sessions, rows.days)
+    chosen = has_symbol & has_session
+    chosen[chosen] = known[row[chosen], column[chosen]]
+    row, column = row[chosen], column[chosen]
+    if not chosen.all():
+        rows = rows.take(np.flatnonzero(chosen))
+    return TrainingFrame(rows, label.value[row, column], label.end[row, column])
+
+
+def _find(axis: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Places of `wanted` on a sorted axis, and whether they are there."""
+    place = np.minimum(np.searchsorted(axis, wanted), max(len(axis) - 1, 0))
+    return place, axis[place] == wanted if len(axis) else np.zeros(len(wanted), dtype=bool)
+
+
+def _column(table: pa.Table, name: str) -> np.ndarray:
+    return table.column(name).to_numpy()
+
+
+def _values(found: pa.Table, feature_set: FeatureSet, rows: int, target: np.ndarray) -> np.ndarray:
+    """The vectors of `found` as the rows `target` of a matrix of NaN."""
+    width = len(feature_set.columns)
+    partial = len(found) < rows
+    values = np.full((rows, width), np.nan) if partial else np.empty((rows, width))
+    start = 0
+    for chunk in found.column("vector").chunks:
+        _, offsets, data = chunk.buffers()
+        bounds = np.frombuffer(offsets, np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
+        if len(chunk) and not (np.diff(bounds) == 8 * width).all():
+            raise ValueError(f"a vector of {feature_set.id} has not {width} numbers")
+        numbers = np.frombuffer(data, NUMBER, len(chunk) * width, int(bounds[0]))
+        values[target[start : start + len(chunk)]] = numbers.reshape(len(chunk), width)
+        start += len(chunk)
+    return values
