@@ -6,6 +6,13 @@ from datetime import date
 import dagster as dg
 import polars as pl
 
+from predtrack_assets.assets.accuracy_plots import (
+    Draw,
+    error_plot,
+    ranking_plot,
+    reliability_plot,
+    skill_plot,
+)
 from predtrack_assets.assets.outcomes import outcomes
 from predtrack_assets.domain import calibration, performance
 from predtrack_assets.domain import error_distribution as errors
@@ -13,6 +20,7 @@ from predtrack_assets.domain import symbol_accuracy as symbols
 from predtrack_assets.domain.calendar import Days
 from predtrack_assets.domain.windows import period_named
 from predtrack_assets.partitions import day_asset, last_days_of, window
+from predtrack_assets.plots import attach
 from predtrack_assets.warehouse import queries, tables
 from predtrack_assets.warehouse.snapshots import outcome_epochs
 from predtrack_assets.warehouse.tables import Table
@@ -41,8 +49,12 @@ def _report(
     table: Table,
     build: Build,
     periods: Periods,
+    draw: Draw | None = None,
 ) -> dg.MaterializeResult:
-    """Write a table of one row per cell and period for every report day of the window."""
+    """Write a table of one row per cell and period for every report day of the window.
+
+    draw: plots of the reports as of the last day.
+    """
     written = Written()
     days = window(context).days
     with warehouse.transaction() as transaction:
@@ -64,6 +76,8 @@ def _report(
                 ]
                 written += transaction.replace(table, pl.concat(frames), epoch.first, epoch.last)
             context.log.info(f"{epoch.first} to {epoch.last}: {written.changed:,} rows changed")
+        if draw and len(days):
+            attach(context, draw(transaction, days[-1].item()))
     return written.as_result()
 
 
@@ -104,6 +118,7 @@ def calibration_summary(
             known, _due(transaction, days, period), days, period
         ),
         DAILY,
+        reliability_plot,
     )
 
 
@@ -118,6 +133,7 @@ def symbol_accuracy(
         tables.SYMBOL_ACCURACY,
         lambda _, known, days, period: symbols.symbol_accuracy(known, days, period),
         WEEKLY,
+        ranking_plot,
     )
 
 
@@ -132,6 +148,7 @@ def error_distribution(
         tables.ERROR_DISTRIBUTION,
         lambda _, known, days, period: errors.error_distribution(known, days, period),
         WEEKLY,
+        error_plot,
     )
 
 
@@ -146,4 +163,5 @@ def performance_analytics(
         tables.PERFORMANCE_ANALYTICS,
         lambda _, known, days, period: performance.performance_analytics(known, days, period),
         LONG,
+        skill_plot,
     )

@@ -1,0 +1,300 @@
+"""Plots for the metadata of assets: small pictures with one palette and labels beside the lines.
+
+Every function returns Markdown that holds a PNG, or a sentence where there is too little to draw.
+`attach` puts them on one partition of a run: Dagster repeats a materialization's own metadata for
+every day of a range, and a picture on each of 5,000 days would be hundreds of megabytes.
+"""
+
+import base64
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import dagster as dg
+import numpy as np
+from numpy.typing import NDArray
+
+from predtrack_assets.domain.reliability import Reliability
+
+Floats = NDArray[np.float64]
+
+INK, MUTED, RULE, PAPER = "#26313a", "#7b8790", "#d9d7d0", "#fbfaf6"
+COLOURS = ("#2f6f9f", "#c8742b", "#3b8f7a", "#8a5a8f", "#a4485a", "#7d7a3c")
+DPI = 110
+SHADES = 48  # colours kept in a PNG
+PANEL = (2.35, 2.2)  # inches
+WIDEST = 3  # panels in a row
+SHOWN = 6  # symbols from either end of a ranking
+
+
+@dataclass
+class _Picture:
+    """A figure being drawn, then the Markdown that holds it."""
+
+    figure: Any
+    axes: list[Any]
+    alt: str
+    result: dg.MarkdownMetadataValue = field(init=False)
+
+
+def attach(
+    context: dg.AssetExecutionContext, plots: Mapping[str, dg.MarkdownMetadataValue]
+) -> None:
+    """Add plots to the materialization of the run's last partition only."""
+    last = context.partition_key_range.end if context.has_partition_key_range else None
+    context.add_asset_metadata(dict(plots), partition_key=last)
+
+
+def nothing(why: str) -> dg.MarkdownMetadataValue:
+    """A sentence in the place of a picture."""
+    return dg.MetadataValue.md(f"Nothing to draw yet: {why}.")
+
+
+def reliability(panels: Mapping[str, Reliability], what: str) -> dg.MarkdownMetadataValue:
+    """Hit rate against confidence, one panel per title; bars: the 90 % consistency band."""
+    panels = {title: panel for title, panel in panels.items() if panel.rows.size}
+    if not panels:
+        return nothing("no prediction has been validated in this window")
+    with _picture(len(panels), f"Reliability of {what}") as picture:
+        for axis, (title, panel) in zip(picture.axes, panels.items(), strict=True):
+            axis.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8)
+            known = np.isfinite(panel.low)
+            axis.vlines(
+                panel.confidence[known], panel.low[known], panel.high[known],
+                color=COLOURS[0], alpha=0.22, linewidth=5,
+            )  # fmt: skip
+            outside = (panel.rate < panel.low) | (panel.rate > panel.high)
+            size = 6 + 40 * np.sqrt(panel.rows / panel.rows.sum())
+            colours = np.where(outside, COLOURS[1], COLOURS[0])
+            axis.scatter(panel.confidence, panel.rate, s=size, c=colours, zorder=3, linewidths=0)
+            axis.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
+            _title(axis, title, f"n = {panel.rows.sum():,}")
+        picture.axes[0].set_ylabel("came true", fontsize=7, color=MUTED)
+        _footer(picture, "confidence · bars: where 90 % of calibrated rates lie · orange: outside")
+    return picture.result
+
+
+def error_histogram(errors: Mapping[str, Floats], what: str) -> dg.MarkdownMetadataValue:
+    """Signed relative errors, one panel per title, the outer half per cent in the last bins."""
+    errors = {title: e[np.isfinite(e)] for title, e in errors.items()}
+    errors = {title: e for title, e in errors.items() if e.size}
+    if not errors:
+        return nothing("no price has been validated in this window")
+    reach = max(float(np.quantile(np.abs(np.concatenate([*errors.values()])), 0.995)), 1e-6)
+    edges = np.linspace(-reach, reach, 42)
+    with _picture(len(errors), f"Errors of {what}") as picture:
+        for axis, (title, e) in zip(picture.axes, errors.items(), strict=True):
+            counts, _ = np.histogram(np.clip(e, -reach, reach), edges)
+            axis.stairs(counts / e.size, edges, fill=True, color=COLOURS[0], alpha=0.75)
+            axis.axvline(0, color=MUTED, linewidth=0.8)
+            axis.axvline(e.mean(), color=COLOURS[1], linewidth=1.2)
+            axis.set(xlim=(-reach, reach), yticks=[])
+            axis.xaxis.set_major_formatter(lambda value, _: f"{value:+.0%}")
+            axis.locator_params(axis="x", nbins=5)
+            _title(axis, title, f"bias {e.mean():+.2%}, n = {e.size:,}")
+        _footer(picture, "(predicted - actual) / actual · orange: the mean")
+    return picture.result
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """Names and means with their intervals, all (n,), in any order."""
+
+    names: Sequence[str]
+    means: Floats
+    lows: Floats
+    highs: Floats
+
+
+def ranking(
+    panels: Mapping[str, Ranked], what: str, reference: float = 0.5
+) -> dg.MarkdownMetadataValue:
+    """The best and the worst of each panel with their intervals; a rule at `reference`."""
+    panels = {title: panel for title, panel in panels.items() if len(panel.names)}
+    if not panels:
+        return nothing("no week with results has ended yet")
+    with _picture(len(panels), f"Ranking of {what}", height=3.0) as picture:
+        for axis, (title, panel) in zip(picture.axes, panels.items(), strict=True):
+            order = np.argsort(-panel.means, kind="stable")
+            chosen = order
+            if order.size > 2 * SHOWN:
+                chosen = np.concatenate([order[:SHOWN], order[-SHOWN:]])
+            _intervals(axis, panel, chosen, gap=order.size > 2 * SHOWN)
+            axis.axvline(reference, color=MUTED, linewidth=0.8)
+            axis.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+            axis.locator_params(axis="x", nbins=4)
+            _title(axis, title, f"{order.size:,} symbols")
+        _footer(picture, "posterior mean and 95 % interval · the best and the worst")
+    return picture.result
+
+
+def importance(
+    names: Sequence[str], means: Floats, lows: Floats, highs: Floats, shown: int = 20
+) -> dg.MarkdownMetadataValue:
+    """Feature importances with their intervals, the largest first; all (n,)."""
+    if not len(names):
+        return nothing("no importance has been measured")
+    panel = Ranked(names, *(np.asarray(a, np.float64) for a in (means, lows, highs)))
+    chosen = np.argsort(-panel.means, kind="stable")[:shown]
+    height = 0.9 + 0.17 * chosen.size
+    with _picture(1, "Feature importance", width=5.2, height=height) as picture:
+        _intervals(picture.axes[0], panel, chosen, gap=False)
+        picture.axes[0].axvline(0, color=MUTED, linewidth=0.8)
+        rest = len(names) - chosen.size
+        _title(picture.axes[0], "Importance", f"and {rest} smaller ones" if rest > 0 else "")
+    return picture.result
+
+
+@dataclass(frozen=True)
+class Line:
+    """Values over days (T,) datetime64[D], with an interval (lows, highs) or without."""
+
+    days: NDArray[np.datetime64]
+    values: Floats
+    lows: Floats | None = None
+    highs: Floats | None = None
+
+
+def over_time(
+    panels: Mapping[str, Mapping[str, Line]], what: str, note: str, reference: float = 0.0
+) -> dg.MarkdownMetadataValue:
+    """Lines over days, labelled at their ends, one panel per title; a rule at `reference`."""
+    kept = {
+        title: {name: line for name, line in lines.items() if np.isfinite(line.values).any()}
+        for title, lines in panels.items()
+    }
+    kept = {title: lines for title, lines in kept.items() if lines}
+    if not kept:
+        return nothing("no score has been computed yet")
+    names = list(dict.fromkeys(name for lines in kept.values() for name in lines))
+    with _picture(len(kept), what, width=3.6, columns=2) as picture:
+        for axis, (title, lines) in zip(picture.axes, kept.items(), strict=True):
+            axis.axhline(reference, color=MUTED, linewidth=0.8)
+            for name, line in lines.items():
+                _draw_line(axis, line, COLOURS[names.index(name) % len(COLOURS)])
+            _limit(axis, lines, reference)
+            _label_ends(axis, lines, [COLOURS[names.index(n) % len(COLOURS)] for n in lines])
+            _date_axis(axis)
+            _title(axis, title, "")
+        _footer(picture, note)
+    return picture.result
+
+
+def walk_forward(
+    ends: NDArray[np.datetime64], scores: Mapping[str, Floats], what: str
+) -> dg.MarkdownMetadataValue:
+    """Out-of-sample scores of each fold, by the fold's last day (F,), one line per model."""
+    lines = {name: Line(np.asarray(ends), np.asarray(v, float)) for name, v in scores.items()}
+    level = np.concatenate([np.zeros(0), *(line.values for line in lines.values())])
+    reference = float(np.nanmean(level)) if np.isfinite(level).any() else 0.0
+    note = "score per fold, lower is better · rule: the mean of all"
+    return over_time({what: lines}, f"Walk-forward scores: {what}", note, reference)
+
+
+# -- drawing -------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _picture(
+    panels: int, alt: str, width: float = PANEL[0], height: float = PANEL[1], columns: int = WIDEST
+) -> Iterator[_Picture]:
+    """A figure of so many panels, without pyplot and so without state; rendered at the end."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    across = min(panels, columns)
+    down = -(-panels // across)
+    figure = Figure((width * across, height * down + 0.2), DPI, facecolor=PAPER)
+    FigureCanvasAgg(figure)
+    figure.set_layout_engine(
+        "constrained", h_pad=0.06, w_pad=0.06, rect=(0, 0.05 / down, 1, 1 - 0.05 / down)
+    )
+    axes = [figure.add_subplot(down, across, i + 1) for i in range(panels)]
+    for axis in axes:
+        axis.set_facecolor(PAPER)
+        axis.tick_params(labelsize=7, colors=MUTED, length=2, width=0.6)
+        axis.spines[["top", "right", "left"]].set_visible(False)
+        axis.spines["bottom"].set_color(RULE)
+    picture = _Picture(figure, axes, alt)
+    yield picture
+    picture.result = dg.MetadataValue.md(f"![{alt}](data:image/png;base64,{_png(figure)})")
+
+
+def _png(figure: Any) -> str:
+    """The figure in few colours, which is a third of the bytes, as base64."""
+    from PIL import Image
+
+    figure.canvas.draw()
+    pixels = np.asarray(figure.canvas.buffer_rgba())[..., :3]
+    image = Image.fromarray(np.ascontiguousarray(pixels)).quantize(SHADES, dither=Image.Dither.NONE)
+    file = io.BytesIO()
+    image.save(file, "PNG", optimize=True)
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def _title(axis: Any, title: str, note: str) -> None:
+    axis.set_title(title, loc="left", fontsize=8, color=INK, pad=12 if note else 4)
+    if note:
+        axis.text(0, 1.02, note, transform=axis.transAxes, fontsize=6.5, color=MUTED)
+
+
+def _footer(picture: _Picture, text: str) -> None:
+    picture.figure.text(0.01, 0.008, text, fontsize=6.5, color=MUTED)
+
+
+def _intervals(axis: Any, panel: Ranked, chosen: NDArray[np.int64], *, gap: bool) -> None:
+    """Dots with intervals from top to bottom, a gap in the middle where some are left out."""
+    place = np.arange(chosen.size, dtype=float)
+    if gap:
+        place[SHOWN:] += 0.8
+    lows, highs, means = (np.asarray(a)[chosen] for a in (panel.lows, panel.highs, panel.means))
+    axis.hlines(place, lows, highs, color=COLOURS[0], alpha=0.35, linewidth=2.5)
+    axis.scatter(means, place, s=14, color=COLOURS[0], zorder=3, linewidths=0)
+    axis.set_yticks(place, [str(panel.names[i]) for i in chosen], fontsize=6.5, color=INK)
+    axis.tick_params(axis="y", length=0)
+    axis.set_ylim(place[-1] + 0.6, -0.6)
+
+
+def _draw_line(axis: Any, line: Line, colour: str) -> None:
+    if line.lows is not None and line.highs is not None:
+        axis.fill_between(line.days, line.lows, line.highs, color=colour, alpha=0.13, linewidth=0)
+    marker = "o" if np.isfinite(line.values).sum() < 4 else ""
+    axis.plot(line.days, line.values, color=colour, linewidth=1.2, marker=marker, markersize=3)
+
+
+def _limit(axis: Any, lines: Mapping[str, Line], reference: float) -> None:
+    """Limits from the lines: an interval of little data may be a hundred times as wide."""
+    values = np.concatenate([line.values for line in lines.values()])
+    values = np.append(values[np.isfinite(values)], reference)
+    low, high = np.quantile(values, [0.01, 0.99])
+    spread = max(high - low, 1e-6)
+    axis.set_ylim(low - 0.35 * spread, high + 0.35 * spread)
+
+
+def _label_ends(axis: Any, lines: Mapping[str, Line], colours: Sequence[str]) -> None:
+    """Names at the right edge, moved apart where lines end together."""
+    low, high = axis.get_ylim()
+    ends = [float(line.values[np.isfinite(line.values)][-1]) for line in lines.values()]
+    step = (high - low) * 0.085
+    place = np.clip(ends, low, high - step)
+    order = np.argsort(place, kind="stable")
+    for before, after in pairwise(order):
+        place[after] = max(place[after], place[before] + step)
+    place -= max(place.max(initial=low) - high, 0.0)
+    for name, colour, y in zip(lines, colours, place, strict=True):
+        axis.annotate(
+            name, (1.01, y), xycoords=("axes fraction", "data"), fontsize=6.5, color=colour,
+            va="center", annotation_clip=False,
+        )  # fmt: skip
+
+
+def _date_axis(axis: Any) -> None:
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    locator = AutoDateLocator(minticks=2, maxticks=5)
+    axis.xaxis.set_major_locator(locator)
+    axis.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    axis.xaxis.get_offset_text().set(fontsize=6.5, color=MUTED)

@@ -1,0 +1,145 @@
+"""Plots: small pictures, words where there is too little, and once per run."""
+
+import base64
+import io
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+
+import dagster as dg
+import numpy as np
+import pytest
+from PIL import Image
+
+from predtrack_assets import plots
+from predtrack_assets.domain.reliability import reliability
+from predtrack_assets.partitions import day_asset
+from predtrack_assets.settings import PROJECT_ROOT
+from predtrack_assets_tests import graph
+
+RANDOM = np.random.default_rng(5)
+DAYS = np.arange("2024-01-01", "2024-12-31", dtype="datetime64[D]")
+NAMES = [f"feature_{i}" for i in range(50)]
+SIZE = np.abs(RANDOM.normal(0, 1, 50))
+
+
+def rates(n: int) -> plots.Ranked:
+    means = RANDOM.beta(9, 9, n)
+    return plots.Ranked([f"S{i}" for i in range(n)], means, means - 0.1, means + 0.1)
+
+
+def line(days: int = len(DAYS), half: float | None = None) -> plots.Line:
+    values = np.cumsum(RANDOM.normal(0, 0.01, days))
+    interval = () if half is None else (values - half, values + half)
+    return plots.Line(DAYS[:days], values, *interval)
+
+
+def calibrated(n: int) -> plots.Reliability:
+    p = RANDOM.random(n)
+    return reliability(p, RANDOM.random(n) < p, n / 5)
+
+
+def pictures() -> dict[str, dg.MarkdownMetadataValue]:
+    models = [f"model-{i}" for i in range(6)]
+    kinds = ("price", "direction", "time to hit", "volatility")
+    p = calibrated(500)
+    lines = {k: {m: line(half=None if i else 0.1) for i, m in enumerate(models[:4])} for k in kinds}
+    errors = {m: RANDOM.standard_t(3, 2000) / 50 for m in models}
+    return {
+        "reliability": plots.reliability({f"{k} {m}": p for k in kinds[:3] for m in models[:3]}, "x"),
+        "one forecast": plots.reliability({"only": calibrated(1)}, "x"),
+        "errors": plots.error_histogram(errors, "x"),
+        "equal errors": plots.error_histogram({"still": np.zeros(3)}, "x"),
+        "ranking": plots.ranking({k: rates(500) for k in kinds[:3]}, "x"),
+        "one symbol": plots.ranking({"price": rates(1)}, "x"),
+        "importance": plots.importance(NAMES, SIZE, SIZE - 0.1, SIZE + 0.1),
+        "skill": plots.over_time(lines, "x", "note"),
+        "one day": plots.over_time({"price": {"model": line(1, 0.1)}}, "x", "note"),
+        "folds": plots.walk_forward(DAYS[::60], {"model": RANDOM.random(7)}, "direction"),
+    }  # fmt: skip
+
+
+PICTURES = pictures()
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_pictures_are_small_and_described(name: str) -> None:
+    found = re.fullmatch(r"!\[[^\]]+\]\(data:image/png;base64,([^)]+)\)", PICTURES[name].md_str)
+    assert found
+    assert len(PICTURES[name].md_str) < 60_000
+    image = Image.open(io.BytesIO(base64.b64decode(found[1])))
+    assert image.format == "PNG"
+    assert image.width <= 850
+    colours = image.convert("RGB").getcolors(1000)
+    assert colours
+    assert len(colours) > 5, "something is drawn"
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: plots.reliability({}, "x"),
+        lambda: plots.error_histogram({}, "x"),
+        lambda: plots.error_histogram({"model": np.array([])}, "x"),
+        lambda: plots.error_histogram({"model": np.array([np.nan])}, "x"),
+        lambda: plots.ranking({}, "x"),
+        lambda: plots.ranking({"price": plots.Ranked([], *[np.zeros(0)] * 3)}, "x"),
+        lambda: plots.importance([], *[np.zeros(0)] * 3),
+        lambda: plots.over_time({"price": {}}, "x", "note"),
+        lambda: plots.over_time(
+            {"price": {"m": plots.Line(DAYS[:1], np.array([np.nan]))}}, "x", "note"
+        ),
+        lambda: plots.walk_forward(DAYS[:0], {}, "x"),
+    ],
+)
+def test_too_little_is_said_in_words(draw: Callable[[], dg.MarkdownMetadataValue]) -> None:
+    assert draw().md_str.startswith("Nothing to draw yet: ")
+
+
+def test_the_same_numbers_are_the_same_picture() -> None:
+    same = [plots.importance(NAMES, SIZE, SIZE - 0.1, SIZE + 0.1).md_str for _ in range(2)]
+    assert same[0] == same[1] == PICTURES["importance"].md_str
+
+
+def test_drawing_leaves_no_state_and_needs_no_screen() -> None:
+    code = (
+        "import sys; from predtrack_assets import plots; import numpy as np;"
+        "plots.error_histogram({'m': np.arange(9.)}, 'x');"
+        "print('matplotlib.pyplot' in sys.modules)"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=PROJECT_ROOT)
+    assert done.stdout.strip() == "False"
+
+
+@day_asset(schema="accuracy", code_version="1")
+def pictured(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+    """An asset with a number for every day and a picture for the run."""
+    plots.attach(context, {"plot": PICTURES["importance"]})
+    return dg.MaterializeResult(metadata={"rows_inserted": 1})
+
+
+@pytest.mark.parametrize(
+    ("first", "last"), [("2020-06-01", "2020-06-30"), ("2020-06-30", "2020-06-30")]
+)
+def test_a_run_stores_its_plots_once_whatever_its_days(first: str, last: str) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        tags = {"start": first, "end": last}
+        result = dg.materialize(
+            [pictured],
+            instance=instance,
+            tags={f"dagster/asset_partition_range_{k}": v for k, v in tags.items()},
+        )
+        stored = instance.fetch_materializations(pictured.key, limit=100).records
+        events = [record.event_log_entry.to_json() for record in stored]
+        everything = instance.all_logs(result.run_id)
+    days = graph.trading_days(np.datetime64(first).item(), np.datetime64(last).item())
+    materialized = [record.asset_materialization for record in stored]
+    assert len(materialized) == len(days)
+    with_plot = [m.partition for m in materialized if m and "plot" in m.metadata]
+    assert with_plot == [last]
+    assert all(m and "rows_inserted" in m.metadata for m in materialized)
+    size = len(PICTURES["importance"].md_str)
+    assert sum(len(e) > size for e in events) == 1
+    assert sum(len(e.to_json()) > size for e in everything) == 1, "nor in any other event"
