@@ -72,7 +72,7 @@ def choose_families(
     trials: list[Trial] = []
     calibration = {}
     for horizon in horizons:
-        found, calibration[str(horizon)] = _choose(examples(data, horizon).thinned())
+        found, calibration[str(horizon)] = _choose(examples(data, horizon))
         trials += found
     families: dict[str, dict[str, str]] = {kind: {} for kind in FAMILIES}
     for trial in trials:
@@ -100,9 +100,10 @@ class _Fitted:
 
 def _choose(rows: Examples) -> tuple[list[Trial], list[float]]:
     """Trials of one horizon, and the calibration of its direction."""
-    if len(np.unique(rows.day)) * rows.stride < MIN_DAYS:
+    if len(np.unique(rows.day)) < MIN_DAYS:
         untried = [t for k in FAMILIES for t in _untried(rows, k)]
         return untried, list(UNCALIBRATED)
+    rows = rows.thinned()
     folds = [
         _fit_fold(rows.take(fold.train), rows.take(fold.test))
         for fold in walk_forward(rows.day, rows.end, folds=FOLDS, embargo=EMBARGO)

@@ -77,12 +77,13 @@ class TimeToHit:
 def fit_time_to_hit(family: str, rows: Examples) -> TimeToHit:
     """Fit one of FAMILIES to both sides."""
     return TimeToHit(
-        _fit_hazard(family, rows.x, rows.above, rows.horizon),
-        _fit_hazard(family, rows.x, rows.below, rows.horizon),
+        fit_hazard(family, rows.x, rows.above, rows.horizon),
+        fit_hazard(family, rows.x, rows.below, rows.horizon),
     )
 
 
-def _fit_hazard(family: str, x: np.ndarray, touched: np.ndarray, horizon: int) -> Hazard:
+def fit_hazard(family: str, x: np.ndarray, touched: np.ndarray, horizon: int) -> Hazard:
+    """Fit one of FAMILIES to x (n, f) and sessions to touch, or 0, int64 (n,)."""
     sessions = np.arange(1, horizon + 1)
     at_risk = np.where(touched > 0, touched, horizon)
     ended = np.bincount(touched, minlength=horizon + 1)[1:]
