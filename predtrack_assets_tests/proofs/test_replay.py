@@ -12,7 +12,7 @@ from predtrack_assets.domain.history import Statistics
 from predtrack_assets.domain.panel import Panel
 from predtrack_assets.domain.parity import Parity
 from predtrack_assets.proofs import replay as replays
-from predtrack_assets.proofs.stages import PREDICTED, STAGES
+from predtrack_assets.proofs.stages import FEATURES, PREDICTED, STAGES
 from predtrack_assets.warehouse.warehouse import Warehouse
 from predtrack_assets_tests import graph
 from predtrack_assets_tests.proofs.leaks import LEAKS
@@ -48,6 +48,11 @@ def rewrite(url: str, statement: str, *parameters: object) -> int:
         return connection.execute(statement.encode(), parameters).rowcount
 
 
+COUNTS = """
+    SELECT (SELECT count(*) FROM forecasts.predictions) AS predictions,
+           (SELECT count(*) FROM features.feature_store) AS vectors,
+           (SELECT count(*) FROM market.market_conditions) AS conditions
+"""
 RENAME = "UPDATE forecasts.predictions SET model_id = %s WHERE model_id = 'drift' AND kind = %s"
 CORRECT_ALL = """
     INSERT INTO market.market_data (symbol, trading_day, open, high, low, close, volume, quality,
@@ -58,6 +63,10 @@ CORRECT_ALL = """
 NUDGE = """
     UPDATE forecasts.predictions SET confidence = confidence + 2e-16
     WHERE (trading_day, symbol, horizon, model_id, kind) = (%s, 'PLAIN', 4, 'drift', 'direction')
+"""
+NUDGE_VECTOR = """
+    UPDATE features.feature_store SET vector = set_byte(vector, 8, 255 - get_byte(vector, 8))
+    WHERE (trading_day, symbol) = (%s, 'PLAIN')
 """
 SWAP = """
     UPDATE forecasts.predictions SET hit_rule = 'close'
@@ -71,15 +80,15 @@ INVENT = """
 def test_what_was_stored_comes_out_again(stored: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replays, "DAYS_AT_ONCE", 3)
     found = parity(stored)
-    rows = graph.frame(stored, "SELECT count(*) AS n FROM forecasts.predictions").item()
-    days = len(graph.trading_days(START, END))
-    assert rows > 500
+    rows = graph.frame(stored, COUNTS).to_dicts()[0]
+    assert rows["predictions"] > 500
+    assert rows["vectors"] > 40
     assert found.holds
-    assert found.compared.total() == found.equal.total() == rows + days
+    assert found.compared.total() == found.equal.total() == sum(rows.values())
     assert not found.unreplayable
     assert not found.unsaid
     kinds = graph.frame(stored, "SELECT DISTINCT model_id, kind FROM forecasts.predictions").rows()
-    assert set(kinds) | {(BENCHMARK,)} == set(found.compared)
+    assert set(kinds) | {(BENCHMARK,), ("standard-v1",)} == set(found.compared)
 
 
 def test_days_alone_come_out_again(stored: str) -> None:
@@ -103,6 +112,17 @@ def test_a_changed_number_is_named_with_its_row(stored: str) -> None:
     assert mismatch.row == f"{DAY} PLAIN drift direction 4"
     assert mismatch.column == "confidence"
     assert float(mismatch.stored) != float(mismatch.recomputed)
+
+
+def test_a_changed_feature_is_named_by_its_place(stored: str) -> None:
+    assert rewrite(stored, NUDGE_VECTOR, DAY) == 1
+    found = replays.replay(Warehouse(url=stored), SETTINGS, START, END, stages=(FEATURES,))[
+        FEATURES
+    ]
+    assert found.compared.total() - found.equal.total() == 1
+    (mismatch,) = found.mismatches
+    assert mismatch.row == f"PLAIN {DAY} standard-v1"
+    assert mismatch.column == "vector[2]"
 
 
 def test_a_changed_text_is_a_mismatch_too(stored: str) -> None:

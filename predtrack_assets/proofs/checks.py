@@ -1,0 +1,137 @@
+"""The proofs as asset checks: counts out of counts, every week, beside the tables they speak of."""
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from predtrack_assets.checks.adapter import markdown
+from predtrack_assets.domain.calendar import Days
+from predtrack_assets.domain.parity import Parity
+from predtrack_assets.proofs.lookahead import Verdict, lookahead, sample_days
+from predtrack_assets.proofs.replay import replay
+from predtrack_assets.proofs.stages import STAGES, Stage, decision_days
+from predtrack_assets.settings import get_settings
+from predtrack_assets.warehouse.scratch import scratch_database
+from predtrack_assets.warehouse.server import database_url
+from predtrack_assets.warehouse.warehouse import Warehouse
+
+RECENT_DAYS = 30  # replayed in one go, every row
+SAMPLED_DAYS = 5  # of the whole history: replayed each alone, and their future poisoned
+SHOWN = 20
+
+
+def _key(stage: Stage) -> dg.AssetKey:
+    return dg.AssetKey([stage.table.schema, stage.table.name])
+
+
+def _specs(name: str, description: str) -> list[dg.AssetCheckSpec]:
+    return [dg.AssetCheckSpec(name, asset=_key(stage), description=description) for stage in STAGES]
+
+
+@dg.multi_asset_check(
+    name="prove_replay_parity",
+    description="What is stored, computed again from what was known on its day.",
+    specs=_specs(
+        "replay_parity",
+        f"Rows of the last {RECENT_DAYS} days, and of {SAMPLED_DAYS} random ones each computed alone,"
+        " come out again bit for bit.",
+    ),
+    can_subset=True,
+)
+def replay_parity(
+    context: dg.AssetCheckExecutionContext, warehouse: Warehouse
+) -> Iterator[dg.AssetCheckResult]:
+    """One result per table: rows equal out of rows compared."""
+    settings, stages, days = get_settings(), _asked(context), _stored_days(warehouse)
+    parities = {stage: Parity() for stage in stages}
+    if len(days):
+        recent, last = days[-RECENT_DAYS:][0].item(), days[-1].item()
+        for first, sample in ((recent, None), (date.min, SAMPLED_DAYS)):
+            found = replay(
+                warehouse, settings, first, last, sample, _seed(days), stages, context.log.info
+            )
+            parities = {stage: parities[stage] + found[stage] for stage in stages}
+    for stage, parity in parities.items():
+        yield dg.AssetCheckResult(
+            asset_key=_key(stage),
+            check_name="replay_parity",
+            passed=parity.holds,
+            metadata=_parity_metadata(parity),
+        )
+
+
+@dg.multi_asset_check(
+    name="prove_no_lookahead",
+    description="What comes of random days once everything known later is poisoned, in a copy.",
+    specs=_specs(
+        "no_lookahead",
+        f"The future of {SAMPLED_DAYS} random days, poisoned in five ways, changes no digest.",
+    ),
+    can_subset=True,
+)
+def no_lookahead(
+    context: dg.AssetCheckExecutionContext, warehouse: Warehouse
+) -> Iterator[dg.AssetCheckResult]:
+    """One result per table: digests equal out of digests compared."""
+    settings, days = get_settings(), _stored_days(warehouse)
+    verdict = Verdict()
+    if len(days):
+        chosen = sample_days(days, SAMPLED_DAYS, _seed(days))
+        url = warehouse.url or database_url(settings)
+        with scratch_database(url, settings.sql_dir) as scratch:
+            verdict = lookahead(scratch, settings, chosen, progress=context.log.info)
+    for stage in _asked(context):
+        alarms = [str(alarm) for alarm in verdict.of(stage)]
+        digests = verdict.digests // len(STAGES)
+        yield dg.AssetCheckResult(
+            asset_key=_key(stage),
+            check_name="no_lookahead",
+            passed=not alarms,
+            metadata={
+                "digests_equal": digests - len(alarms),
+                "digests_compared": digests,
+                "days": [str(day) for day in verdict.days],
+                **({"alarms": _list(alarms)} if alarms else {}),
+            },
+        )
+
+
+PROOFS = [replay_parity, no_lookahead]
+
+
+def _asked(context: dg.AssetCheckExecutionContext) -> tuple[Stage, ...]:
+    chosen = {key.asset_key for key in context.selected_asset_check_keys}
+    return tuple(stage for stage in STAGES if _key(stage) in chosen)
+
+
+def _stored_days(warehouse: Warehouse) -> Days:
+    return decision_days(warehouse, date.min, date.max)
+
+
+def _seed(days: Days) -> int:
+    """Other random days each time that there are new ones, the same until then."""
+    return int(days[-1].astype("datetime64[D]").astype(int))
+
+
+def _parity_metadata(parity: Parity) -> dict[str, Any]:
+    metadata: dict[str, Any] = {
+        "rows_equal": parity.equal.total(),
+        "rows_compared": parity.compared.total(),
+        "not_replayable": parity.unreplayable.total(),
+        "never_stored": parity.unsaid,
+    }
+    if parity.unreplayable:
+        metadata["not_replayable_because"] = _list(
+            f"{rows:,} of {' '.join(group)}: {reason}"
+            for (group, reason), rows in sorted(parity.unreplayable.items())
+        )
+    if parity.mismatches:
+        metadata["mismatches"] = _list(str(mismatch) for mismatch in parity.mismatches)
+    return metadata
+
+
+def _list(lines: Iterator[str] | list[str]) -> dg.MarkdownMetadataValue:
+    return markdown(pl.DataFrame({"": list(lines)[:SHOWN]}))
