@@ -67,17 +67,13 @@ def directional(
     rise, fall = high - previous(high), previous(low) - low
     plus = wilder(np.where((rise > fall) & (rise > 0), rise, 0.0 * rise), n)
     minus = wilder(np.where((fall > rise) & (fall > 0), fall, 0.0 * fall), n)
-    return _directional(plus, minus, atr(high, low, close, n), n)
-
-
-def _directional(
-    plus: np.ndarray, minus: np.ndarray, average: np.ndarray, n: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    average = atr(high, low, close, n)
     moves = average > 0
     plus = np.divide(100.0 * plus, average, out=0.0 * average, where=moves)
     minus = np.divide(100.0 * minus, average, out=0.0 * average, where=moves)
     total = plus + minus
     dx = np.divide(100.0 * np.abs(plus - minus), total, out=0.0 * total, where=total > 0)
+    dx[np.isnan(close)] = np.nan  # what is held over a gap is not counted again
     return plus, minus, wilder(dx, n)
 
 

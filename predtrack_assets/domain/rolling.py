@@ -39,7 +39,7 @@ def window_sums(x: np.ndarray, windows: Sequence[int]) -> list[np.ndarray]:
     covered = dict.fromkeys(windows, 0)
     power, size = x, 1
     while True:
-        for n in windows:
+        for n in covered:
             if n & size:
                 if covered[n]:
                     totals[n][covered[n] :] += power[: max(len(x) - covered[n], 0)]
