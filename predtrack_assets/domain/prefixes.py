@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 BLOCK = 21  # sessions: mean block of the bootstraps, unless outcomes overlap for longer
-REACH = 10  # mean blocks after which a lag's weight (4.5e-5) is left out
+REACH = 6  # mean blocks after which a lag's weight (0.002) is left out
 ORDINATES = 3  # periodogram ordinates of the fixed-smoothing variance
 YEAR = 252
 PATHS = 1000
