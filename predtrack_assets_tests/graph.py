@@ -22,22 +22,29 @@ from predtrack_assets.assets import (
     market,
     models,
     outcomes,
+    training,
 )
 from predtrack_assets.partitions import Window
 from predtrack_assets.warehouse.urls import database_name, with_database
 from predtrack_assets.warehouse.warehouse import Warehouse
 
 ASSETS = dg.load_assets_from_modules(
-    [market, features, models, forecasts, outcomes, accuracy, deployment]
+    [market, features, models, training, forecasts, outcomes, accuracy, deployment]
 )
 REFERENCE = dg.AssetSelection.assets(
     "market/universe_members", "features/feature_sets", "models/model_registry"
 )
+TRAINING = dg.AssetSelection.assets("models/pooled_models", "models/symbol_models")
 STAGES = ("market", "features", "models", "forecasts", "accuracy", "deployment")
 
 # Identities, clocks and run ids differ between runs by nature; requests are logged per run.
-INCIDENTAL = {"recorded_at", "evaluated_at", "fetched_at", "run_id"}
-LOGS = {"market.fetch_log"}
+INCIDENTAL = {"recorded_at", "evaluated_at", "fetched_at", "run_id", "training_run_id"}
+LOGS = {
+    "market.fetch_log",
+    "forecasts.prediction_batches",
+    "models.training_runs",
+    "models.trials",
+}
 
 Rows = dict[str, list[tuple[Any, ...]]]
 Counts = dict[str, dict[str, int]]
@@ -52,7 +59,8 @@ def run(
     raise_on_error: bool = True,
 ) -> dg.ExecuteInProcessResult:
     """Materialize the daily assets, or those named schema/table, for [first, last] in one run."""
-    chosen = dg.AssetSelection.assets(*select) if select else dg.AssetSelection.all() - REFERENCE
+    everything = dg.AssetSelection.all() - REFERENCE - TRAINING
+    chosen = dg.AssetSelection.assets(*select) if select else everything
     return dg.materialize(
         ASSETS,
         selection=chosen,
@@ -72,6 +80,20 @@ def run_reference(url: str) -> dg.ExecuteInProcessResult:
         ASSETS,
         selection=REFERENCE,
         resources={"warehouse": Warehouse(url=url)},
+    )
+
+
+def run_months(url: str, first: str, last: str) -> dg.ExecuteInProcessResult:
+    """Fit the pooled models through the ends of the months YYYY-MM from first to last, in one run."""
+    return dg.materialize(
+        ASSETS,
+        selection=["models/pooled_models"],
+        resources={"warehouse": Warehouse(url=url)},
+        tags={
+            "dagster/asset_partition_range_start": first,
+            "dagster/asset_partition_range_end": last,
+        },
+        instance=dg.DagsterInstance.ephemeral(),
     )
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from predtrack_assets.domain.ledger.chain import GENESIS, Link, chain_hash, fault_of_link
+from predtrack_assets.domain.ledger.chain import GENESIS, Link, chain_hash
 from predtrack_assets.domain.ledger.encoding import Encoding, canonical_json, encode_row
 from predtrack_assets.domain.ledger.merkle import leaf_hash
 from predtrack_assets.warehouse.ledger import encodings, remember_encoding
@@ -87,15 +87,6 @@ def trail_links(transaction: Transaction) -> list[Link]:
         )
         for event in transaction.read(EVENTS).iter_rows(named=True)
     ]
-
-
-def trail_faults(links: list[Link]) -> Iterator[tuple[int, str]]:
-    """(index, what is wrong) of every event that does not verify."""
-    before = None
-    for link in links:
-        if fault := fault_of_link(link, before):
-            yield link.index, fault
-        before = link
 
 
 def _header(encoding: bytes) -> bytes:

@@ -25,7 +25,10 @@ HEAD = Query("""
     SELECT batch_index, hash FROM forecasts.prediction_batches ORDER BY batch_index DESC LIMIT 1
 """)
 CLOCK = Query("SELECT clock_timestamp() AS now")
-ENCODINGS = Query("SELECT description FROM audit.row_encodings")
+ENCODINGS = Query("""
+    SELECT description FROM audit.row_encodings
+    WHERE encoding = sha256(convert_to(description, 'UTF8'))
+""")
 
 # Rows and leaves of each group; a group whose counts agree has nothing left to seal.
 _GROUPS = """
@@ -124,7 +127,7 @@ def remember_encoding(transaction: Transaction, encoding: Encoding) -> None:
 
 
 def encodings(transaction: Transaction) -> dict[bytes, Encoding]:
-    """The encodings that were ever used, by the digest that each really has."""
+    """The encodings that were ever used, by digest; those that were tampered with are left out."""
     said = (Encoding.parse(d) for d in transaction.read(ENCODINGS)["description"])
     return {encoding.digest: encoding for encoding in said}
 

@@ -10,7 +10,7 @@ import polars as pl
 from psycopg import sql
 
 from predtrack_assets.domain.ledger.batches import batch_link, moment
-from predtrack_assets.domain.ledger.chain import GENESIS, Link, fault_of_link
+from predtrack_assets.domain.ledger.chain import GENESIS, Link, faults_of_chain
 from predtrack_assets.domain.ledger.checkpoint import CheckpointError, sign, tree_of_batches
 from predtrack_assets.domain.ledger.encoding import Encoding
 from predtrack_assets.domain.ledger.proof import build_proof, check_proof, with_checkpoint
@@ -119,12 +119,7 @@ def _links(transaction: Transaction, size: int | None = None) -> list[Link]:
 
 
 def _first_fault(chain: list[Link]) -> tuple[int, str] | None:
-    before = None
-    for link in chain:
-        if fault := fault_of_link(link, before):
-            return link.index, fault
-        before = link
-    return None
+    return next(faults_of_chain(chain), None)
 
 
 def _now(transaction: Transaction) -> Any:

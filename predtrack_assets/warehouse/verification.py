@@ -12,10 +12,10 @@ import polars as pl
 from psycopg import sql
 
 from predtrack_assets.domain.ledger.batches import batch_link, fault_of_tree
-from predtrack_assets.domain.ledger.chain import Link, fault_of_link
+from predtrack_assets.domain.ledger.chain import Link, fault_of_link, faults_of_chain
 from predtrack_assets.domain.ledger.comparison import FINDINGS, compare, row_column
 from predtrack_assets.warehouse import tables
-from predtrack_assets.warehouse.audit import trail_faults, trail_links
+from predtrack_assets.warehouse.audit import trail_links
 from predtrack_assets.warehouse.ledger import (
     GROUPS,
     LedgerError,
@@ -92,9 +92,9 @@ def verify(transaction: Transaction, progress: Progress = lambda *_: None) -> Ve
     wrong = list(_faults_of_chain(transaction, verdict, progress))
     frames = [pl.DataFrame(wrong, schema=FINDINGS, orient="row")]
     frames += _compared(transaction, verdict, date.min, date.max, progress)
-    verdict.findings = pl.concat(frames).sort("batch_index", "position", nulls_last=True)
+    verdict.findings = pl.concat(frames).sort("batch_index", "position", nulls_last=[True, False])
     links = trail_links(transaction)
-    verdict.event_faults = list(trail_faults(links))
+    verdict.event_faults = list(faults_of_chain(links))
     verdict.events = len(links)
     verdict.events_good = len(links) - len(verdict.event_faults)
     return verdict
@@ -108,14 +108,14 @@ def verify_days(transaction: Transaction, first: date, last: date) -> Verdict:
     for batch in batches.iter_rows(named=True):
         link = batch_link(batch)
         before = Link(link.index - 1, b"", b"", b"", link.previous_hash) if link.index > 1 else None
-        if fault := fault_of_link(link, before) or fault_of_tree(batch):
+        if fault := fault_of_link(link, before) or _fault_of_tree(batch):
             wrong.append(_finding(batch, fault))
     verdict.batches = len(batches)
     verdict.batches_good = len(batches) - len(wrong)
     verdict.rows = int(batches["row_count"].sum())
     frames = [pl.DataFrame(wrong, schema=FINDINGS, orient="row")]
     frames += _compared(transaction, verdict, first, last, lambda *_: None)
-    verdict.findings = pl.concat(frames).sort("batch_index", "position", nulls_last=True)
+    verdict.findings = pl.concat(frames).sort("batch_index", "position", nulls_last=[True, False])
     return verdict
 
 
@@ -135,9 +135,9 @@ def _faults_of_chain(
     for page in batch_pages(transaction):
         for batch in page.iter_rows(named=True):
             link = batch_link(batch)
-            fault = fault_of_link(link, before) or fault_of_tree(batch)
+            fault = fault_of_link(link, before) or _fault_of_tree(batch)
             if fault is None and committed is not None and batch["committed_at"] < committed:
-                fault = "was committed before the one before it"
+                fault = link.index, "was committed before the one before it"
             if fault:
                 yield _finding(batch, fault)
             else:
@@ -147,8 +147,13 @@ def _faults_of_chain(
         progress("batches", done, verdict.batches)
 
 
-def _finding(batch: dict[str, Any], fault: str) -> tuple[Any, ...]:
-    return batch["batch_index"], None, None, batch["trading_day"], fault
+def _fault_of_tree(batch: dict[str, Any]) -> tuple[int, str] | None:
+    fault = fault_of_tree(batch)
+    return None if fault is None else (batch["batch_index"], fault)
+
+
+def _finding(batch: dict[str, Any], fault: tuple[int, str]) -> tuple[Any, ...]:
+    return fault[0], None, None, batch["trading_day"], fault[1]
 
 
 def _compared(

@@ -119,7 +119,7 @@ def fault_of_tree(batch: Mapping[str, Any]) -> str | None:
     if len(batch["prediction_ids"]) != ID_BYTES * count:
         return "has not as many identities as rows"
     if merkle_root(leaves_of(batch)) != batch["merkle_root"]:
-        return "its leaves do not lead to its root"
+        return "has leaves that do not lead to its root"
     return None
 
 

@@ -7,6 +7,7 @@ bytes, u64 big-endian, the header canonical JSON.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 GENESIS = bytes(32)
@@ -28,13 +29,27 @@ def chain_hash(previous: bytes, index: int, root: bytes, header: bytes) -> bytes
     return hashlib.sha256(b"\x02" + previous + index.to_bytes(8, "big") + root + header).digest()
 
 
-def fault_of_link(link: Link, before: Link | None) -> str | None:
-    """What is wrong with a link that follows `before` (None: it is the first), or None."""
+def fault_of_link(link: Link, before: Link | None) -> tuple[int, str] | None:
+    """Index and description of what is wrong with a link that follows `before` (None: the first).
+
+    Where links are missing, the index is that of the first one.
+    """
     expected = before.index + 1 if before else 1
-    if link.index != expected:
-        return f"follows {expected - 1}: {expected} is missing or out of its place"
+    if link.index > expected:
+        return expected, f"is missing: the next one is {link.index}"
+    if link.index < expected:
+        return link.index, "is there more than once"
     if link.previous_hash != (before.hash if before else GENESIS):
-        return "does not continue the one before"
+        return link.index, "does not continue the one before"
     if link.hash != chain_hash(link.previous_hash, link.index, link.root, link.header):
-        return "its hash is not that of its contents"
+        return link.index, "has not the hash of its contents"
     return None
+
+
+def faults_of_chain(links: Iterable[Link]) -> Iterator[tuple[int, str]]:
+    """Every fault of a chain, in its order."""
+    before = None
+    for link in links:
+        if fault := fault_of_link(link, before):
+            yield fault
+        before = link
