@@ -109,7 +109,7 @@ class Walk:
             else:
                 current = before[1]
             if current.status == e_process.PROMOTED:
-                promoted.append((current.e_value, treatment, current))
+                promoted.append((current.mean_difference or 0.0, treatment, current))
         changed = self._deploy(day, control, promoted)
         for duel, current in running:
             ended = current._replace(status=INCONCLUSIVE) if changed else current
@@ -131,14 +131,16 @@ class Walk:
             return True
         settled = any(d.valid_from > moment for d in self.deployments)
         able = [
-            (e_value, model)
-            for e_value, model, _ in promoted
+            (gain, model, current)
+            for gain, model, current in promoted
             if (day, model) in self.passed and model not in self.barred
         ]
         if settled or not self.automatic or not able:
             return False
-        e_value, model = max(able)
-        reason = f"passed its gate and beat {control} on paired forecasts (e-value {e_value:.1f})"
+        _, model, won = max(able)
+        reason = (
+            f"passed its gate and beat {control} on paired forecasts (e-value {won.e_value:.1f})"
+        )
         chosen = Deployment(model, moment, None, self.passed[day, model], reason)
         self.deployments.append(chosen)
         self.deployed.append(chosen)

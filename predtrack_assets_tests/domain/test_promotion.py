@@ -1,0 +1,110 @@
+"""What is decided at the end of each week, in order."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import numpy as np
+import polars as pl
+
+from predtrack_assets.domain import promotion
+from predtrack_assets.domain.calendar import as_of
+from predtrack_assets.domain.promotion import BEGINNING, Deployment, Duel, Evidence, Walk
+
+FRIDAYS = [date(2024, 1, 5) + timedelta(weeks=k) for k in range(40)]
+
+
+def evidence(mean: float, start: date = date(2024, 1, 1)) -> Evidence:
+    """A challenger better by `mean` on each of 280 days from `start`, known the next day."""
+    known = np.datetime64(start) + 1 + np.arange(280)
+    return Evidence.of(pl.DataFrame({"known_day": known, "d": np.full(280, mean)}), 1)
+
+
+def walk(gains: dict[str, float], passed: dict[str, int] | None = None, **options: object) -> Walk:
+    """gains: per challenger, by how much it is better than anybody; passed: since which week."""
+    gates = {
+        (day, model): f"{model}@{day}"
+        for model, since in (passed or {}).items()
+        for day in FRIDAYS[since:]
+    }
+    settings: dict = {"deployments": [], "finished": {}, **options}
+    made = Walk(
+        treatments=list(gains),
+        evidence=lambda duel: evidence(gains[duel.treatment], max(duel.start, date(2024, 1, 1))),
+        passed=gates,
+        **settings,
+    )
+    for day in FRIDAYS:
+        made.week(day)
+    return made
+
+
+def test_a_champion_has_passed_its_gate_and_beaten_no_change() -> None:
+    made = walk({"good": 0.3}, {"good": 20})
+    (champion,) = made.deployed
+    assert champion.model_id == "good"
+    assert champion.valid_from == as_of(FRIDAYS[20]), "the gate came after the test"
+    assert champion.gate_id == f"good@{FRIDAYS[20]}"
+    assert "no_change" in champion.reason
+
+
+def test_a_gate_alone_or_a_test_alone_is_not_enough() -> None:
+    assert walk({"good": 0.3}).deployed == []
+    assert walk({"idle": 0.0}, {"idle": 0}).deployed == []
+    assert walk({"bad": -0.3}, {"bad": 0}).deployed == []
+    assert walk({"good": 0.3}, {"good": 0}, automatic=False).deployed == []
+    assert walk({"good": 0.3}, {"good": 0}, barred=["good"]).deployed == []
+
+
+def test_a_decided_test_is_reported_once_and_a_running_one_each_week() -> None:
+    made = walk({"bad": -0.3, "idle": 0.0})
+    bad = [(day, s) for day, duel, s in made.states if duel.treatment == "bad"]
+    assert [s.status for _, s in bad][-1] == "rejected"
+    assert {s.status for _, s in bad[:-1]} <= {"running"}
+    assert bad[-1][1].decided_day <= bad[-1][0]
+    idle = [s.status for _, duel, s in made.states if duel.treatment == "idle"]
+    assert idle == ["running"] * len(FRIDAYS)
+
+
+def test_the_next_challenger_must_beat_the_champion_on_new_days() -> None:
+    made = walk({"first": 0.3, "idle": 0.0}, {"first": 10})
+    since = made.deployed[0].valid_from.date()
+    duels = {duel for _, duel, _ in made.states}
+    assert Duel("no_change", "first", BEGINNING) in duels
+    assert Duel("first", "idle", since) in duels
+    ended = [s for _, d, s in made.states if d == Duel("no_change", "idle", BEGINNING)]
+    assert ended[-1].status == promotion.INCONCLUSIVE
+    assert promotion.conclusion(Duel("a", "b", since), ended[-1])
+
+
+def test_two_that_could_are_one_champion_at_a_time() -> None:
+    made = walk({"a": 0.2, "b": 0.3}, {"a": 5, "b": 5})
+    moments = [d.valid_from for d in made.deployed]
+    assert len(moments) == len(set(moments))
+    assert made.deployed[0].model_id == "b", "the better one goes first"
+
+
+def test_history_on_record_is_not_decided_again() -> None:
+    once = walk({"good": 0.3}, {"good": 20})
+    again = walk({"good": 0.3}, {"good": 20}, deployments=list(once.deployed))
+    assert again.deployed == []
+    assert again.states == once.states
+    later = Deployment("other", as_of(FRIDAYS[30]))
+    (after,) = walk({"good": 0.3}, {"good": 20}, deployments=[later]).deployed
+    assert after.valid_from > later.valid_from, "nothing is put before what is on record"
+
+
+def test_an_override_that_ended_leaves_the_one_before() -> None:
+    first = Deployment("first", as_of(FRIDAYS[0]))
+    for_a_week = Deployment("other", as_of(FRIDAYS[1]), as_of(FRIDAYS[3]))
+    made = walk({"good": 0.0}, deployments=[first, for_a_week])
+    controls = {day: duel.control for day, duel, _ in made.states}
+    assert controls[FRIDAYS[2]] == "other"
+    assert controls[FRIDAYS[5]] == "first"
+
+
+def test_a_test_decided_in_an_earlier_run_stays_decided() -> None:
+    whole = walk({"good": 0.3}, {"good": 20})
+    decided = next((day, duel, s) for day, duel, s in whole.states if s.status == "promoted")
+    again = walk({"good": 0.0}, {"good": 20}, finished={decided[1]: (decided[0], decided[2])})
+    assert [d.model_id for d in again.deployed] == ["good"]
