@@ -14,12 +14,14 @@ from predtrack_assets.assets import (
     market,
     models,
     outcomes,
+    training,
 )
 from predtrack_assets.automation.jobs import JOBS
 from predtrack_assets.automation.progress import progress_logger
 from predtrack_assets.automation.schedules import build_schedules
 from predtrack_assets.automation.sensors import build_sensors
 from predtrack_assets.checks.suites import CHECKS
+from predtrack_assets.proofs.checks import PROOFS
 from predtrack_assets.settings import get_settings
 from predtrack_assets.warehouse.warehouse import Warehouse
 
@@ -39,9 +41,9 @@ def build_definitions(**overrides: Any) -> dg.Definitions:
         )
     parts: dict[str, Any] = {
         "assets": dg.load_assets_from_modules(
-            [market, features, models, forecasts, outcomes, accuracy, deployment]
+            [market, features, models, training, forecasts, outcomes, accuracy, deployment]
         ),
-        "asset_checks": CHECKS,
+        "asset_checks": [*CHECKS, *PROOFS],
         "jobs": JOBS,
         "schedules": schedules,
         "sensors": sensors,

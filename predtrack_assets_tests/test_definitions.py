@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from predtrack_assets.definitions import build_definitions
-from predtrack_assets.partitions import ONE_RUN, TRADING_DAYS
+from predtrack_assets.partitions import MONTHS, ONE_RUN, TRADING_DAYS
 
 DEFINITIONS = build_definitions()
 ASSETS = list(DEFINITIONS.assets or [])
@@ -27,12 +27,12 @@ def test_every_asset_is_described_owned_and_placed(spec: dg.AssetSpec) -> None:
 
 
 def test_day_assets_share_one_partitions_definition_and_one_run() -> None:
-    daily = [asset for asset in ASSETS if asset.partitions_def is not None]
-    assert daily
-    for asset in daily:
+    partitioned = [asset for asset in ASSETS if asset.partitions_def is not None]
+    assert partitioned
+    for asset in partitioned:
+        assert asset.backfill_policy == ONE_RUN, asset.keys
         if isinstance(asset.partitions_def, dg.TimeWindowPartitionsDefinition):
-            assert asset.partitions_def is TRADING_DAYS, asset.keys
-            assert asset.backfill_policy == ONE_RUN, asset.keys
+            assert asset.partitions_def in (TRADING_DAYS, MONTHS), asset.keys
 
 
 def test_no_day_asset_depends_on_its_own_past() -> None:

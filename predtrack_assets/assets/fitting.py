@@ -145,7 +145,8 @@ class Training:
             self.report.skipped[cutoff] = reason
             return
         choices = self._choices_in_force(cutoff, data)
-        made = {_text(kept): self._digest(data, kept) for kept in (None, choices)}
+        content = data_digest(data)
+        made = {_text(kept): self._digest(content, kept) for kept in (None, choices)}
         there = self._known(cutoff).filter(pl.col("input_digest").is_in(list(made.values())))
         if len(there):
             name = there["artifact_id"][-1]
@@ -229,9 +230,9 @@ class Training:
         parameters = {"horizons": list(self.settings.horizons), "basis": self.fitter.basis}
         return {**self.fitter.procedure.hyperparameters, **parameters}
 
-    def _digest(self, data: TrainingData, choices: Mapping[str, Any] | None) -> str:
+    def _digest(self, content: str, choices: Mapping[str, Any] | None) -> str:
         """SHA-256 of all that goes into a fit."""
-        digest = hashlib.sha256(data_digest(data).encode())
+        digest = hashlib.sha256(content.encode())
         digest.update(json.dumps([CODE_VERSION, self._parameters()], sort_keys=True).encode())
         digest.update(_text(choices).encode())
         return digest.hexdigest()

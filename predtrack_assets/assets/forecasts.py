@@ -5,9 +5,11 @@ from collections import Counter
 import dagster as dg
 import polars as pl
 
+from predtrack_assets.assets.features import feature_store
 from predtrack_assets.assets.forecasting import forecast_days, predicting_models
 from predtrack_assets.assets.market import prices
 from predtrack_assets.assets.models import model_registry
+from predtrack_assets.assets.training import pooled_models, symbol_models
 from predtrack_assets.partitions import day_asset, window
 from predtrack_assets.settings import get_settings
 from predtrack_assets.warehouse import tables
@@ -18,8 +20,17 @@ from predtrack_assets.warehouse.warehouse import Transaction, Warehouse, Written
 
 @day_asset(
     schema="forecasts",
-    deps=[prices, model_registry],
-    code_version="1",
+    deps=[
+        prices,
+        feature_store,
+        model_registry,
+        # A day uses the fits of earlier months, whichever they are: the query that chooses knows.
+        *(
+            dg.AssetDep(fits, partition_mapping=dg.AllPartitionMapping())
+            for fits in (pooled_models, symbol_models)
+        ),
+    ],
+    code_version="2",
 )
 def predictions(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
     """What every model that is not retired says of price, direction, touch and volatility; append-only."""

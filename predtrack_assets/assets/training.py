@@ -7,6 +7,7 @@ import dagster as dg
 import numpy as np
 
 from predtrack_assets.artifacts import load
+from predtrack_assets.assets.features import feature_store
 from predtrack_assets.assets.fitting import Fitter, Report, Training, training_data
 from predtrack_assets.assets.market import prices
 from predtrack_assets.assets.models import model_registry
@@ -19,9 +20,6 @@ from predtrack_assets.partitions import KINDS, MONTHS, ONE_RUN, OWNERS, SYMBOLS,
 from predtrack_assets.settings import Settings, get_settings
 from predtrack_assets.warehouse import registry
 from predtrack_assets.warehouse.warehouse import Warehouse
-
-SHOWN = 12
-FEATURES = dg.AssetKey(["features", "feature_store"])
 
 
 @dg.asset(
@@ -37,7 +35,7 @@ FEATURES = dg.AssetKey(["features", "feature_store"])
         model_registry,
         *(
             dg.AssetDep(key, partition_mapping=dg.TimeWindowPartitionMapping())
-            for key in [*prices.keys, FEATURES]
+            for key in [*prices.keys, feature_store.key]
         ),
     ],
 )

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import dagster as dg
 
+from predtrack_assets.proofs.checks import PROOFS as PROOF_CHECKS
+
 REFERENCE = dg.AssetSelection.assets(
     ["market", "universe_members"], ["features", "feature_sets"], ["models", "model_registry"]
 )
 DECISION = dg.AssetSelection.groups("market") | dg.AssetSelection.assets(
     ["features", "feature_store"], ["forecasts", "predictions"]
 )
+TRAINING = dg.AssetSelection.assets(["models", "pooled_models"])
+SYMBOL_TRAINING = dg.AssetSelection.assets(["models", "symbol_models"])
+BEFORE_TRAINING = dg.AssetSelection.groups("market", "features")
 VALIDATION = dg.AssetSelection.assets(["forecasts", "outcomes"])
 CALIBRATION = dg.AssetSelection.assets(
     ["accuracy", "calibration_metrics"],
@@ -19,6 +24,8 @@ CALIBRATION = dg.AssetSelection.assets(
 SYMBOLS = dg.AssetSelection.assets(
     ["accuracy", "symbol_accuracy"], ["accuracy", "error_distribution"]
 )
+PROOFS = dg.AssetSelection.checks(*PROOF_CHECKS)
+"""Checks that take minutes: every other job leaves them to the weekly one."""
 
 reference_job = dg.define_asset_job(
     "reference",
@@ -27,7 +34,7 @@ reference_job = dg.define_asset_job(
 )
 decision_job = dg.define_asset_job(
     "decision",
-    DECISION - REFERENCE,
+    DECISION - REFERENCE - PROOFS,
     description="Prices, market conditions, features and predictions of a day.",
 )
 validation_job = dg.define_asset_job(
@@ -43,8 +50,23 @@ symbol_accuracy_job = dg.define_asset_job(
 )
 daily_job = dg.define_asset_job(
     "daily",
-    dg.AssetSelection.all() - REFERENCE,
-    description="The whole chain of a day or of a range of days, in one run.",
+    dg.AssetSelection.all() - REFERENCE - PROOFS - TRAINING - SYMBOL_TRAINING,
+    description="The whole chain of a day or of a range of days, in one run, with the fits there are.",
+)
+training_job = dg.define_asset_job(
+    "training",
+    TRAINING,
+    description="Pooled fits through the end of a month, for the days after it.",
+)
+symbol_training_job = dg.define_asset_job(
+    "symbol_training",
+    SYMBOL_TRAINING,
+    description="Corrections of the newest pooled fit to symbols' own past.",
+)
+proof_job = dg.define_asset_job(
+    "proof",
+    PROOFS,
+    description="Replay of what is stored, and the poisoned future of random days.",
 )
 
 JOBS = [
@@ -54,4 +76,7 @@ JOBS = [
     validation_job,
     calibration_job,
     symbol_accuracy_job,
+    proof_job,
+    training_job,
+    symbol_training_job,
 ]

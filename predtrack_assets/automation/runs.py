@@ -10,9 +10,15 @@ from datetime import date, timedelta
 
 import dagster as dg
 
-from predtrack_assets.automation.jobs import REFERENCE
+from predtrack_assets.automation.jobs import (
+    BEFORE_TRAINING,
+    PROOFS,
+    REFERENCE,
+    SYMBOL_TRAINING,
+    TRAINING,
+)
 from predtrack_assets.dagster_storage import EVENT_VARIABLES
-from predtrack_assets.partitions import TRADING_DAYS, Window
+from predtrack_assets.partitions import MONTHS, TRADING_DAYS, Window
 from predtrack_assets.settings import PROJECT_ROOT, Settings
 from predtrack_assets.warehouse import queries
 from predtrack_assets.warehouse.migrate import migrate
@@ -91,8 +97,8 @@ def selection_of(names: Sequence[str], defs: dg.Definitions) -> dg.AssetSelectio
 
 @dataclass
 class RunReport:
-    """What a run did. materialized: metadata per asset key; seconds: time per step; failed: steps
-    that failed with their error; failed_checks: names of checks that did not pass."""
+    """What a run did, or several. materialized: metadata per asset key; seconds: time per step;
+    failed: steps that failed with their error; failed_checks: names of checks that did not pass."""
 
     run_id: str
     success: bool
@@ -100,6 +106,17 @@ class RunReport:
     seconds: dict[str, float] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     failed_checks: list[str] = field(default_factory=list)
+
+    def __add__(self, other: RunReport) -> RunReport:
+        """This run and a later one."""
+        return RunReport(
+            other.run_id,
+            self.success and other.success,
+            self.materialized | other.materialized,
+            self.seconds | other.seconds,
+            self.failed | other.failed,
+            self.failed_checks + other.failed_checks,
+        )
 
     @property
     def rows_changed(self) -> int:
@@ -122,17 +139,48 @@ def run_window(
     asked: Window,
     selection: dg.AssetSelection | None = None,
 ) -> RunReport:
-    """Materialize day assets over a window in one run; all of them unless a selection is given."""
-    name = "daily"
-    if selection is not None:
-        name = "backfill"
-        job = dg.define_asset_job(name, selection - REFERENCE)
-        defs = dg.Definitions.merge(defs, dg.Definitions(jobs=[job]))
+    """Materialize a window; all assets with days or months unless a selection is given.
+
+    A Dagster run has one kind of partitions, so there are up to three, each over its whole range:
+    what models are fitted to, the fits, and what is said with them. The first failure ends it.
+    """
+    chosen = dg.AssetSelection.all() if selection is None else selection
+    chosen = chosen - REFERENCE - SYMBOL_TRAINING - PROOFS
+    days = (asked.start.isoformat(), asked.end.isoformat())
+    stages = [
+        ("inputs", chosen & BEFORE_TRAINING, days),
+        ("fits", chosen & TRAINING, months_before(asked)),
+        ("results", chosen - BEFORE_TRAINING - TRAINING, days),
+    ]
+    report = RunReport("", success=True)
+    for stage, assets, span in stages:
+        if span is not None and assets.resolve(defs.resolve_asset_graph()) and report.success:
+            report += _run_range(defs, instance, f"backfill_{stage}", assets, span)
+    return report
+
+
+def months_before(asked: Window) -> tuple[str, str] | None:
+    """First and last partition of the months whose fits the days of a window may use."""
+    first, last = (day.replace(day=1) - timedelta(days=1) for day in (asked.start, asked.end))
+    first = max(first, MONTHS.start.date())
+    return (first.strftime(MONTHS.fmt), last.strftime(MONTHS.fmt)) if first <= last else None
+
+
+def _run_range(
+    defs: dg.Definitions,
+    instance: dg.DagsterInstance,
+    name: str,
+    assets: dg.AssetSelection,
+    span: tuple[str, str],
+) -> RunReport:
+    """One run of the partitions from span[0] to span[1]."""
+    job = dg.define_asset_job(name, assets)
     tags = {
-        "dagster/asset_partition_range_start": asked.start.isoformat(),
-        "dagster/asset_partition_range_end": asked.end.isoformat(),
+        "dagster/asset_partition_range_start": span[0],
+        "dagster/asset_partition_range_end": span[1],
     }
-    return _execute(defs, instance, name, tags)
+    merged = dg.Definitions.merge(defs, dg.Definitions(jobs=[job]))
+    return _execute(merged, instance, name, tags)
 
 
 def _execute(

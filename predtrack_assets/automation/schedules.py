@@ -1,7 +1,9 @@
-"""Schedules of the daily chain, UTC. They ship stopped; an allow-list starts them per environment.
+"""Schedules of the chain, UTC. They ship stopped; an allow-list starts them per environment.
 
 Day D is complete at 24:00 UTC, so the tick on the calendar day after D runs D's partition. A tick
-after a day without a session has nothing to do and says so.
+after a day without a session has nothing to do and says so. A month is fitted on the first of the
+next one: after its last day has been ingested at 00:30, a day before the first decision that the
+fit is for.
 """
 
 from collections.abc import Collection
@@ -12,16 +14,19 @@ import dagster as dg
 from predtrack_assets.automation.jobs import (
     calibration_job,
     decision_job,
+    proof_job,
     symbol_accuracy_job,
+    training_job,
     validation_job,
 )
-from predtrack_assets.partitions import TRADING_DAYS
+from predtrack_assets.partitions import MONTHS, TRADING_DAYS
 
 TIMES = {
     "decision": (decision_job, "30 0 * * *"),
     "validation": (validation_job, "0 11 * * *"),
     "calibration": (calibration_job, "0 12 * * *"),
     "symbol_accuracy": (symbol_accuracy_job, "30 12 * * *"),
+    "training": (training_job, "0 3 1 * *"),
 }
 
 
@@ -33,26 +38,58 @@ def request_for(tick: datetime) -> dg.RunRequest | dg.SkipReason:
     return dg.RunRequest(run_key=day, partition_key=day)
 
 
+def request_for_month(tick: datetime) -> dg.RunRequest | dg.SkipReason:
+    """The run for the month before `tick` (aware, UTC), or why there is none."""
+    month = (tick.replace(day=1) - timedelta(days=1)).strftime(MONTHS.fmt)
+    if not MONTHS.has_partition_key(month):
+        return dg.SkipReason(f"{month} lies before the first month, {MONTHS.start:{MONTHS.fmt}}")
+    return dg.RunRequest(run_key=month, partition_key=month)
+
+
 def build_schedules(allowed: Collection[str]) -> list[dg.ScheduleDefinition]:
     """The schedules, running from the start where `allowed` names them."""
     names = {f"{name}_schedule": name for name in TIMES}
-    return [_build(schedule, name, schedule in allowed) for schedule, name in names.items()]
+    daily = [_build(schedule, name, schedule in allowed) for schedule, name in names.items()]
+    return [*daily, _build_proof("proof_schedule" in allowed)]
+
+
+def _build_proof(running: bool) -> dg.ScheduleDefinition:
+    """Sunday morning: the proofs choose their days themselves, from what is stored."""
+
+    @dg.schedule(
+        name="proof_schedule",
+        job=proof_job,
+        cron_schedule="0 6 * * 0",
+        execution_timezone="UTC",
+        description=f"{proof_job.description} Sundays at 06:00 UTC.",
+        default_status=dg.DefaultScheduleStatus.RUNNING
+        if running
+        else dg.DefaultScheduleStatus.STOPPED,
+    )
+    def run(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        return dg.RunRequest(run_key=context.scheduled_execution_time.date().isoformat())
+
+    return run
 
 
 def _build(schedule: str, name: str, running: bool) -> dg.ScheduleDefinition:
     job, cron = TIMES[name]
+    monthly = job is training_job
+    request = request_for_month if monthly else request_for
+    unit = "month" if monthly else "day"
 
     @dg.schedule(
         name=schedule,
         job=job,
         cron_schedule=cron,
         execution_timezone="UTC",
-        description=f"{job.description} At {cron.split()[1]}:{cron.split()[0]:0>2} UTC, for the day before.",
+        description=f"{job.description} At {cron.split()[1]}:{cron.split()[0]:0>2} UTC,"
+        f" for the {unit} before.",
         default_status=dg.DefaultScheduleStatus.RUNNING
         if running
         else dg.DefaultScheduleStatus.STOPPED,
     )
     def run(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        return request_for(context.scheduled_execution_time)
+        return request(context.scheduled_execution_time)
 
     return run

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from predtrack_assets.artifacts import ArtifactError, load
 from predtrack_assets.checks.adapter import Profile, markdown
 from predtrack_assets.domain.bars import SYMBOL_PATTERN
 from predtrack_assets.domain.calendar import FIRST_DAY, LAST_DAY, Days
 from predtrack_assets.domain.gaps import ended_per_day, missing_per_day
 from predtrack_assets.partitions import Window, last_days_of, window_start
 from predtrack_assets.settings import get_settings
-from predtrack_assets.warehouse import accuracy_profiles, profiles, tables
+from predtrack_assets.warehouse import accuracy_profiles, profiles, registry, tables
 from predtrack_assets.warehouse.gaps import exchange_sessions, gap_report
 from predtrack_assets.warehouse.queries import Query
 from predtrack_assets.warehouse.tables import Table
@@ -24,7 +25,7 @@ from predtrack_assets.warehouse.warehouse import Transaction
 ProfileOf = Callable[[Transaction, Days], Profile]
 
 RECENT = 30  # trading days
-SHOWN_GAPS = 20
+SHOWN_GAPS = SHOWN_FILES = 20
 HISTORY_DAYS = 120  # calendar days of bars after which a symbol is sure to be predicted
 EXPIRY_SLACK = 5  # trading days: exchanges differ in their holidays
 
@@ -43,6 +44,29 @@ def universe_members(transaction: Transaction, _days: Days) -> Profile:
 def model_registry(transaction: Transaction, _days: Days) -> Profile:
     """One row per model version."""
     return Profile(transaction.read(profiles.MODEL_REGISTRY))
+
+
+def pooled_models(transaction: Transaction, _days: Days) -> Profile:
+    """One row on the fits of all symbols."""
+    return _fits(transaction, pooled=True)
+
+
+def symbol_models(transaction: Transaction, _days: Days) -> Profile:
+    """One row on the fits of one symbol each."""
+    return _fits(transaction, pooled=False)
+
+
+def _fits(transaction: Transaction, *, pooled: bool) -> Profile:
+    """Counts of fits, and how many of those in force have no file or another one."""
+    damaged = []
+    for fit in transaction.read(registry.NEWEST_FILES, pooled=pooled).iter_rows():
+        try:
+            load(*fit)
+        except ArtifactError as error:
+            damaged.append(str(error))
+    frame = transaction.read(registry.FIT_PROFILE, pooled=pooled)
+    frame = frame.with_columns(pl.lit(len(damaged), pl.Int64).alias("damaged"))
+    return Profile(frame, {"files_as_stored": {"damaged": damaged[:SHOWN_FILES]}})
 
 
 def market_data(transaction: Transaction, days: Days) -> Profile:

@@ -32,6 +32,17 @@ REPORTS = (
     ),
 )
 
+FITS = (
+    DUPLICATES,
+    look_ahead("No fit was recorded before its last day was over, or uses a later choice."),
+    none(
+        "unfounded", "from_successful_runs", "Every fit comes from a training run that succeeded."
+    ),
+    none("unregistered", "versions_registered", "Every fit is of a registered version's features."),
+    none("late_trials", "trials_before_results", "Trials are recorded before their results."),
+    none("damaged", "files_as_stored", "The files of the newest fits have the hashes on record."),
+)
+
 SUITES = (
     Suite(
         tables.UNIVERSE_MEMBERS,
@@ -186,6 +197,8 @@ SUITES = (
         ),
         daily=False,
     ),
+    Suite(tables.POOLED_MODELS, profiles.pooled_models, FITS, daily=False),
+    Suite(tables.SYMBOL_MODELS, profiles.symbol_models, FITS, daily=False),
     Suite(
         tables.PREDICTIONS,
         profiles.predictions,

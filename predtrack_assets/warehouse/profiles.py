@@ -230,7 +230,7 @@ PREDICTIONS = Query("""
            count(*) FILTER (WHERE finite AND predicted_price NOT BETWEEN reference_price / 10
                             AND reference_price * 10) AS extreme_prices
     FROM (
-        SELECT f.*, m.model_name, m.trained_through,
+        SELECT f.*, m.model_name, coalesce(a.trained_through, m.trained_through) AS trained_through,
                market.is_finite(coalesce(confidence, 0) + coalesce(climatology, 0) + reference_price
                    + sigma + coalesce(predicted_volatility, 0)
                    + coalesce(predicted_price, 0) + coalesce(p_within_band, 0)
@@ -238,6 +238,7 @@ PREDICTIONS = Query("""
                    + coalesce(q05, 0) + coalesce(q10, 0) + coalesce(q25, 0) + coalesce(q50, 0)
                    + coalesce(q75, 0) + coalesce(q90, 0) + coalesce(q95, 0)) AS finite
         FROM forecasts.predictions f LEFT JOIN models.model_registry m USING (model_id)
+        LEFT JOIN models.model_artifacts a USING (artifact_id)
         WHERE trading_day BETWEEN :first AND :last
     ) p
     LEFT JOIN market.symbols s ON s.symbol = p.symbol

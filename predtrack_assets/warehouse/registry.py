@@ -94,6 +94,30 @@ FITS = Query("""
 """)
 
 
+# Of the fits of all symbols (:pooled) or of one each: one row, also when there are none.
+FIT_PROFILE = Query("""
+    SELECT count(*) AS fits, count(*) - count(DISTINCT artifact_id) AS duplicates,
+           count(*) FILTER (WHERE f.recorded_at < (f.trained_through + 1)::timestamp AT TIME ZONE 'UTC'
+                            OR f.chosen_through > f.trained_through) AS look_ahead,
+           count(*) FILTER (WHERE r.status IS DISTINCT FROM 'succeeded') AS unfounded,
+           count(*) FILTER (WHERE m.model_id IS NULL OR m.feature_set IS DISTINCT FROM f.feature_set)
+               AS unregistered,
+           (SELECT count(*) FROM models.trials t JOIN models.training_runs s USING (training_run_id)
+            WHERE (s.scope = '*') = :pooled AND t.finished_at <= t.recorded_at) AS late_trials
+    FROM models.model_artifacts f
+    LEFT JOIN models.training_runs r USING (training_run_id)
+    LEFT JOIN models.model_registry m ON m.model_id = f.model_id
+    WHERE (f.scope = '*') = :pooled
+""")
+
+NEWEST_FILES = Query("""
+    SELECT DISTINCT ON (model_id, scope) artifact_id, artifact_uri, sha256
+    FROM models.model_artifacts
+    WHERE (scope = '*') = :pooled AND status = 'active'
+    ORDER BY model_id, scope, trained_through DESC, revision DESC
+""")
+
+
 @dataclass(frozen=True)
 class Training:
     """A fit about to be made: of which version, for whom, from what.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from predtrack_assets.domain.forecasts import PREDICTIONS as PREDICTION_COLUMNS
 from predtrack_assets.domain.ledger.batches import BATCHES as BATCH_COLUMNS
@@ -133,6 +133,8 @@ MODEL_ARTIFACTS = Table(
     ("training_run_id",),
     day="trained_through",
 )  # fmt: skip
+POOLED_MODELS = replace(MODEL_ARTIFACTS, name="pooled_models")
+SYMBOL_MODELS = replace(MODEL_ARTIFACTS, name="symbol_models")
 MODEL_PERFORMANCE = Table(
     "models",
     "model_performance",

@@ -19,7 +19,17 @@ def assets_of(job: str) -> set[str]:
 
 @pytest.mark.parametrize("job", [job.name for job in JOBS])
 def test_every_job_loads_and_selects_something(job: str) -> None:
-    assert assets_of(job)
+    assert DEFINITIONS.resolve_job_def(job).nodes
+
+
+def test_only_the_weekly_job_runs_the_proofs() -> None:
+    proving = {
+        job.name: {node.name for node in DEFINITIONS.resolve_job_def(job.name).nodes}
+        & {"prove_replay_parity", "prove_no_lookahead"}
+        for job in JOBS
+    }
+    assert {job for job, checks in proving.items() if checks} == {"proof"}
+    assert len(proving["proof"]) == 2
 
 
 def test_the_scheduled_parts_make_up_the_daily_job_without_overlap() -> None:
@@ -28,9 +38,11 @@ def test_the_scheduled_parts_make_up_the_daily_job_without_overlap() -> None:
     assert sum(len(part) for part in parts) == len(assets_of("daily"))
 
 
-def test_reference_and_daily_make_up_the_graph() -> None:
+def test_reference_daily_and_training_make_up_the_graph() -> None:
     every = {key.to_user_string() for key in DEFINITIONS.resolve_asset_graph().get_all_asset_keys()}
-    assert assets_of("reference") | assets_of("daily") == every
+    training = assets_of("training") | assets_of("symbol_training")
+    assert assets_of("reference") | assets_of("daily") | training == every
+    assert not training & assets_of("daily")
     assert not assets_of("reference") & assets_of("daily")
 
 

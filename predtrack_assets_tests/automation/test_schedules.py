@@ -7,7 +7,11 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
-from predtrack_assets.automation.schedules import build_schedules, request_for
+from predtrack_assets.automation.schedules import (
+    build_schedules,
+    request_for,
+    request_for_month,
+)
 from predtrack_assets.definitions import build_definitions
 
 REPOSITORY = build_definitions().get_repository_def()
@@ -16,7 +20,11 @@ CRON = {
     "validation_schedule": ("validation", "0 11 * * *"),
     "calibration_schedule": ("calibration", "0 12 * * *"),
     "symbol_accuracy_schedule": ("symbol_accuracy", "30 12 * * *"),
+    "training_schedule": ("training", "0 3 1 * *"),
 }
+DAILY = [s for s in build_schedules(()) if s.name != "training_schedule"]
+
+MORNING = datetime(2024, 3, 6, 0, 30, tzinfo=UTC)
 
 
 def utc(*moment: int) -> datetime:
@@ -39,7 +47,7 @@ def test_the_chain_ticks_at_its_hours_in_utc() -> None:
     assert {schedule.execution_timezone for schedule in built.values()} == {"UTC"}
 
 
-@pytest.mark.parametrize("schedule", build_schedules(()), ids=lambda schedule: schedule.name)
+@pytest.mark.parametrize("schedule", DAILY, ids=lambda schedule: schedule.name)
 @pytest.mark.parametrize(
     ("tick_day", "partition"),
     [
@@ -80,7 +88,19 @@ def test_a_tick_starts_a_run_that_its_job_accepts() -> None:
         assert isinstance(schedule, dg.ScheduleDefinition)
         job = definitions.resolve_job_def(schedule.job_name)
         assert job.partitions_def is not None
-        assert job.partitions_def.has_partition_key("2024-03-05")
+        request = tick(schedule, utc(2024, 4, 1, 3) if "training" in schedule.name else MORNING)
+        assert isinstance(request, dg.RunRequest)
+        assert job.partitions_def.has_partition_key(str(request.partition_key))
+
+
+def test_a_month_is_fitted_on_the_first_of_the_next() -> None:
+    for moment, month in ((utc(2024, 4, 1, 3), "2024-03"), (utc(2025, 1, 1, 3), "2024-12")):
+        request = request_for_month(moment)
+        assert isinstance(request, dg.RunRequest)
+        assert (request.partition_key, request.run_key) == (month, month)
+    before = request_for_month(utc(1999, 12, 1, 3))
+    assert isinstance(before, dg.SkipReason)
+    assert "1999-11" in str(before.skip_message)
 
 
 def test_nothing_starts_by_itself() -> None:

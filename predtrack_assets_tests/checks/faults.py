@@ -291,4 +291,41 @@ _DEPLOYMENT = [
     fault("deployment.deployments", "no_baselines", _PASS, _DEPLOY + "'no_change'", also=_GATES),
 ]  # fmt: skip
 
-FAULTS = [*_MARKET, *_FEATURES, *_FORECASTS, *_ACCURACY, *_DEPLOYMENT]
+
+_PLANTED = (
+    "INSERT INTO models.training_runs (training_run_id, model_id, scope, trained_through, first_day,"
+    " samples, symbols, feature_set, parameters, code_version, input_digest, dagster_run_id, status,"
+    " finished_at) VALUES ('r', <OF>, '2000-03-01', 1, '{AAPL}', 'standard-v1', '{}', '1', 'd', 'x',"
+    " 'succeeded', now())",
+    "INSERT INTO models.model_artifacts (artifact_id, model_id, scope, trained_through, revision,"
+    " training_run_id, feature_set, code_version, input_digest, artifact_uri, sha256, size_bytes,"
+    " choices, chosen_through, metrics, status) VALUES ('f', <OF>, 1, 'r', 'standard-v1', '1', 'd',"
+    " 'file:///nowhere.json', repeat('a', 64), 1, '{}', '2000-05-31', '{}', 'withdrawn')",
+    "INSERT INTO models.trials (training_run_id, model_id, kind, horizon, family, configuration,"
+    " result, finished_at) VALUES ('r', '<MODEL>', 'price', 1, 'har', '{}', '{}', now())",
+)
+
+
+def _fits(view: str, model: str, scope: str) -> list[Fault]:
+    """Faults of fits, of which the sample's first year has none of its own."""
+    of = f"'{model}', '{scope}', '2000-05-31'"
+    run, fit, trial = (text.replace("<OF>", of).replace("<MODEL>", model) for text in _PLANTED)
+    change = "UPDATE models.model_artifacts SET "
+    also = ("models.model_artifacts",)
+    return [
+        fault(view, "no_duplicate_keys", run, fit, fit, also=also),
+        fault(view, "no_look_ahead", run, fit, change + "recorded_at = '2000-05-31'"),
+        fault(view, "no_look_ahead", run, fit, change + "chosen_through = '2000-06-30'", also=also),
+        fault(view, "from_successful_runs", fit),
+        fault(view, "versions_registered", run, fit, change + "feature_set = 'other-v1'"),
+        fault(view, "trials_before_results", run, trial),
+        fault(view, "files_as_stored", run, fit, change + "status = 'active'"),
+    ]
+
+
+_FITS = [
+    *_fits("models.pooled_models", "pooled-v1", "*"),
+    *_fits("models.symbol_models", "symbol-v1", "AAPL"),
+]
+
+FAULTS = [*_MARKET, *_FEATURES, *_FITS, *_FORECASTS, *_ACCURACY, *_DEPLOYMENT]
