@@ -20,6 +20,7 @@ from predtrack_assets.automation.jobs import JOBS
 from predtrack_assets.automation.progress import progress_logger
 from predtrack_assets.automation.schedules import build_schedules
 from predtrack_assets.automation.sensors import build_sensors
+from predtrack_assets.checks.ledger import ledger_verifies
 from predtrack_assets.checks.suites import CHECKS
 from predtrack_assets.proofs.checks import PROOFS
 from predtrack_assets.settings import get_settings
@@ -43,7 +44,7 @@ def build_definitions(**overrides: Any) -> dg.Definitions:
         "assets": dg.load_assets_from_modules(
             [market, features, models, training, forecasts, outcomes, accuracy, deployment]
         ),
-        "asset_checks": [*CHECKS, *PROOFS],
+        "asset_checks": [*CHECKS, ledger_verifies, *PROOFS],
         "jobs": JOBS,
         "schedules": schedules,
         "sensors": sensors,

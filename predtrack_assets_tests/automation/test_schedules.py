@@ -21,8 +21,9 @@ CRON = {
     "calibration_schedule": ("calibration", "0 12 * * *"),
     "symbol_accuracy_schedule": ("symbol_accuracy", "30 12 * * *"),
     "training_schedule": ("training", "0 3 1 * *"),
+    "proof_schedule": ("proof", "0 6 * * 0"),
 }
-DAILY = [s for s in build_schedules(()) if s.name != "training_schedule"]
+DAILY = [s for s in build_schedules(()) if str(s.cron_schedule).endswith("* * *")]
 
 MORNING = datetime(2024, 3, 6, 0, 30, tzinfo=UTC)
 
@@ -87,6 +88,8 @@ def test_a_tick_starts_a_run_that_its_job_accepts() -> None:
     for schedule in definitions.schedules or []:
         assert isinstance(schedule, dg.ScheduleDefinition)
         job = definitions.resolve_job_def(schedule.job_name)
+        if schedule.name == "proof_schedule":
+            continue
         assert job.partitions_def is not None
         request = tick(schedule, utc(2024, 4, 1, 3) if "training" in schedule.name else MORNING)
         assert isinstance(request, dg.RunRequest)
@@ -101,6 +104,15 @@ def test_a_month_is_fitted_on_the_first_of_the_next() -> None:
     before = request_for_month(utc(1999, 12, 1, 3))
     assert isinstance(before, dg.SkipReason)
     assert "1999-11" in str(before.skip_message)
+
+
+def test_the_proofs_run_on_sundays_over_days_of_their_own_choice() -> None:
+    (proof,) = (s for s in build_schedules(()) if s.name == "proof_schedule")
+    request = tick(proof, utc(2024, 3, 10, 6))
+    assert isinstance(request, dg.RunRequest)
+    assert request.partition_key is None
+    assert request.run_key == "2024-03-10"
+    assert build_definitions().resolve_job_def("proof").partitions_def is None
 
 
 def test_nothing_starts_by_itself() -> None:
