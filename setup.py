@@ -35,6 +35,7 @@ setup(
         "threadpoolctl>=3.6,<4",
         "universal-pathlib>=0.3,<1",
         "matplotlib>=3.10,<4",
+        "pillow>=11",
         "cryptography>=46",
         # Prices and their quality.
         "yfinance>=1.7,<2",

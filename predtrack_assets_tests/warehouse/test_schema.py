@@ -140,6 +140,25 @@ DEPLOYMENT = {
     "gate_id": 1,
     "reason": "passed",
 }
+PERFORMANCE = {
+    "model_id": "no_change",
+    "kind": "volatility",
+    "horizon": 1,
+    "score": "qlike",
+    "baseline": "no_change",
+    "period": "yearly",
+    "period_start": "2024-01-01",
+    "period_end": DAY,
+    "n": 44,
+    "n_eff": 20.0,
+    "dates": 44,
+    "mean_score": 0.6,
+    "mean_score_baseline": 0.6,
+    "skill": 0.0,
+    "mean_difference": 0.0,
+    "dm_statistic": 0.1,
+    "dm_p_value": 0.9,
+}
 ROWS = {
     "market.market_data": BAR,
     "market.corporate_actions": ACTION,
@@ -151,6 +170,7 @@ ROWS = {
     "forecasts.skipped_predictions": SKIPPED,
     "forecasts.outcomes": OUTCOME,
     "deployment.deployments": DEPLOYMENT,
+    "accuracy.performance_analytics": PERFORMANCE,
 }
 APPEND_ONLY = [
     "forecasts.predictions",
@@ -219,6 +239,12 @@ IMPOSSIBLE: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     *[("forecasts.outcomes", OUTCOME, {"crps": v}) for v in (NAN, INF, -0.1)],
     *[("forecasts.outcomes", OUTCOME, {"relative_error": v}) for v in (NAN, INF)],
     ("forecasts.outcomes", OUTCOME, {"status": "pending"}),
+    *[("accuracy.performance_analytics", PERFORMANCE, {"skill": v}) for v in (NAN, -INF)],
+    *[("accuracy.performance_analytics", PERFORMANCE, {"dm_p_value": v}) for v in (NAN, 1.1, None)],
+    *[("accuracy.performance_analytics", PERFORMANCE, {"mean_score": v}) for v in (NAN, INF, -1)],
+    ("accuracy.performance_analytics", PERFORMANCE, {"n": 0}),
+    ("accuracy.performance_analytics", PERFORMANCE, {"score": "accuracy"}),
+    ("accuracy.performance_analytics", PERFORMANCE, {"difference_low": 0.1}),
     ("forecasts.outcomes", OUTCOME, {"occurred": None}),
     ("forecasts.outcomes", OUTCOME, {"status": "expired"}),
     ("forecasts.outcomes", OUTCOME, {"actual_days": 0}),
