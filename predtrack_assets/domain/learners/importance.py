@@ -63,7 +63,7 @@ def used_columns(models: HorizonModels, kind: str) -> set[int]:
 def _of_horizon(
     models: HorizonModels, data: TrainingData, repeats: int, seed: int
 ) -> list[Importance]:
-    rows = examples(data, models.horizon).thinned()
+    rows = examples(data, models.horizon, thin=True)
     if not len(rows):
         raise ValueError(f"no labelled rows for horizon {models.horizon}")
     base = {kind: losses(models, rows, kind) for kind in FAMILIES}

@@ -244,7 +244,7 @@ def fit_pooled(
     models = {}
     family: dict[str, dict[int, str]] = {kind: {} for kind in FAMILIES}
     for horizon in horizons:
-        rows = examples(data, horizon).thinned()
+        rows = examples(data, horizon, thin=True)
         if not len(rows):
             raise ValueError(f"no labelled rows for horizon {horizon} by {cutoff}")
         chosen, calibration = chosen_families(choices, horizon)

@@ -72,7 +72,9 @@ def choose_families(
     trials: list[Trial] = []
     calibration = {}
     for horizon in horizons:
-        found, calibration[str(horizon)] = _choose(examples(data, horizon))
+        found, calibration[str(horizon)] = _choose(
+            examples(data, horizon, thin=True), len(np.unique(data.day))
+        )
         trials += found
     families: dict[str, dict[str, str]] = {kind: {} for kind in FAMILIES}
     for trial in trials:
@@ -98,12 +100,11 @@ class _Fitted:
     spreads: Mapping[str, Volatility]
 
 
-def _choose(rows: Examples) -> tuple[list[Trial], list[float]]:
-    """Trials of one horizon, and the calibration of its direction."""
-    if len(np.unique(rows.day)) < MIN_DAYS:
+def _choose(rows: Examples, days: int) -> tuple[list[Trial], list[float]]:
+    """Trials of one horizon, and the calibration of its direction; days: before thinning."""
+    if days < MIN_DAYS:
         untried = [t for k in FAMILIES for t in _untried(rows, k)]
         return untried, list(UNCALIBRATED)
-    rows = rows.thinned()
     folds = [
         _fit_fold(rows.take(fold.train), rows.take(fold.test))
         for fold in walk_forward(rows.day, rows.end, folds=FOLDS, embargo=EMBARGO)

@@ -49,8 +49,8 @@ class TrainingData:
         if not ordered.all():
             raise ValueError("rows are not sorted by day and symbol, or are repeated")
 
-    def take(self, rows: np.ndarray) -> TrainingData:
-        """The rows of a boolean mask or of ascending numbers."""
+    def take(self, rows: np.ndarray | slice) -> TrainingData:
+        """The rows of a boolean mask, of ascending numbers or, without a copy, of a slice."""
         return replace(
             self,
             features=self.features[rows],
@@ -63,7 +63,7 @@ class TrainingData:
 
     def known_by(self, cutoff: np.datetime64) -> TrainingData:
         """Rows decided by `cutoff` (datetime64[D]), labels that end later blanked."""
-        data = self.take(self.day <= cutoff)
+        data = self.take(slice(int(np.searchsorted(self.day, cutoff, side="right"))))
         labels = {
             key: (
                 np.where(end > cutoff, np.nan, value),
@@ -119,18 +119,6 @@ class Examples:
         per_row = ("x", "day", "end", "sigma", "z", "up", "above", "below", "variance")
         return replace(self, **{name: getattr(self, name)[rows] for name in per_row})
 
-    def thinned(self, limit: int = MAX_EXAMPLES) -> Examples:
-        """Every k-th day, the last one included: k a third of the horizon, more if rows abound.
-
-        Labels of neighbouring days overlap: the days left out would add cost and little else.
-        """
-        stride = max(-(-self.horizon // 3), -(-len(self) // limit))
-        if stride == 1:
-            return self
-        days, position = np.unique(self.day, return_inverse=True)
-        kept = self.take((len(days) - 1 - position) % stride == 0)
-        return replace(kept, stride=self.stride * stride)
-
 
 def inputs(features: np.ndarray, sigma: np.ndarray, drift: np.ndarray) -> np.ndarray:
     """Features with OWN_COLUMNS appended, float64 (n, f + 2) contiguous, NaN for what is not finite."""
@@ -143,8 +131,14 @@ def inputs(features: np.ndarray, sigma: np.ndarray, drift: np.ndarray) -> np.nda
     return x
 
 
-def examples(data: TrainingData, horizon: int) -> Examples:
-    """The examples of one horizon; raises ValueError where a label of LABELS is not given."""
+def examples(
+    data: TrainingData, horizon: int, *, thin: bool = False, limit: int = MAX_EXAMPLES
+) -> Examples:
+    """The examples of one horizon; raises ValueError where a label of LABELS is not given.
+
+    thin: only every k-th day, counted back from the last: k a third of the horizon, more if there
+    are over `limit` rows. Labels of neighbouring days overlap: those left out tell little.
+    """
     absent = [name for name in LABELS if (name, horizon) not in data.labels]
     if absent:
         raise ValueError(f"no labels {', '.join(absent)} for horizon {horizon}")
@@ -153,6 +147,10 @@ def examples(data: TrainingData, horizon: int) -> Examples:
     for each in value.values():
         known &= np.isfinite(each)
     rows = np.flatnonzero(known)
+    stride = max(-(-horizon // 3), -(-len(rows) // limit)) if thin else 1
+    if stride > 1:
+        days, position = np.unique(data.day[rows], return_inverse=True)
+        rows = rows[(len(days) - 1 - position) % stride == 0]
     sigma = data.sigma[rows]
     return Examples(
         horizon=horizon,
@@ -166,4 +164,5 @@ def examples(data: TrainingData, horizon: int) -> Examples:
         above=value["hit_above"][rows].astype(np.int64),
         below=value["hit_below"][rows].astype(np.int64),
         variance=np.square(value["volatility"][rows] / sigma),
+        stride=stride,
     )

@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 
-from predtrack_assets.domain.learners.pooled import FAMILIES, PooledFit, fit_pooled
+from predtrack_assets.domain.learners.pooled import PooledFit, fit_pooled
 from predtrack_assets.domain.learners.training_data import TrainingData
-from predtrack_assets_tests.domain.learners.simulated import HORIZONS, simulated
-
-
-def all_of(position: int, data: TrainingData, cutoff: np.datetime64) -> dict[str, Any]:
-    """Choices of the family at `position` (0 simplest) for every kind."""
-    return {
-        "cutoff": str(cutoff),
-        "columns": list(data.columns),
-        "families": {
-            kind: {str(h): families[position] for h in HORIZONS}
-            for kind, families in FAMILIES.items()
-        },
-        "calibration": {str(h): [0.1, 0.8] for h in HORIZONS},
-        "scores": [],
-    }
+from predtrack_assets_tests.domain.learners.simulated import HORIZONS, all_of, simulated
 
 
 @pytest.fixture(scope="session")

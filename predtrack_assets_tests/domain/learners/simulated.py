@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from predtrack_assets.domain.history import as_of_statistics
 from predtrack_assets.domain.labels import LABELS, label
+from predtrack_assets.domain.learners.pooled import FAMILIES
 from predtrack_assets.domain.learners.training_data import TrainingData
 from predtrack_assets.domain.panel import Panel
 from predtrack_assets_tests.domain.panels import XNYS
@@ -67,6 +70,20 @@ def simulated(
             key: (made.value[row, column], made.end[row, column]) for key, made in found.items()
         },
     )
+
+
+def all_of(position: int, data: TrainingData, cutoff: np.datetime64) -> dict[str, Any]:
+    """Choices of the family at `position` (0 simplest) for every kind."""
+    return {
+        "cutoff": str(cutoff),
+        "columns": list(data.columns),
+        "families": {
+            kind: {str(h): families[position] for h in HORIZONS}
+            for kind, families in FAMILIES.items()
+        },
+        "calibration": {str(h): [0.1, 0.8] for h in HORIZONS},
+        "scores": [],
+    }
 
 
 def _autoregression(shocks: np.ndarray, memory: float) -> np.ndarray:

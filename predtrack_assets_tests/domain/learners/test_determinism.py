@@ -14,10 +14,9 @@ from predtrack_assets.domain.learners.importance import permutation_importance
 from predtrack_assets.domain.learners.pooled import fit_pooled
 from predtrack_assets.domain.learners.selection import choose_families
 from predtrack_assets.domain.learners.symbol import fit_symbol
-from predtrack_assets_tests.domain.learners.conftest import all_of
-from predtrack_assets_tests.domain.learners.simulated import HORIZONS, simulated
+from predtrack_assets_tests.domain.learners.simulated import HORIZONS, all_of, simulated
 
-data = simulated(symbols=12, sessions=350, features=20, signal=0.3, persistence=0.5)
+data = simulated(symbols=6, sessions=340, features=20, signal=0.3, persistence=0.5)
 days = sorted(set(data.day.tolist()))
 cutoff = data.day[len(data.day) * 3 // 4]
 known, later = data.known_by(cutoff), data.take(data.day > cutoff)

@@ -15,8 +15,7 @@ from predtrack_assets.domain.learners.pooled import (
     fit_pooled,
 )
 from predtrack_assets.domain.learners.training_data import TrainingData
-from predtrack_assets_tests.domain.learners.conftest import all_of
-from predtrack_assets_tests.domain.learners.simulated import HORIZONS
+from predtrack_assets_tests.domain.learners.simulated import HORIZONS, all_of
 
 
 def said(fit: PooledFit, data: TrainingData, horizon: int) -> PooledForecast:

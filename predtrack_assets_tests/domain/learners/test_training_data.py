@@ -57,7 +57,7 @@ def test_examples_are_standardised_by_what_was_known_on_the_day(data: TrainingDa
 
 def test_thinning_keeps_whole_days_and_the_last(data: TrainingData) -> None:
     rows = examples(data, 5)
-    thin = rows.thinned(limit=len(rows) // 5)
+    thin = examples(data, 5, thin=True, limit=len(rows) // 5)
     days = np.unique(rows.day)
     np.testing.assert_array_equal(np.unique(thin.day), days[::-1][:: thin.stride][::-1])
     assert thin.stride >= 5
