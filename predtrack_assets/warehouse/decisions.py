@@ -92,7 +92,8 @@ def roll_back(
     if current.is_empty():
         raise DecisionRefused(f"{kind} {scope} has no champion to roll back")
     asked = {"kind": kind, "scope": scope, "reason": reason}
-    back = _decide(transaction, gates.ROLL_BACK, by=by, **asked)
+    barred = transaction.read(gates.ROLLED_BACK, kind=kind, scope=scope)["model_id"].to_list()
+    back = _decide(transaction, gates.ROLL_BACK, by=by, barred=barred, **asked)
     if back.is_empty():
         raise DecisionRefused(f"{kind} {scope} has no earlier champion to return to")
     left, restored = current["model_id"].item(), back["model_id"].item()

@@ -117,19 +117,22 @@ DEPLOY_BY_OVERRIDE = Query("""
     RETURNING deployment_id, kind, scope, model_id
 """)
 
-# The latest champion before the one in force that differs from it and may still be deployed.
+# The champion before the one in force, those that were rolled back left out. Where that one is
+# itself the return to an earlier one, the champion before that.
 ROLL_BACK = Query("""
+    WITH in_force AS (
+        SELECT c.model_id, coalesce(origin.valid_from, c.valid_from) AS since
+        FROM deployment.champion_at(:kind, :scope, clock_timestamp()) c
+        LEFT JOIN deployment.deployments origin ON origin.deployment_id = c.restores
+    )
     INSERT INTO deployment.deployments
         (kind, scope, model_id, valid_from, valid_until, gate_id, override_id, restores, deployed_by, reason)
     SELECT d.kind, d.scope, d.model_id, clock_timestamp(), d.valid_until, d.gate_id, d.override_id,
            d.deployment_id, :by, :reason
-    FROM deployment.deployments d, deployment.champion_at(:kind, :scope, clock_timestamp()) now_
-    WHERE d.kind = :kind AND d.scope = :scope AND d.valid_from < now_.valid_from
-      AND d.model_id <> now_.model_id AND (d.valid_until IS NULL OR d.valid_until > clock_timestamp())
-      AND NOT EXISTS (  -- not one that was itself rolled back
-          SELECT FROM deployment.deployments r
-          WHERE r.kind = d.kind AND r.scope = d.scope AND r.restores IS NOT NULL
-            AND r.valid_from > d.valid_from AND r.model_id <> d.model_id)
+    FROM deployment.deployments d JOIN in_force f ON d.model_id <> f.model_id AND d.valid_from < f.since
+    WHERE d.kind = :kind AND d.scope = :scope AND d.restores IS NULL
+      AND (d.valid_until IS NULL OR d.valid_until > clock_timestamp())
+      AND d.model_id <> ALL(:barred)
     ORDER BY d.valid_from DESC LIMIT 1
     RETURNING deployment_id, model_id
 """)

@@ -118,5 +118,7 @@ def test_the_whole_graph_over_every_kind_of_trouble(prepared: str) -> None:
     rows = assert_range_is_day_by_day(prepared, None)
     assert {t for t in rows if not rows[t]} == {
         "deployment.deployments",
+        "deployment.event_notifications",
+        "deployment.gate_overrides",
         "forecasts.skipped_predictions",
     }

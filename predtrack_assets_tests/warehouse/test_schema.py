@@ -132,14 +132,6 @@ FETCH = {
     "rows": 1,
 }
 MEMBER = {"universe": "U", "symbol": "AAA", "start_date": DAY, "end_date": NEXT, "source": "test"}
-DEPLOYMENT = {
-    "kind": "price",
-    "scope": "all",
-    "model_id": "no_change",
-    "valid_from": END,
-    "gate_id": 1,
-    "reason": "passed",
-}
 PERFORMANCE = {
     "model_id": "no_change",
     "kind": "volatility",
@@ -169,14 +161,12 @@ ROWS = {
     "forecasts.predictions": PRICE,
     "forecasts.skipped_predictions": SKIPPED,
     "forecasts.outcomes": OUTCOME,
-    "deployment.deployments": DEPLOYMENT,
     "accuracy.performance_analytics": PERFORMANCE,
 }
 APPEND_ONLY = [
     "forecasts.predictions",
     "forecasts.skipped_predictions",
     "forecasts.outcomes",
-    "deployment.deployments",
 ]
 FACTS = ["market.market_data", "market.corporate_actions", "market.fetch_log"]
 NAN, INF = float("nan"), float("inf")

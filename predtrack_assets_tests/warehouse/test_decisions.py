@@ -1,0 +1,355 @@
+"""What the database refuses whoever asks, and what decisions leave behind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import errors
+from typer.testing import CliRunner
+
+from predtrack_assets.cli import app
+from predtrack_assets.domain.gates import CRITERIA, FAILED, INSUFFICIENT, PASSED
+from predtrack_assets.settings import PROJECT_ROOT
+from predtrack_assets.warehouse import decisions, gates
+from predtrack_assets.warehouse.decisions import DecisionRefused
+from predtrack_assets.warehouse.migrate import migrate
+from predtrack_assets.warehouse.warehouse import Transaction, Warehouse
+from predtrack_assets_tests.graph import execute, frame
+
+DAY = date(2024, 3, 1)
+LATER = datetime(2024, 3, 2, tzinfo=UTC)
+TABLES = (
+    "deployment_gates", "gate_overrides", "deployments", "ab_tests", "improvement_events",
+    "event_notifications",
+)  # fmt: skip
+UPDATE = "UPDATE deployment.{} SET {} = now()"
+REASON = "the vendor's data were late that week"
+
+
+def add_gate(url: str, model: str, status: str, day: date = DAY, kind: str = "price") -> str:
+    """A gate of a model that it registers as a candidate; its id."""
+    execute(
+        url,
+        "INSERT INTO models.model_registry (model_id, model_name, version, role, kinds, description)"
+        " VALUES (%s, %s, 1, %s, '{price,direction}', 'a model') ON CONFLICT DO NOTHING",
+        *(model, model, "baseline" if model == "no_change" else "candidate"),
+    )
+    criteria = json.dumps({name: {"status": status} for name in CRITERIA})
+    reasons = [] if status == PASSED else ["skill failed: 0"]
+    execute(
+        url,
+        "INSERT INTO deployment.deployment_gates (model_id, kind, horizon, as_of_day, gate_status,"
+        " accuracy, skill, market_outperformance, sharpe_ratio, max_drawdown, calibration_error,"
+        " trial_count, criteria, thresholds, failure_reasons)"
+        " VALUES (%s, %s, 5, %s, %s, 0.7, 0.1, 0.1, 2, 0.1, 0.01, 1, %s, '{}', %s)",
+        *(model, kind, day, status, criteria, reasons),
+    )
+    found = frame(
+        url,
+        "SELECT gate_id::text FROM deployment.deployment_gates WHERE model_id = %s AND as_of_day = %s"
+        " AND kind = %s",
+        *(model, day, kind),
+    )
+    return found.item()
+
+
+def insert(url: str, **row: Any) -> None:
+    """A deployment written straight into the table, as the owner of everything."""
+    columns = {
+        "kind": "price", "scope": "h5", "model_id": "good", "valid_from": LATER,
+        "deployed_by": "somebody", "reason": "because", **row,
+    }  # fmt: skip
+    names = psycopg.sql.SQL(", ").join(map(psycopg.sql.Identifier, columns))
+    values = psycopg.sql.SQL(", ").join(psycopg.sql.Placeholder() * len(columns))
+    statement = psycopg.sql.SQL("INSERT INTO deployment.deployments ({}) VALUES ({})")
+    with psycopg.connect(url) as connection:
+        connection.execute(statement.format(names, values), list(columns.values()))
+
+
+@contextmanager
+def writing(url: str) -> Iterator[Transaction]:
+    with Warehouse(url=url).transaction() as transaction:
+        yield transaction
+
+
+def override(url: str, gate: str, **changes: Any) -> dict[str, Any]:
+    asked: dict[str, Any] = {
+        "gate_id": gate, "reason": REASON, "requested_by": "ann", "approved_by": "bob",
+        "expires_at": datetime.now(UTC) + timedelta(days=7), **changes,
+    }  # fmt: skip
+    with writing(url) as transaction:
+        return decisions.override(transaction, **asked)
+
+
+def champion(url: str, at: datetime) -> str | None:
+    found = Warehouse(url=url).read(gates.CHAMPIONS_AT, at=at)
+    return found["model_id"].item() if len(found) else None
+
+
+def events(url: str) -> list[tuple[str, bool, str | None]]:
+    query = (
+        "SELECT event_type, automated, approved_by FROM deployment.improvement_events ORDER BY 1"
+    )
+    return frame(url, query).rows()
+
+
+# -- what is refused ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [FAILED, INSUFFICIENT])
+def test_no_deployment_without_a_passed_gate(database_url: str, status: str) -> None:
+    gate = add_gate(database_url, "good", status)
+    with pytest.raises(errors.RestrictViolation, match="not passed its gate"):
+        insert(database_url, gate_id=gate)
+    with pytest.raises(errors.RestrictViolation, match="no gate"):
+        insert(database_url)
+    with pytest.raises(errors.RestrictViolation, match="no gate"):
+        insert(database_url, gate_id="00000000-0000-0000-0000-000000000000")
+
+
+def test_a_gate_speaks_for_its_own_model_kind_scope_and_day(database_url: str) -> None:
+    gate = add_gate(database_url, "good", PASSED)
+    add_gate(database_url, "bad", FAILED)
+    for wrong in ({"model_id": "bad"}, {"kind": "direction"}, {"scope": "h21"}):
+        with pytest.raises(errors.RestrictViolation, match="no gate of"):
+            insert(database_url, gate_id=gate, **wrong)
+    with pytest.raises(errors.RestrictViolation, match="was not known"):
+        insert(database_url, gate_id=gate, valid_from=LATER - timedelta(seconds=1))
+    with pytest.raises(errors.RestrictViolation, match="future"):
+        insert(database_url, gate_id=gate, valid_from=datetime.now(UTC) + timedelta(hours=1))
+    insert(database_url, gate_id=gate)
+
+
+def test_a_baseline_is_never_champion(database_url: str) -> None:
+    gate = add_gate(database_url, "no_change", PASSED)
+    with pytest.raises(errors.RestrictViolation, match="baseline"):
+        insert(database_url, model_id="no_change", gate_id=gate)
+
+
+def test_two_champions_at_once_are_impossible_and_history_is_not_rewritten(
+    database_url: str,
+) -> None:
+    good, other = (add_gate(database_url, m, PASSED) for m in ("good", "other"))
+    insert(database_url, gate_id=good, valid_from=LATER + timedelta(days=5))
+    for moment in (LATER, LATER + timedelta(days=5)):
+        with pytest.raises(errors.RestrictViolation, match="history"):
+            insert(database_url, model_id="other", gate_id=other, valid_from=moment)
+    insert(database_url, model_id="other", gate_id=other, valid_from=LATER + timedelta(days=9))
+    moments = [LATER, *(LATER + timedelta(days=n) for n in (5, 8, 9, 400))]
+    found = [champion(database_url, moment) for moment in moments]
+    assert found == [None, "good", "good", "other", "other"]
+
+
+def test_a_gate_row_cannot_claim_more_than_its_criteria(database_url: str) -> None:
+    add_gate(database_url, "good", FAILED)
+    lie = (
+        "INSERT INTO deployment.deployment_gates (model_id, kind, horizon, as_of_day, gate_status,"
+        " accuracy, skill, market_outperformance, sharpe_ratio, max_drawdown, calibration_error,"
+        " trial_count, criteria, thresholds, failure_reasons) SELECT model_id, kind, horizon,"
+        " as_of_day + 7, 'passed', {}, skill, market_outperformance, sharpe_ratio, max_drawdown,"
+        " calibration_error, trial_count, '{}', thresholds, '{{}}' FROM deployment.deployment_gates"
+    )
+    with pytest.raises(errors.CheckViolation):
+        execute(database_url, lie.format("accuracy", '{"skill": {"status": "failed"}}'))
+    with pytest.raises(errors.CheckViolation):
+        execute(database_url, lie.format("NULL", "{}"))
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_nothing_is_rewritten(database_url: str, table: str) -> None:
+    for statement in ("DELETE FROM", "TRUNCATE"):
+        with pytest.raises((errors.RestrictViolation, errors.FeatureNotSupported)):
+            execute(database_url, f"{statement} deployment.{table}")
+    for column in ("evaluated_at", "recorded_at"):
+        with pytest.raises((errors.RestrictViolation, errors.UndefinedColumn)):
+            execute(database_url, UPDATE.format(table, column))
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_the_writer_may_only_add(database_url: str, table: str) -> None:
+    for right in ("UPDATE", "DELETE", "TRUNCATE"):
+        query = "SELECT has_table_privilege('predtrack_writer', %s, %s)"
+        assert not frame(database_url, query, f"deployment.{table}", right).item()
+
+
+# -- overrides ---------------------------------------------------------------------------------
+
+
+def test_an_override_deploys_until_it_expires(database_url: str) -> None:
+    passed = add_gate(database_url, "before", PASSED)
+    insert(database_url, model_id="before", gate_id=passed)
+    expires = datetime.now(UTC) + timedelta(days=7)
+    row = override(database_url, add_gate(database_url, "good", FAILED), expires_at=expires)
+    assert (row["kind"], row["scope"], row["model_id"]) == ("price", "h5", "good")
+    assert champion(database_url, datetime.now(UTC)) == "good"
+    assert champion(database_url, expires) == "before"
+    assert events(database_url)[-1] == ("model_deployed", False, "bob")
+    (audited,) = frame(
+        database_url,
+        "SELECT payload ->> 'manual', actor FROM audit.audit_trail WHERE event_type = 'manual_override'",
+    ).rows()
+    assert audited == ("true", "ann")
+    status = "SELECT gate_status FROM deployment.deployment_gates WHERE model_id = 'good'"
+    assert frame(database_url, status).item() == FAILED, "the gate row stays as it was"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"approved_by": " Ann "}, "two_people"),
+        ({"approved_by": " "}, "approved_by"),
+        ({"reason": "why not"}, "reason"),
+        ({"expires_at": datetime(2024, 4, 1, tzinfo=UTC)}, "expire in the future"),
+        ({"gate_id": "00000000-0000-0000-0000-000000000000"}, "foreign key"),
+    ],
+)
+def test_an_override_needs_two_people_a_reason_and_an_end(
+    database_url: str, changes: dict[str, Any], said: str
+) -> None:
+    gate = add_gate(database_url, "good", INSUFFICIENT)
+    with pytest.raises(DecisionRefused, match=said):
+        override(database_url, gate, **changes)
+    assert frame(database_url, "SELECT FROM deployment.gate_overrides").is_empty()
+    assert champion(database_url, datetime.now(UTC)) is None
+
+
+def test_a_passed_gate_cannot_be_overridden(database_url: str) -> None:
+    with pytest.raises(DecisionRefused, match="nothing to override"):
+        override(database_url, add_gate(database_url, "good", PASSED))
+
+
+def test_an_expired_override_deploys_nothing(database_url: str) -> None:
+    gate = add_gate(database_url, "good", FAILED)
+    override(database_url, gate)
+    with psycopg.connect(database_url) as connection:
+        connection.execute("SET session_replication_role = replica")  # a week goes by
+        connection.execute("DELETE FROM deployment.deployments")
+        connection.execute(
+            "UPDATE deployment.gate_overrides SET expires_at = now() - interval '1s'"
+        )
+    permit = frame(database_url, "SELECT override_id FROM deployment.gate_overrides").item()
+    with pytest.raises(errors.RestrictViolation, match="expired"):
+        insert(database_url, override_id=permit, valid_from=datetime.now(UTC), valid_until=LATER)
+
+
+# -- rollback ----------------------------------------------------------------------------------
+
+
+def rolled_back(url: str, **changes: str) -> tuple[str, str]:
+    asked = {"kind": "price", "scope": "h5", "reason": "it degraded", "by": "ann", **changes}
+    with writing(url) as transaction:
+        return decisions.roll_back(transaction, **asked)
+
+
+def test_a_rollback_returns_to_the_champion_before(database_url: str) -> None:
+    for days, model in enumerate(("first", "second", "third")):
+        gate = add_gate(database_url, model, PASSED)
+        insert(database_url, model_id=model, gate_id=gate, valid_from=LATER + timedelta(days=days))
+    assert rolled_back(database_url) == ("third", "second")
+    assert champion(database_url, datetime.now(UTC)) == "second"
+    assert champion(database_url, LATER + timedelta(days=2)) == "third", "as it was"
+    assert rolled_back(database_url) == ("second", "first"), "not back to what was left"
+    with pytest.raises(DecisionRefused, match="no earlier champion"):
+        rolled_back(database_url)
+    assert [e[0] for e in events(database_url)].count("rollback") == 2
+    barred = Warehouse(url=database_url).read(gates.ROLLED_BACK, kind="price", scope="h5")
+    assert set(barred["model_id"]) == {"second", "third"}
+    restores = frame(
+        database_url,
+        "SELECT d.model_id, r.model_id AS restored FROM deployment.deployments d"
+        " JOIN deployment.deployments r ON d.restores = r.deployment_id ORDER BY d.deployment_id",
+    )
+    assert restores.rows() == [("second", "second"), ("first", "first")]
+
+
+def test_what_was_rolled_back_is_not_returned_to(database_url: str) -> None:
+    for days, model in enumerate(("first", "second")):
+        gate = add_gate(database_url, model, PASSED)
+        insert(database_url, model_id=model, gate_id=gate, valid_from=LATER + timedelta(days=days))
+    rolled_back(database_url)
+    gate = add_gate(database_url, "third", PASSED)
+    insert(database_url, model_id="third", gate_id=gate, valid_from=datetime.now(UTC))
+    assert rolled_back(database_url) == ("third", "first")
+
+
+def test_without_a_champion_there_is_nothing_to_roll_back(database_url: str) -> None:
+    with pytest.raises(DecisionRefused, match="no champion"):
+        rolled_back(database_url)
+    insert(database_url, gate_id=add_gate(database_url, "good", PASSED))
+    with pytest.raises(DecisionRefused, match="no earlier champion"):
+        rolled_back(database_url)
+
+
+def test_a_rollback_points_to_a_champion_of_the_same_kind_and_scope(database_url: str) -> None:
+    gate = add_gate(database_url, "good", PASSED)
+    insert(database_url, gate_id=gate)
+    first = frame(database_url, "SELECT deployment_id FROM deployment.deployments").item()
+    with pytest.raises(errors.RestrictViolation, match="earlier champion"):
+        insert(database_url, gate_id=gate, restores=first, valid_from=LATER + timedelta(days=1))
+
+
+# -- thresholds, migrations, commands ------------------------------------------------------------
+
+
+def test_a_changed_threshold_leaves_one_event(database_url: str) -> None:
+    limits = {"accuracy": 0.65}
+    for said, expected in ((limits, True), (limits, False), ({"accuracy": 0.6}, True)):
+        with writing(database_url) as transaction:
+            assert decisions.note_thresholds(transaction, said, LATER) is expected
+    changed = frame(
+        database_url,
+        "SELECT old_value ->> 'accuracy', new_value ->> 'accuracy' AS new"
+        " FROM deployment.improvement_events ORDER BY event_id",
+    ).rows()
+    assert changed == [(None, "0.65"), ("0.65", "0.6")]
+
+
+def test_going_down_and_up_again_leaves_the_schema_as_it_was(database_url: str) -> None:
+    down = (PROJECT_ROOT / "sql" / "10-gates.down.sql").read_text()
+    up = (PROJECT_ROOT / "sql" / "10-gates.sql").read_text()
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(down)
+        connection.execute(up)
+    assert migrate(database_url, PROJECT_ROOT / "sql") == []
+    insert(database_url, gate_id=add_gate(database_url, "good", PASSED))
+    assert champion(database_url, LATER) == "good"
+
+
+@pytest.fixture
+def commands(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> CliRunner:
+    monkeypatch.setenv("PREDTRACK_DATABASE_URL", database_url)
+    return CliRunner()
+
+
+def test_the_commands_show_override_and_roll_back(commands: CliRunner, database_url: str) -> None:
+    assert "no champion" in commands.invoke(app, ["champions"]).output
+    gate = add_gate(database_url, "good", FAILED)
+    insert(database_url, model_id="old", gate_id=add_gate(database_url, "old", PASSED))
+    shown = commands.invoke(app, ["gate", "show"]).output
+    assert gate[:8] in shown
+    assert "skill" in shown
+    expires = f"{datetime.now(UTC) + timedelta(days=3):%Y-%m-%d}"
+    done = commands.invoke(
+        app,
+        ["deploy", "override", "--gate", gate[:8], "--reason", REASON, "--requested-by", "ann",
+         "--approved-by", "bob", "--expires", expires],
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert "price h5: good" in commands.invoke(app, ["champions"]).output
+    then = commands.invoke(app, ["champions", "--at", "2024-03-02"]).output
+    assert "price h5: old" in then
+    back = commands.invoke(app, ["deploy", "rollback", "--kind", "price", "--reason", REASON])
+    assert "old again, in place of good" in back.output, back.output
+
+
+@pytest.mark.parametrize("given", ["zz", "12345678", "abc"])
+def test_an_unknown_gate_is_said_to_be_one(commands: CliRunner, given: str) -> None:
+    result = commands.invoke(app, ["gate", "show", given])
+    assert isinstance(result.exception, ValueError)
