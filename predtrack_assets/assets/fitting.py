@@ -88,12 +88,12 @@ def training_data(
         epochs = market_epochs(transaction, days, cutoffs[0])
     for epoch in epochs:
         with warehouse.transaction(READER) as transaction:
-            everything = _epoch_data(transaction, settings, epoch, symbols)
+            everything = epoch_data(transaction, settings, epoch, symbols)
         for cutoff in epoch.days:
             yield cutoff.item(), everything.known_by(cutoff)
 
 
-def _epoch_data(
+def epoch_data(
     transaction: Transaction, settings: Settings, epoch: Epoch, symbols: list[str] | None
 ) -> TrainingData:
     """Every feature row up to the epoch's end beside its labels as known then."""

@@ -12,7 +12,7 @@ from predtrack_assets.domain.calendar import Days
 from predtrack_assets.domain.parity import Parity
 from predtrack_assets.proofs.lookahead import Verdict, lookahead, sample_days
 from predtrack_assets.proofs.replay import replay
-from predtrack_assets.proofs.stages import STAGES, Stage, decision_days
+from predtrack_assets.proofs.stages import REPLAYED, STAGES, Stage, decision_days
 from predtrack_assets.settings import get_settings
 from predtrack_assets.warehouse.scratch import scratch_database
 from predtrack_assets.warehouse.server import database_url
@@ -24,11 +24,11 @@ SHOWN = 20
 
 
 def _key(stage: Stage) -> dg.AssetKey:
-    return dg.AssetKey([stage.table.schema, stage.table.name])
+    return dg.AssetKey(stage.asset)
 
 
-def _specs(name: str, description: str) -> list[dg.AssetCheckSpec]:
-    return [dg.AssetCheckSpec(name, asset=_key(stage), description=description) for stage in STAGES]
+def _specs(name: str, stages: tuple[Stage, ...], description: str) -> list[dg.AssetCheckSpec]:
+    return [dg.AssetCheckSpec(name, asset=_key(stage), description=description) for stage in stages]
 
 
 @dg.multi_asset_check(
@@ -36,6 +36,7 @@ def _specs(name: str, description: str) -> list[dg.AssetCheckSpec]:
     description="What is stored, computed again from what was known on its day.",
     specs=_specs(
         "replay_parity",
+        REPLAYED,
         f"Rows of the last {RECENT_DAYS} days, and of {SAMPLED_DAYS} random ones each computed alone,"
         " come out again bit for bit.",
     ),
@@ -68,6 +69,7 @@ def replay_parity(
     description="What comes of random days once everything known later is poisoned, in a copy.",
     specs=_specs(
         "no_lookahead",
+        STAGES,
         f"The future of {SAMPLED_DAYS} random days, poisoned in five ways, changes no digest.",
     ),
     can_subset=True,

@@ -19,8 +19,7 @@ from predtrack_assets.proofs.stages import PREDICTED, STAGES, Stage
 from predtrack_assets.settings import Settings
 from predtrack_assets.warehouse.scratch import POISONS, Poison, PoisonedTransaction, Scratch
 
-PAST_DAYS = 3  # decision days before the poisoned one whose rows are compared as well
-FUTURE_DAYS = 10  # days after it that are computed in the same run, as a backfill does
+FUTURE_DAYS = 10  # days after the proven one that are computed in the same run, as a backfill does
 SESSIONS_A_YEAR = 245  # no fewer on any exchange
 Progress = Callable[[str], None]
 
@@ -69,8 +68,8 @@ def lookahead(
 ) -> Verdict:
     """Poison the future of each of `days` in every way and compare digests with the untouched run.
 
-    The run covers PAST_DAYS before the day to FUTURE_DAYS after it, as a backfill does; compared
-    are the rows of the day and before.
+    The run goes on for FUTURE_DAYS after the day, as a backfill does; the rows of the day itself
+    are compared.
     """
     verdict = Verdict(days=days)
     for number, day in enumerate(days, 1):
@@ -96,7 +95,7 @@ def sample_days(days: Days, number: int, seed: int) -> list[date]:
 
 def _reach(day: date, settings: Settings) -> tuple[date, date]:
     """The days whose rows can matter: all that a computation reads, and a future to poison."""
-    sessions = max(lookback(max(settings.horizons)), STANDARD.lookback) + PAST_DAYS
+    sessions = max(lookback(max(settings.horizons)), STANDARD.lookback)
     past = timedelta(days=sessions * 365 // SESSIONS_A_YEAR + 30)
     ahead = FUTURE_DAYS + max(settings.horizons)
     return day - past, day + timedelta(days=ahead * 365 // SESSIONS_A_YEAR + 30)
@@ -109,7 +108,7 @@ def _run(
     stages: tuple[Stage, ...],
     poison: Poison | None,
 ) -> dict[Stage, pl.DataFrame]:
-    """Rows up to `day` of every stage, computed one after the other as the graph does."""
+    """Rows of `day` of every stage, computed one after the other as the graph does."""
     asked = _window(day)
     with scratch.transaction() as transaction:
         if poison is not None:
@@ -122,17 +121,15 @@ def _compute(
 ) -> pl.DataFrame:
     with np.errstate(all="ignore"):  # poison overflows; what comes of it is not compared
         frame = stage.compute(transaction, asked, settings)
-    upto = frame.filter(pl.col(stage.table.day) <= day)
-    if stage is not PREDICTED:  # later stages read what is stored
-        transaction.replace(stage.table, upto, asked.start, day)
-    return upto.select(stage.columns)
+    rows = frame.filter(pl.col(stage.table.day) == day)
+    if stage.stored and stage is not PREDICTED:  # later stages read what is stored
+        transaction.replace(stage.table, rows, day, day)
+    return rows.select(stage.columns)
 
 
 def _window(day: date) -> Window:
-    around = Window(day - timedelta(days=15), day + timedelta(days=25)).days
-    position = int(np.searchsorted(around, np.datetime64(day)))
-    last = min(position + FUTURE_DAYS, len(around) - 1)
-    return Window(around[max(position - PAST_DAYS, 0)].item(), around[last].item())
+    ahead = Window(day, day + timedelta(days=3 * FUTURE_DAYS)).days
+    return Window(day, ahead[min(FUTURE_DAYS, len(ahead) - 1)].item())
 
 
 def _judge(

@@ -16,7 +16,7 @@ from predtrack_assets.domain.forecasts import PREDICTIONS
 from predtrack_assets.domain.models import MODELS
 from predtrack_assets.domain.parity import Parity, compare
 from predtrack_assets.partitions import Window
-from predtrack_assets.proofs.stages import PREDICTED, STAGES, Stage
+from predtrack_assets.proofs.stages import PREDICTED, REPLAYED, Stage
 from predtrack_assets.settings import Settings
 from predtrack_assets.warehouse import stored_rows, tables
 from predtrack_assets.warehouse.warehouse import READER, Transaction, Warehouse
@@ -36,7 +36,7 @@ def replay(
     last: date,
     sample: int | None = None,
     seed: int = 0,
-    stages: tuple[Stage, ...] = STAGES,
+    stages: tuple[Stage, ...] = REPLAYED,
     progress: Progress = lambda _: None,
 ) -> dict[Stage, Parity]:
     """Parity of every stored row of `stages` that lies in [first, last].

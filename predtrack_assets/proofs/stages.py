@@ -8,12 +8,13 @@ from datetime import date
 
 import polars as pl
 
-from predtrack_assets.assets import feature_days, forecasting, market
+from predtrack_assets.assets import feature_days, fitting, forecasting, market
 from predtrack_assets.domain.calendar import Days
 from predtrack_assets.domain.forecasts import PREDICTIONS
 from predtrack_assets.partitions import Window
 from predtrack_assets.settings import Settings
 from predtrack_assets.warehouse import stored_rows, tables
+from predtrack_assets.warehouse.snapshots import market_epochs
 from predtrack_assets.warehouse.tables import Table
 from predtrack_assets.warehouse.warehouse import Transaction, Warehouse
 
@@ -23,11 +24,16 @@ Compute = Callable[[Transaction, Window, Settings], pl.DataFrame]
 @dataclass(frozen=True)
 class Stage:
     """A table that is proven. compute: the rows of a window of days, as its asset writes them,
-    from what is stored of the stages before. by: the columns that parity is counted by."""
+    from what is stored of the stages before. by: the columns that parity is counted by.
+
+    stored: whether these rows are kept, so that they can be replayed. asset: schema and table of the
+    asset that the proof speaks of."""
 
     table: Table
     compute: Compute
     by: tuple[str, ...]
+    asset: tuple[str, str]
+    stored: bool = True
 
     @property
     def columns(self) -> list[str]:
@@ -44,18 +50,42 @@ def _features(transaction: Transaction, asked: Window, settings: Settings) -> pl
     return pl.concat(part.frame for part in feature_days.feature_days(transaction, asked, settings))
 
 
+def _training_data(transaction: Transaction, asked: Window, settings: Settings) -> pl.DataFrame:
+    """What fits through the first and the last of the days would learn from, as digests."""
+    rows = []
+    for epoch in market_epochs(transaction, asked.days[[0, -1]], asked.opens):
+        everything = fitting.epoch_data(transaction, settings, epoch, None)
+        for cutoff in epoch.days:
+            data = everything.known_by(cutoff)
+            rows.append((cutoff.item(), len(data.day), fitting.data_digest(data)))
+    return pl.DataFrame(rows, schema=_TRAINING_ROWS, orient="row")
+
+
 def _predictions(transaction: Transaction, asked: Window, settings: Settings) -> pl.DataFrame:
     models = forecasting.predicting_models(settings)
     parts = forecasting.forecast_days(transaction, asked, settings.horizons, models, retired=True)
     return pl.concat([pl.DataFrame(schema=PREDICTIONS), *(part.accepted for part in parts)])
 
 
-CONDITIONS = Stage(tables.MARKET_CONDITIONS, _conditions, ("benchmark",))
-FEATURES = Stage(tables.FEATURE_STORE, _features, ("feature_set",))
-PREDICTED = Stage(tables.PREDICTIONS, _predictions, ("model_id", "kind"))
+_TRAINING_ROWS = {"trained_through": pl.Date, "samples": pl.Int64, "digest": pl.String}
+TRAINING_DATA = Table(
+    "models", "training_data", ("trained_through",), ("samples", "digest"), day="trained_through"
+)
 
-STAGES = (CONDITIONS, FEATURES, PREDICTED)
+CONDITIONS = Stage(
+    tables.MARKET_CONDITIONS, _conditions, ("benchmark",), ("market", "market_conditions")
+)
+FEATURES = Stage(tables.FEATURE_STORE, _features, ("feature_set",), ("features", "feature_store"))
+TRAINED = Stage(
+    TRAINING_DATA, _training_data, ("trained_through",), ("models", "pooled_models"), stored=False
+)
+PREDICTED = Stage(
+    tables.PREDICTIONS, _predictions, ("model_id", "kind"), ("forecasts", "predictions")
+)
+
+STAGES = (CONDITIONS, FEATURES, TRAINED, PREDICTED)
 """In the order of the graph: each may read what those before it have stored."""
+REPLAYED = tuple(stage for stage in STAGES if stage.stored)
 
 
 def decision_days(warehouse: Warehouse, first: date, last: date) -> Days:

@@ -27,7 +27,7 @@ def test_the_clean_pipeline_gives_no_alarm(scratch: Scratch) -> None:
     assert verdict.alarms == []
     assert verdict.holds
     assert verdict.digests == verdict.equal == len(STAGES) * len(POISONS)
-    assert verdict.rows > 1_000, "rows were compared, not their absence"
+    assert verdict.rows > 500, "rows were compared, not their absence"
 
 
 @pytest.mark.parametrize("plant", LEAKS.values(), ids=LEAKS.keys())
