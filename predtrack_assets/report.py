@@ -12,6 +12,7 @@ from rich.table import Table
 
 from predtrack_assets.domain.calendar import as_of
 from predtrack_assets.domain.calibration import calibration_summary
+from predtrack_assets.warehouse import gates as decided
 from predtrack_assets.warehouse import queries
 from predtrack_assets.warehouse.gaps import gap_report
 from predtrack_assets.warehouse.warehouse import READER, Warehouse
@@ -138,16 +139,45 @@ def coverage_line(warehouse: Warehouse, scores: pl.DataFrame) -> str:
     return f"Predictions: {parts}{share}."
 
 
-def champion_line(warehouse: Warehouse) -> str:
-    """The champion per kind, or that there is none."""
-    champions = warehouse.read(queries.CHAMPIONS)
-    if champions.is_empty():
-        return (
+def champion_lines(warehouse: Warehouse) -> str:
+    """The champion per kind and scope, or why there is none: the latest gates and A/B tests."""
+    gates = warehouse.read(decided.LATEST_GATES)
+    champions = {(r[0], r[1]): r for r in warehouse.read(queries.CHAMPIONS).iter_rows()}
+    tests = warehouse.read(decided.LATEST_TESTS)
+    lines = []
+    if not champions:
+        lines.append(
             "Champion: none. No model has passed a deployment gate, so none is recommended;"
             " forecasting and scoring go on."
         )
-    rows = champions.iter_rows(named=True)
-    return "Champion: " + ", ".join(f"{r['model_id']} ({r['kind']})" for r in rows)
+    for (kind, scope, horizon), judged in gates.group_by(
+        "kind", "scope", "horizon", maintain_order=True
+    ):
+        champion = champions.get((kind, scope))
+        said = f"{champion[2]} since {champion[3]:%Y-%m-%d}" if champion else "no champion"
+        lines.append(f"Champion for {kind}, {counted(horizon, 'session')} ahead: {said}.")
+        lines += _gate_lines(judged)
+        of_scope = tests.filter((pl.col("kind") == kind) & (pl.col("scope") == scope))
+        for test in of_scope.iter_rows(named=True):
+            lines.append(
+                f"  {test['treatment']} against {test['control']}: {test['status']},"
+                f" e-value {test['e_value']:.3g} (20 promotes) after {counted(test['n'], 'day')}"
+            )
+    return "\n".join(lines)
+
+
+def _gate_lines(judged: pl.DataFrame) -> list[str]:
+    """The latest gate of each candidate with its reasons, and of the baselines together."""
+    lines = []
+    for gate in judged.filter(pl.col("role") == "candidate").iter_rows(named=True):
+        status = gate["gate_status"].replace("_", " ")
+        lines.append(f"  {gate['model_id']}, gate of {gate['as_of_day']}: {status}")
+        lines += [f"    {reason}" for reason in gate["failure_reasons"]]
+    baselines = judged.filter(pl.col("role") == "baseline")
+    passed = (baselines["gate_status"] == "passed").sum()
+    if len(baselines):
+        lines.append(f"  baselines: {passed} of {len(baselines)} passed")
+    return lines
 
 
 def span_line(warehouse: Warehouse) -> str:
@@ -172,7 +202,7 @@ def summary(warehouse: Warehouse, before: dict[str, int] | None = None) -> Rende
         scores_table(scores),
         "",
         coverage_line(warehouse, scores),
-        champion_line(warehouse),
+        champion_lines(warehouse),
     )
 
 

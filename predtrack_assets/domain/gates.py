@@ -153,8 +153,9 @@ def failure_reasons() -> pl.Expr:
     """A sentence for each criterion that is not passed, with value, bound, threshold and sample."""
 
     def number(field: str, name: str) -> pl.Expr:
-        value = pl.col(name).struct.field(field).round_sig_figs(3).cast(pl.String)
-        return value.fill_null("none")
+        value = pl.col(name).struct.field(field)
+        shown = value.round(0).cast(pl.Int64) if field.startswith("n") else value.round_sig_figs(3)
+        return shown.cast(pl.String).fill_null("none")
 
     def sentence(name: str) -> pl.Expr:
         limit = "limit" if name in CEILINGS else "threshold"

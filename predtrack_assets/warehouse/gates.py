@@ -145,10 +145,6 @@ CHAMPIONS_AT = Query("""
     ORDER BY d.kind, d.scope
 """)
 
-SCOPES = Query("""
-    SELECT DISTINCT kind, scope FROM deployment.deployments WHERE kind = :kind ORDER BY scope
-""")
-
 LATEST_GATES = Query("""
     SELECT gate_id::text AS gate_id, kind, scope, horizon, model_id, role, as_of_day, gate_status,
            failure_reasons, criteria::text AS criteria
@@ -163,9 +159,10 @@ GATE = Query("""
     WHERE gate_id::text LIKE :start || '%' LIMIT 2
 """)
 
-RUNNING_TESTS = Query("""
-    SELECT kind, scope, control, treatment, as_of_day, status, n, e_value, e_against, conclusion
-    FROM deployment.v_ab_tests ORDER BY kind, scope, as_of_day DESC, treatment
+LATEST_TESTS = Query("""
+    SELECT DISTINCT ON (kind, scope, treatment)
+           kind, scope, control, treatment, as_of_day, status, n, e_value, e_against, conclusion
+    FROM deployment.v_ab_tests ORDER BY kind, scope, treatment, start_day DESC, as_of_day DESC
 """)
 
 # Nothing happens while the latest change says what the settings say now.
