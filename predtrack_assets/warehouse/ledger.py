@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
-from typing import Any
+from datetime import date, datetime
 
 import polars as pl
 from psycopg import sql
@@ -15,10 +14,11 @@ from predtrack_assets.domain.ledger.chain import GENESIS
 from predtrack_assets.domain.ledger.encoding import Encoding
 from predtrack_assets.warehouse import tables
 from predtrack_assets.warehouse.queries import Query
+from predtrack_assets.warehouse.read_ahead import read_ahead
 from predtrack_assets.warehouse.tables import Table
 from predtrack_assets.warehouse.warehouse import Transaction
 
-CHUNK_ROWS = 200_000
+CHUNK_ROWS = 100_000
 
 LOCK = Query("SELECT pg_advisory_xact_lock(hashtext('forecasts.prediction_batches'))::text AS held")
 HEAD = Query("""
@@ -101,18 +101,17 @@ def seal(transaction: Transaction, first: date = date.min, last: date = date.max
     remember_encoding(transaction, encoding)
     head = transaction.read(HEAD)
     index, previous = head.row(0) if len(head) else (0, GENESIS)
-    rows = batches = 0
-    for part in by_days(groups, "said"):
-        unsealed = _unsealed(transaction, part, encoding)
-        if unsealed.is_empty():
-            continue
-        committed_at = transaction.read(CLOCK).item()
-        _refuse_overtaken(transaction, unsealed, committed_at)
-        built = build_batches(unsealed, encoding, committed_at, index, previous)
-        transaction.append(tables.PREDICTION_BATCHES, built)
-        index, previous = built["batch_index"][-1], built["hash"][-1]
-        rows, batches = rows + len(unsealed), batches + len(built)
-    return Sealed(rows, batches)
+    started, committed_at = transaction.now, transaction.read(CLOCK).item()
+    parts = list(by_days(groups, "said"))
+    built = []
+    for rows in read_ahead(lambda part: _unsealed(transaction, part, encoding), parts):
+        _refuse_overtaken(rows, started, committed_at)
+        built.append(build_batches(rows, encoding, committed_at, index, previous))
+        if len(built[-1]):
+            index, previous = built[-1]["batch_index"][-1], built[-1]["hash"][-1]
+    batches = pl.concat(built)
+    transaction.append(tables.PREDICTION_BATCHES, batches)
+    return Sealed(int(batches["row_count"].sum()), len(batches))
 
 
 def table_encoding(transaction: Transaction, table: Table) -> Encoding:
@@ -193,9 +192,9 @@ def _unsealed(transaction: Transaction, groups: pl.DataFrame, encoding: Encoding
     return rows.join(pl.DataFrame({"prediction_id": ids}), on="prediction_id", how="anti")
 
 
-def _refuse_overtaken(transaction: Transaction, rows: pl.DataFrame, committed_at: Any) -> None:
+def _refuse_overtaken(rows: pl.DataFrame, started: datetime, committed_at: datetime) -> None:
     """Rows of this very transaction that were live at its start must still be so."""
-    own, knowable = pl.col("recorded_at") == transaction.now, pl.col("knowable_at") <= committed_at
+    own, knowable = pl.col("recorded_at") == started, pl.col("knowable_at") <= committed_at
     late = rows.filter(own & knowable & (pl.col("origin") == "live"))
     if len(late):
         raise LedgerError(

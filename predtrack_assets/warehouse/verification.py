@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -27,6 +26,7 @@ from predtrack_assets.warehouse.ledger import (
     table_encoding,
 )
 from predtrack_assets.warehouse.queries import Query
+from predtrack_assets.warehouse.read_ahead import read_ahead
 from predtrack_assets.warehouse.warehouse import Transaction
 
 PAGE = 2_000  # batches
@@ -172,18 +172,12 @@ def _compared(
         return batches, read_rows(transaction, columns, *span)
 
     findings = []
-    with ThreadPoolExecutor(1) as reader:
-        pending = reader.submit(read, spans[0]) if spans else None
-        for number in range(len(spans)):
-            assert pending is not None
-            batches, rows = pending.result()
-            if number + 1 < len(spans):
-                pending = reader.submit(read, spans[number + 1])
-            compared = compare(batches, rows, retained)
-            verdict.rows_good += compared.good
-            verdict.pruned += compared.pruned
-            findings.append(compared.findings)
-            progress("rows", verdict.rows_good, verdict.rows)
+    for batches, rows in read_ahead(read, spans):
+        compared = compare(batches, rows, retained)
+        verdict.rows_good += compared.good
+        verdict.pruned += compared.pruned
+        findings.append(compared.findings)
+        progress("rows", verdict.rows_good, verdict.rows)
     return findings
 
 
