@@ -46,7 +46,8 @@ class Fitter:
 
     fit: training data under choices becomes something with to_bytes(). choose: families, and what
     was tried, as in domain.learners.selection; None: there is nothing to choose. candidates: what
-    `choose` tries. basis: what else goes into a fit, such as the hash of another one.
+    `choose` tries. basis: what else goes into a fit, such as the hash of another one. explain: rows
+    of features.feature_importance that can be told when it is time to choose.
     """
 
     procedure: Procedure
@@ -55,6 +56,7 @@ class Fitter:
     choose: Callable[[TrainingData, np.datetime64], tuple[dict[str, Any], list[Any]]] | None = None
     candidates: Sequence[tuple[str, int, str]] = ()
     basis: str = ""
+    explain: Callable[[Warehouse, Mapping[str, Any], TrainingData], pl.DataFrame] | None = None
 
 
 @dataclass
@@ -70,6 +72,7 @@ class Report:
     skipped: dict[date, str] = field(default_factory=dict)
     fits: dict[date, str] = field(default_factory=dict)
     choices: dict[date, Mapping[str, Any]] = field(default_factory=dict)
+    importance: dict[date, pl.DataFrame] = field(default_factory=dict)
 
     def add(self, cutoff: date, artifact_id: str, choices: Mapping[str, Any]) -> None:
         """The fit of a cutoff."""
@@ -165,6 +168,10 @@ class Training:
         self, task: Task, run: str, data: TrainingData, choices: dict[str, Any] | None
     ) -> None:
         cutoff = np.datetime64(task.trained_through, "D")
+        importance = pl.DataFrame()
+        if choices is None and self.fitter.explain is not None:
+            place = self._place(task.trained_through)
+            importance = self.fitter.explain(self.warehouse, place, data)
         if choices is None and self.fitter.choose is not None:
             choices = self._choose(task, run, data, cutoff)
         content = self.fitter.fit(data, cutoff, choices).to_bytes()
@@ -173,10 +180,11 @@ class Training:
         scores = _scores_of(kept)
         with self.warehouse.transaction() as transaction:
             name, written = registry.succeed(transaction, run, task, artifact, kept, scores)
-            performance = _performance(task, kept)
-            self.report.written += written + transaction.append(
-                tables.MODEL_PERFORMANCE, performance
-            )
+            written += transaction.append(tables.MODEL_PERFORMANCE, _performance(task, kept))
+            written += transaction.append(tables.FEATURE_IMPORTANCE, importance)
+        self.report.written += written
+        if len(importance):
+            self.report.importance[task.trained_through] = importance
         self.report.fitted.append(name)
         self.report.add(task.trained_through, name, kept)
         numbers = {f"{key}.{what}": float(v) for key, s in scores.items() for what, v in s.items()}

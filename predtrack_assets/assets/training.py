@@ -9,6 +9,7 @@ import numpy as np
 from predtrack_assets.artifacts import load
 from predtrack_assets.assets.features import feature_store
 from predtrack_assets.assets.fitting import Fitter, Report, Training, training_data
+from predtrack_assets.assets.importance import importance_plot, importance_since
 from predtrack_assets.assets.market import prices
 from predtrack_assets.assets.models import model_registry
 from predtrack_assets.domain.fitted import EVERY_SYMBOL, POOLED, SYMBOL
@@ -97,7 +98,9 @@ def pooled_fitter(settings: Settings) -> Fitter:
         choices, trials = choose_families(data, settings.horizons, cutoff)
         return choices, list(trials)
 
-    return Fitter(POOLED, EVERY_SYMBOL, fit, choose, candidates(settings.horizons))
+    return Fitter(
+        POOLED, EVERY_SYMBOL, fit, choose, candidates(settings.horizons), explain=importance_since
+    )
 
 
 def symbol_fitter(symbol: str, pooled: PooledFit, sha256: str) -> Fitter:
@@ -127,6 +130,8 @@ def _by_month(report: Report) -> dict[str, dict[str, Any]]:
         metadata: dict[str, Any] = {"fit": report.fits[cutoff], "families": choices["families"]}
         if choices["cutoff"] == str(cutoff) or cutoff == last:
             metadata["walk_forward_scores"] = dg.MetadataValue.md(scores_table(choices["scores"]))
+        if cutoff in report.importance:
+            metadata["importance"] = importance_plot(report.importance[cutoff])
         result[f"{cutoff:%Y-%m}"] = metadata
     return result
 

@@ -34,7 +34,8 @@ IN_FORCE = Query("""
 RETIRED = Query("SELECT model_id FROM models.model_registry WHERE status = 'retired'")
 
 FITTED_AT = Query("""
-    SELECT artifact_id, revision, input_digest, choices::text AS choices, chosen_through, sha256
+    SELECT artifact_id, revision, input_digest, choices::text AS choices, chosen_through,
+           artifact_uri, sha256
     FROM models.model_artifacts
     WHERE model_id = :model_id AND scope = :scope AND trained_through = :trained_through
     ORDER BY revision
