@@ -126,7 +126,7 @@ def backfill(
     ] = None,
     home: Home = None,
 ) -> None:
-    """Compute the graph, or a part of it, for a range of days in one run.
+    """Compute the graph, or a part of it, for a range of days: inputs, fits of its months, results.
 
     Ends 0 only if everything asked for was done, 1 if something failed, 3 if some symbols could
     not be fetched.

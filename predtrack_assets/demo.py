@@ -36,8 +36,8 @@ def run_demo(settings: Settings, home: Path | None) -> bool:
     before = row_counts(warehouse)
     asked = Window(FIRST_DAY, LAST_DAY)
     CONSOLE.print(
-        f"Five US stocks and the S&P 500, {len(asked.days):,} trading days, one Dagster run:"
-        " prices, predictions, outcomes, scores."
+        f"Five US stocks and the S&P 500, {len(asked.days):,} trading days, three Dagster runs:"
+        " prices and features; monthly fits; predictions, outcomes, scores."
     )
     from predtrack_assets.definitions import build_definitions
 

@@ -15,6 +15,7 @@ from predtrack_assets.domain.calibration import calibration_summary
 from predtrack_assets.warehouse import gates as decided
 from predtrack_assets.warehouse import queries
 from predtrack_assets.warehouse.gaps import gap_report
+from predtrack_assets.warehouse.registry import FITS
 from predtrack_assets.warehouse.warehouse import READER, Warehouse
 
 UNKNOWN = "-"
@@ -189,6 +190,21 @@ def span_line(warehouse: Warehouse) -> str:
     return f"{counted(span['symbols'], 'symbol')}, {first} to {span['last']}."
 
 
+def fits_lines(warehouse: Warehouse) -> str:
+    """Per fitted version: its fits, the days they were trained through, trials and failures."""
+    lines = []
+    for row in warehouse.read(FITS).iter_rows(named=True):
+        if not row["fits"]:
+            lines.append(f"Fits of {row['model_id']}: none.")
+            continue
+        extra = f", {row['failed']:,} failed" if row["failed"] else ""
+        lines.append(
+            f"Fits of {row['model_id']}: {row['fits']:,}, trained through {row['first']} to"
+            f" {row['newest']}; {row['trials']:,} trials{extra}."
+        )
+    return "\n".join(lines)
+
+
 def summary(warehouse: Warehouse, before: dict[str, int] | None = None) -> RenderableType:
     """The whole report."""
     scores = overall_scores(warehouse)
@@ -201,6 +217,7 @@ def summary(warehouse: Warehouse, before: dict[str, int] | None = None) -> Rende
         "",
         scores_table(scores),
         "",
+        fits_lines(warehouse),
         coverage_line(warehouse, scores),
         champion_lines(warehouse),
     )

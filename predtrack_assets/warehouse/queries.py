@@ -235,6 +235,7 @@ COUNTED_TABLES = (
     tables.QUARANTINE,
     tables.MARKET_CONDITIONS,
     tables.MODEL_REGISTRY,
+    tables.MODEL_ARTIFACTS,
     tables.PREDICTIONS,
     tables.SKIPPED_PREDICTIONS,
     tables.OUTCOMES,
