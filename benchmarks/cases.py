@@ -2,42 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
+from benchmarks.feature_cases import NAMES as FEATURE_NAMES
+from benchmarks.feature_cases import feature_cases
 from benchmarks.floor import Floor
+from benchmarks.lines import PEAK_LIMIT_MB, Line, Options, line, simulated, span
 from benchmarks.sandbox import Database, Sandbox
-from predtrack_assets.domain.calendar import calendar
+from predtrack_assets.warehouse.tables import PREDICTIONS
 
-SYMBOLS, SESSIONS = 1_130, 5_000  # 5.15 million rows, as some list late and some delist
+SYMBOLS = 1_130  # 5.15 million rows, as some list late and some delist
 FILE_SYMBOLS = 505  # of the simulated price file: 2.3 million rows
-FIRST = date(2000, 1, 3)
 COPY_LIMIT = 2.0  # times the floor
 READ_LIMIT = 0.010  # seconds
-PEAK_LIMIT_MB = 2_048
+LEDGER_ROWS = 1_000_000
+VERIFY_ROWS_PER_SECOND = 200_000
 READS = {"symbol_history": READ_LIMIT, "day": READ_LIMIT, "year_panel": None}
-
-Line = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Options:
-    """prices: a price file in standard columns. scale: share of the simulated symbols. wanted: the
-    case's name to whether it was asked for. say: tells the user what is going on."""
-
-    prices: Path | None
-    scale: float
-    wanted: Callable[[str], bool]
-    say: Callable[[str], None]
-
-    def any_of(self, names: list[str]) -> bool:
-        """Whether one of them was asked for."""
-        return any(map(self.wanted, names))
 
 
 def file_cases(box: Sandbox, options: Options) -> Iterator[Line]:
@@ -57,8 +40,8 @@ def simulated_cases(box: Sandbox, options: Options) -> Iterator[Line]:
     ingests = ["ingest_simulated", "rerun_simulated", "checks_simulated"]
     if not options.any_of(ingests + reads):
         return
-    database = _simulated(box, "simulated", SYMBOLS, options)
-    first, last = _span()
+    database = simulated(box, "simulated", SYMBOLS, options)
+    first, last = span()
     yield from _ingest_cases("simulated", database, box, options, first, last)
     if options.any_of(reads):
         options.say("simulated: reads")
@@ -66,7 +49,7 @@ def simulated_cases(box: Sandbox, options: Options) -> Iterator[Line]:
         for name, limit in READS.items():
             found = done["reads"][name]
             more: Line = {} if limit is None else {"limit_unit": "s"}
-            yield _line(f"read_{name}", **found, limit=limit, peak_mb=done["peak_mb"], **more)
+            yield line(f"read_{name}", **found, limit=limit, peak_mb=done["peak_mb"], **more)
 
 
 def orchestration_case(box: Sandbox, options: Options) -> Iterator[Line]:
@@ -74,15 +57,46 @@ def orchestration_case(box: Sandbox, options: Options) -> Iterator[Line]:
     if not options.wanted("orchestration"):
         return
     options.say("orchestration: two assets that do nothing")
-    first, last = _span()
+    first, last = span()
     done = box.database("orchestration").step("orchestration", first=first, last=last)
     per_asset, plain = done["seconds"] / 2, done["plain_s"] / 2
     run = round(done["seconds"], 3)
     more = {"rows_are": "days", "run_s": run}
-    yield _line("orchestration", per_asset, plain, done["days"], None, done["peak_mb"], **more)
+    yield line("orchestration", per_asset, plain, done["days"], None, done["peak_mb"], **more)
 
 
-CASES = (file_cases, simulated_cases, orchestration_case)
+def ledger_cases(box: Sandbox, options: Options) -> Iterator[Line]:
+    """Predictions with their batches against the same rows alone, and the whole ledger verified."""
+    if not options.any_of(["ledger_append", "ledger_verify"]):
+        return
+    rows = max(1, round(LEDGER_ROWS * options.scale))
+    database = box.database("ledger")
+    options.say(f"ledger: {rows:,} predictions, appended and sealed")
+    done = database.step("ledger_append", rows=rows)
+    options.say("ledger: COPY of the same rows into an empty table")
+    floor = Floor(database, box.home / "ledger.copy", PREDICTIONS)
+    reference = floor.seconds(box)
+    floor.path.unlink()
+    if options.wanted("ledger_append"):
+        more = {"seal_s": round(done["seal_s"], 3), "batches": done["batches"]}
+        peak = done["peak_mb"]
+        yield line(
+            "ledger_append", done["seconds"], reference, floor.rows, COPY_LIMIT, peak, **more
+        )
+    if options.wanted("ledger_verify"):
+        options.say("ledger: verify")
+        found = database.step("ledger_verify")
+        seconds = found["seconds"]
+        more = {
+            "limit_unit": "s",
+            "rows_per_second": round(found["rows"] / seconds),
+            "cpu_s": round(found["cpu_s"], 3),
+        }
+        limit, peak = found["rows"] / VERIFY_ROWS_PER_SECOND, found["peak_mb"]
+        yield line("ledger_verify", seconds, floor.read_s, found["rows"], limit, peak, **more)
+
+
+CASES = (file_cases, simulated_cases, orchestration_case, ledger_cases, feature_cases)
 NAMES = [
     *(
         f"{what}_{source}"
@@ -91,6 +105,9 @@ NAMES = [
     ),
     *(f"read_{name}" for name in READS),
     "orchestration",
+    "ledger_append",
+    "ledger_verify",
+    *FEATURE_NAMES,
 ]
 
 
@@ -125,56 +142,20 @@ def _ingest_cases(
                 "ratio_new_server": round(result["seconds"] / new_server, 3),
             }
             peak = result["peak_mb"]
-            yield _line(
+            yield line(
                 case, result["seconds"], reference, floor.rows, COPY_LIMIT, peak,
                 peak_limit_mb=PEAK_LIMIT_MB, **more,
             )  # fmt: skip
     if options.wanted(checks):
         options.say(f"{name}: the checks of its assets")
         checked = database.step("ingest", **window, checks=True)
-        yield _line(checks, checked["checks_s"], reference, floor.rows, None, checked["peak_mb"])
-
-
-def _line(
-    name: str,
-    product_s: float,
-    reference_s: float,
-    rows: int,
-    limit: float | None,
-    peak_mb: float,
-    **more: Any,
-) -> Line:
-    """limit is one of the ratio, unless limit_unit says that it is one of product_s."""
-    ratio = product_s / reference_s
-    judged = product_s if "limit_unit" in more else ratio
-    return {
-        "name": name,
-        "product_s": round(product_s, 5),
-        "reference_s": round(reference_s, 5),
-        "ratio": round(ratio, 3),
-        "limit": limit,
-        "rows": rows,
-        "peak_mb": peak_mb,
-        "within_limit": None if limit is None else judged <= limit,
-        **more,
-    }
-
-
-def _simulated(box: Sandbox, name: str, symbols: int, options: Options) -> Database:
-    count = max(1, round(symbols * options.scale))
-    return box.database(name, PREDTRACK_SOURCE="simulated", PREDTRACK_SIMULATED_SYMBOLS=str(count))
+        yield line(checks, checked["checks_s"], reference, floor.rows, None, checked["peak_mb"])
 
 
 def _simulated_file(box: Sandbox, options: Options) -> Path:
     options.say("file: writing a simulated price file")
     path = box.home / "prices.parquet"
-    first, last = _span()
-    vendor = _simulated(box, "vendor", FILE_SYMBOLS, options)
+    first, last = span()
+    vendor = simulated(box, "vendor", FILE_SYMBOLS, options)
     vendor.step("write_prices", first=first, last=last, path=str(path))
     return path
-
-
-def _span() -> tuple[str, str]:
-    """First and last of SESSIONS days."""
-    market = calendar("XNYS")
-    return FIRST.isoformat(), str(market.offset(FIRST, SESSIONS - 1))

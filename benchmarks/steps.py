@@ -23,6 +23,7 @@ from predtrack_assets.domain.actions import adjust
 from predtrack_assets.partitions import Window, day_asset
 from predtrack_assets.settings import get_settings
 from predtrack_assets.sources.routing import make_source
+from predtrack_assets.warehouse import tables
 
 
 def peak_mb() -> float:
@@ -85,6 +86,13 @@ def orchestration(first: str, last: str) -> dict[str, Any]:
     }
 
 
+def run_asset(asset: str, first: str, last: str) -> dict[str, Any]:
+    """One run of an asset over the window, without checks."""
+    seconds, report = _run(build_definitions(asset_checks=[]), asset, first, last)
+    changed = report.rows_changed
+    return {"product_s": seconds, "rows_changed": changed, "peak_mb": peak_mb()}
+
+
 def reads(first: str, last: str) -> dict[str, Any]:
     """Median seconds of each read as of the window's end, and of the plain SELECT beside it."""
     from benchmarks.reads import measure
@@ -93,6 +101,41 @@ def reads(first: str, last: str) -> dict[str, Any]:
         "reads": measure(date.fromisoformat(first), date.fromisoformat(last)),
         "peak_mb": peak_mb(),
     }
+
+
+def ledger_append(rows: int) -> dict[str, Any]:
+    """Simulated predictions appended and sealed in one transaction, until it is committed."""
+    from benchmarks.predictions import simulated_predictions
+    from predtrack_assets.warehouse.ledger import seal
+    from predtrack_assets.warehouse.warehouse import Warehouse
+
+    frame = simulated_predictions(rows)
+    start = time.perf_counter()
+    with Warehouse().transaction() as transaction:
+        transaction.append(tables.PREDICTIONS, frame)
+        appended = time.perf_counter()
+        sealed = seal(transaction)
+        seal_s = time.perf_counter() - appended
+    return {
+        "seconds": time.perf_counter() - start,
+        "seal_s": seal_s,
+        "batches": sealed.batches,
+        "peak_mb": peak_mb(),
+    }
+
+
+def ledger_verify() -> dict[str, Any]:
+    """What `predtrack ledger verify` does. cpu_s: of this process alone. Raises if it finds a fault."""
+    from predtrack_assets.warehouse.verification import verify
+    from predtrack_assets.warehouse.warehouse import READER, Warehouse
+
+    start, cpu = time.perf_counter(), time.process_time()
+    with Warehouse().transaction(READER) as transaction:
+        verdict = verify(transaction)
+    seconds, cpu_s = time.perf_counter() - start, time.process_time() - cpu
+    if not verdict.good:
+        raise RuntimeError(f"the ledger does not verify: {verdict.findings}")
+    return {"seconds": seconds, "cpu_s": cpu_s, "rows": verdict.rows_good, "peak_mb": peak_mb()}
 
 
 def write_prices(first: str, last: str, path: str) -> dict[str, Any]:
@@ -137,8 +180,12 @@ def _window(first: str, last: str) -> Window:
 
 
 STEPS: dict[str, Callable[..., dict[str, Any]]] = {
-    step.__name__: step for step in (ingest, source, reads, orchestration, write_prices)
+    step.__name__: step
+    for step in (ingest, source, reads, orchestration, ledger_append, ledger_verify, write_prices)
 }
 
 if __name__ == "__main__":
-    print(json.dumps(STEPS[sys.argv[1]](**json.loads(sys.argv[2]))))
+    from benchmarks.feature_steps import STEPS as FEATURE_STEPS
+
+    found = {**STEPS, **FEATURE_STEPS}[sys.argv[1]](**json.loads(sys.argv[2]))
+    print(json.dumps({"peak_mb": peak_mb(), **found}))
