@@ -10,7 +10,8 @@ import time
 from fnmatch import fnmatch
 from pathlib import Path
 
-from benchmarks.cases import CASES, NAMES, Options
+from benchmarks.cases import CASES, NAMES
+from benchmarks.lines import Options
 from benchmarks.sandbox import sandbox
 
 

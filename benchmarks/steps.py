@@ -181,7 +181,16 @@ def _window(first: str, last: str) -> Window:
 
 STEPS: dict[str, Callable[..., dict[str, Any]]] = {
     step.__name__: step
-    for step in (ingest, source, reads, orchestration, ledger_append, ledger_verify, write_prices)
+    for step in (
+        ingest,
+        source,
+        run_asset,
+        reads,
+        orchestration,
+        ledger_append,
+        ledger_verify,
+        write_prices,
+    )
 }
 
 if __name__ == "__main__":

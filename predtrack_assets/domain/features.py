@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -24,6 +26,7 @@ from predtrack_assets.domain.panel import Panel
 
 BLOCK = 512
 WARM_UP = 512
+THREADS = min(os.cpu_count() or 1, 4)
 SYMBOLS_AT_ONCE = 128  # of which a block's matrices stay in the processor's cache
 
 MARKET_REGIMES = ("bear", "sideways", "bull", "volatile")
@@ -119,6 +122,7 @@ def compute_features(panel: Panel, market: MarketContext, days: np.ndarray) -> n
         return values
     offset = _position(market.exchange, panel.sessions[0])
     position = offset + column
+    tasks = []
     for block in np.unique(position[inside] // BLOCK):
         asked = np.flatnonzero(inside & (position // BLOCK == block))
         start = _anchor(block * BLOCK) - offset
@@ -126,10 +130,15 @@ def compute_features(panel: Panel, market: MarketContext, days: np.ndarray) -> n
             first = first_session(market.exchange, days[asked[0]])
             raise ValueError(f"the panel of {days[asked[0]]} must begin on {first} or earlier")
         part = slice(start, int(column[asked[-1]]) + 1)
-        wanted = column[asked] - start
         for at in range(0, len(panel.symbols), SYMBOLS_AT_ONCE):
-            rows = slice(at, at + SYMBOLS_AT_ONCE)
-            values[rows, asked] = _block(panel, market, rows, part, wanted)
+            tasks.append((slice(at, at + SYMBOLS_AT_ONCE), part, asked, column[asked] - start))
+
+    def fill(task: tuple[slice, slice, np.ndarray, np.ndarray]) -> None:
+        rows, part, asked, wanted = task
+        values[rows, asked] = _block(panel, market, rows, part, wanted)
+
+    with ThreadPoolExecutor(THREADS) as pool:  # NumPy lets go of the interpreter meanwhile
+        list(pool.map(fill, tasks))
     return values
 
 

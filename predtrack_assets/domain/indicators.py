@@ -21,6 +21,8 @@ from predtrack_assets.domain.rolling import (
 FLAT = 50.0
 """RSI and stochastic where prices do not move at all."""
 
+ROUNDING = 1e-13  # of a squared mean: what E[x^2] - E[x]^2 leaves of prices that do not move
+
 
 def previous(x: np.ndarray) -> np.ndarray:
     """The number of the bar before, NaN for the first bar."""
@@ -82,12 +84,10 @@ def bollinger(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Lower band, SMA and upper band."""
     mean = sma(close, n)
-    around = np.nan_to_num(close)
-    spread = np.zeros_like(close)
-    for k in range(n):  # about the mean itself, for E[x^2] - E[x]^2 cancels
-        step = around[: len(close) - k] - mean[k:]
-        spread[k:] += step * step
-    band = width * np.sqrt(spread / n)
+    x = np.nan_to_num(close)
+    variance = window_sums(x * x, [n])[0] / n - mean * mean
+    variance[variance < ROUNDING * mean * mean] = 0.0
+    band = width * np.sqrt(variance)
     return mean - band, mean, mean + band
 
 

@@ -82,25 +82,50 @@ def recursion(decay: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 
 def smooth(x: np.ndarray, n: int, alpha: float) -> np.ndarray:
-    """Exponential mean: y += alpha * (x - y), seeded with the mean of the first n numbers.
+    """Exponential mean: y = (1 - alpha) * y + alpha * x, seeded with the mean of the first n numbers.
 
     NaN before the seed; a missing (NaN) row holds the mean.
     """
     missing = np.isnan(x)
-    count = _counts(missing)
+    first = int(missing.all(axis=1).argmin()) if len(x) else 0
+    gaps = missing[first:].any(axis=0)
+    if not gaps.any():
+        return _smooth_whole(x, first, n, alpha)
+    result = np.empty_like(x)
+    result[:, ~gaps] = _smooth_whole(x[:, ~gaps], first, n, alpha)
+    result[:, gaps] = _smooth_gaps(x[:, gaps], missing[:, gaps], n, alpha)
+    return result
+
+
+def _smooth_whole(x: np.ndarray, first: int, n: int, alpha: float) -> np.ndarray:
+    """Of columns that all begin in the row `first` and have no gap: each row is read but once."""
+    result = np.empty_like(x)
+    result[: first + n - 1] = np.nan
+    if len(x) < first + n:
+        return np.full_like(x, np.nan)
+    mean, share = x[first] * (1.0 / n), np.empty_like(x[0])
+    for t in range(first + 1, first + n):
+        np.multiply(x[t], 1.0 / n, out=share)
+        np.add(share, mean, out=mean)
+    result[first + n - 1] = mean
+    for t in range(first + n, len(x)):
+        row = result[t]
+        np.multiply(x[t], alpha, out=share)
+        np.multiply(result[t - 1], 1.0 - alpha, out=row)
+        np.add(share, row, out=row)
+    return result
+
+
+def _smooth_gaps(x: np.ndarray, missing: np.ndarray, n: int, alpha: float) -> np.ndarray:
+    """The same operations in the same order, with what each column has of them in a matrix."""
+    count = np.cumsum(~missing, axis=0, dtype=np.int32)
     seeding = count <= n
     decay = np.where(seeding, 1.0, 1.0 - alpha)
     step = x * np.where(seeding, 1.0 / n, alpha)
-    if missing.any():
-        decay[missing], step[missing] = 1.0, 0.0
+    decay[missing], step[missing] = 1.0, 0.0
     mean = recursion(decay, step)
     mean[count < n] = np.nan
     return mean
-
-
-def _counts(missing: np.ndarray) -> np.ndarray:
-    """Numbers so far, down the rows."""
-    return np.cumsum(~missing, axis=0, dtype=np.int32)
 
 
 def ema(x: np.ndarray, n: int) -> np.ndarray:

@@ -55,7 +55,7 @@ _HISTORY = Query("""
     WHERE symbol = :symbol AND feature_set = :feature_set AND trading_day BETWEEN :first AND :last
     ORDER BY trading_day
 """)
-_AS_OF = Query("""
+AS_OF = Query("""
     SELECT e.place, f.trading_day, f.vector
     FROM pg_temp.feature_entities e CROSS JOIN LATERAL (
         SELECT trading_day, vector FROM features.feature_store
@@ -328,7 +328,7 @@ def point_in_time(
     """
     entities = _entities(feature_set, symbols, days)
     transaction.stage("feature_entities", _ENTITIES, entities)
-    found = transaction.read_arrow(_AS_OF)
+    found = transaction.read_arrow(AS_OF)
     place = _column(found, "place")
     found_days = np.full(len(days), NOT_A_DAY)
     found_days[place] = _column(found, "trading_day").astype("datetime64[D]")
