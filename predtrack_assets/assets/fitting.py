@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -150,7 +151,9 @@ class Training:
         choices = self._choices_in_force(cutoff, data)
         content = data_digest(data)
         made = {_text(kept): self._digest(content, kept) for kept in (None, choices)}
-        there = self._known(cutoff).filter(pl.col("input_digest").is_in(list(made.values())))
+        there = self._fits.filter(
+            pl.col("trained_through") == cutoff, pl.col("input_digest").is_in(list(made.values()))
+        )
         if len(there):
             name = there["artifact_id"][-1]
             self.report.unchanged.append(name)
@@ -182,6 +185,7 @@ class Training:
             name, written = registry.succeed(transaction, run, task, artifact, kept, scores)
             written += transaction.append(tables.MODEL_PERFORMANCE, _performance(task, kept))
             written += transaction.append(tables.FEATURE_IMPORTANCE, importance)
+        del self._fits
         self.report.written += written
         if len(importance):
             self.report.importance[task.trained_through] = importance
@@ -207,16 +211,19 @@ class Training:
         """Those of the fit before, or None when it is time to choose."""
         if self.fitter.choose is None or cutoff.month == CHOICE_MONTH:
             return None
-        before = self.warehouse.read(registry.CHOICES_BEFORE, **self._place(cutoff))
+        before = self._fits.filter(pl.col("active"), pl.col("trained_through") < cutoff)
         if before.is_empty():
             return None
-        choices: dict[str, Any] = json.loads(before["choices"][0])
+        choices: dict[str, Any] = json.loads(before["choices"][-1])
         horizons = {str(h) for h in self.settings.horizons}
         same = all(set(chosen) == horizons for chosen in choices["families"].values())
         return choices if same and choices["columns"] == list(data.columns) else None
 
-    def _known(self, cutoff: date) -> pl.DataFrame:
-        return self.warehouse.read(registry.FITTED_AT, **self._place(cutoff))
+    @cached_property
+    def _fits(self) -> pl.DataFrame:
+        """Every fit so far, read again once there is a new one."""
+        model = self.fitter.procedure.model_id
+        return self.warehouse.read(registry.FITS_OF, model_id=model, scope=self.fitter.scope)
 
     def _place(self, cutoff: date) -> dict[str, Any]:
         model = self.fitter.procedure.model_id

@@ -41,6 +41,13 @@ FITTED_AT = Query("""
     ORDER BY revision
 """)
 
+FITS_OF = Query("""
+    SELECT artifact_id, trained_through, revision, input_digest, choices::text AS choices,
+           status = 'active' AS active
+    FROM models.model_artifacts WHERE model_id = :model_id AND scope = :scope
+    ORDER BY trained_through, revision
+""")
+
 CHOICES_BEFORE = Query("""
     SELECT choices::text AS choices, chosen_through FROM models.model_artifacts
     WHERE model_id = :model_id AND scope = :scope AND trained_through < :trained_through
