@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from predtrack_assets.domain.compare import mean_interval
 from predtrack_assets.domain.intervals import effective_sample_size
-
-LEVEL = 0.95
 
 
 @dataclass(frozen=True)
@@ -28,8 +27,6 @@ def mean_difference(day: np.ndarray, difference: np.ndarray, overlap: int) -> Me
     Averaged over the rows of each date first; then Student's interval with the standard error of
     n_eff dates, where outcomes of `overlap` consecutive dates share days.
     """
-    from scipy.special import stdtrit
-
     days, position, counts = np.unique(day, return_inverse=True, return_counts=True)
     daily = np.bincount(position, weights=difference, minlength=len(days)) / counts
     mean = float(daily.mean())
@@ -37,6 +34,6 @@ def mean_difference(day: np.ndarray, difference: np.ndarray, overlap: int) -> Me
         return MeanDifference(mean, mean, mean, len(days), float(len(days)))
     squares = float(np.square(daily).sum())
     n_eff = effective_sample_size(daily, np.ones(len(days)), overlap, squares)
-    error = float(daily.std(ddof=1)) / np.sqrt(n_eff)
-    half = float(stdtrit(max(n_eff - 1.0, 1.0), (1 + LEVEL) / 2) * error)
-    return MeanDifference(mean, mean - half, mean + half, len(days), n_eff)
+    blocks = max(len(days) / overlap, 2.0)  # fewer have no interval: then the widest there is
+    low, high = mean_interval(mean, daily.std(ddof=1), n_eff, blocks)
+    return MeanDifference(mean, float(low), float(high), len(days), n_eff)

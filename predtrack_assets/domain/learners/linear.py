@@ -59,7 +59,7 @@ def newton(
             hessian[np.diag_indices_from(hessian)] += penalty + 1e-9
             step = np.linalg.solve(hessian, slope)
             weights = weights - step * min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-300))
-            if np.abs(step).max() < 1e-9:
+            if np.abs(step).max() < 1e-8:
                 break
     return weights
 

@@ -22,6 +22,7 @@ from predtrack_assets.domain.walk_forward import walk_forward
 
 FOLDS = 4
 MIN_DAYS = 250  # decision days below which nothing is compared and the simplest families are used
+MAX_COMPARED = 50_000  # examples; many symbols on one day say little more than some of them
 EMBARGO = 1  # decision days beyond the last label before a test block
 
 
@@ -73,7 +74,7 @@ def choose_families(
     calibration = {}
     for horizon in horizons:
         found, calibration[str(horizon)] = _choose(
-            examples(data, horizon, thin=True), len(np.unique(data.day))
+            examples(data, horizon, thin=True, limit=MAX_COMPARED), len(np.unique(data.day))
         )
         trials += found
     families: dict[str, dict[str, str]] = {kind: {} for kind in FAMILIES}

@@ -12,7 +12,7 @@ from predtrack_assets.domain.labels import LABELS
 OWN_COLUMNS = ("log_sigma", "relative_drift")
 """What every model is given beside the features: ln(sigma) and drift / sigma."""
 
-MAX_EXAMPLES = 200_000
+MAX_EXAMPLES = 100_000
 
 
 @dataclass(frozen=True)
