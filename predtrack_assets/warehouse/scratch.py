@@ -29,7 +29,8 @@ POISONS: tuple[Poison, ...] = get_args(Poison)
 
 STAGES = ("market", "features", "models")
 LOGS = ("market.fetch_log", "market.quarantine")  # no computation reads them, and they are long
-DAYS = ("trading_day", "ex_date", "trained_through")
+FITTED = "trained_through"
+DAYS = ("trading_day", "ex_date", FITTED)
 
 # Tables of the stages: name, columns that can be copied, the day column or null, whether it says
 # when a row became known, and the columns that can be poisoned.
@@ -105,7 +106,7 @@ class _Source:
         parts: list[sql.Composable] = []
         if self.day:
             # A model trained through D itself may only speak from D + 1 on.
-            bound = sql.SQL(">=" if self.day == "trained_through" else ">")
+            bound = sql.SQL(">=" if self.day == FITTED else ">")
             parts.append(
                 sql.SQL("{} {} {}").format(sql.Identifier(self.day), bound, sql.Literal(day))
             )
@@ -124,8 +125,8 @@ class PoisonedTransaction(Transaction):
     def poison(self, how: Poison, day: date, as_of: datetime) -> None:
         """Spoil every row that speaks of a day after `day` or became known after `as_of`.
 
-        Numbers become NaN, +1e9 or -1e9 and texts senseless, or the values of rows change
-        places, or the rows go. Memberships lose what later days did to them.
+        Numbers become NaN, +1e9 or -1e9 and texts all the same, or the values of rows change
+        places, or the rows go. Later fits go in any case, and what later days did to memberships.
         """
         for statement in _UNFORESEEN:
             self._execute(statement, {"day": sql.Literal(day)})
@@ -137,7 +138,7 @@ class PoisonedTransaction(Transaction):
     def _poison(self, source: _Source, how: Poison, later: sql.Composable) -> None:
         names = {"table": source.table, "later": later}
         spoilt = [*source.numbers, *source.vectors, *source.texts]
-        if how == "deleted":
+        if how == "deleted" or source.day == FITTED:
             self._execute("DELETE FROM {table} WHERE {later}", names)
         elif how == "permuted" and spoilt:
             columns = [sql.Identifier(c) for c in spoilt]
@@ -152,7 +153,8 @@ class PoisonedTransaction(Transaction):
             changes = [
                 *(_set("{c} = {v}::float8", c, value) for c in source.numbers),
                 *(_set(_EVERY_PLACE, c, _hexadecimal(value)) for c in source.vectors),
-                *(_set("{c} = {v}", c, "poisoned") for c in source.texts),
+                *(sql.SQL("{c} = (SELECT max({c}) FROM {table})").format(
+                    c=sql.Identifier(c), table=source.table) for c in source.texts),
             ]  # fmt: skip
             self._execute(
                 "UPDATE {table} SET {changes} WHERE {later}",

@@ -18,6 +18,8 @@ def market_url(postgres_server: str, template_database: str) -> Iterator[str]:
     """A database with the small market, to be read."""
     with graph.copy_of(with_database(postgres_server, template_database)) as url:
         small_market.store(url)
+        derived = ["market/market_conditions", "features/feature_store"]
+        graph.run(url, small_market.FIRST, small_market.LAST, derived)
         yield url
 
 

@@ -1,4 +1,4 @@
-"""Ten ways of looking ahead, each a change to one named function of the pipeline, and two more."""
+"""Ten ways of looking ahead and two more, each a change to one named function of the pipeline."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from predtrack_assets.assets import forecasting
+from predtrack_assets.assets import feature_days, forecasting
 from predtrack_assets.domain import conditions, forecasts
 from predtrack_assets.domain.history import Statistics, forward_returns
+from predtrack_assets.domain.learners.training_data import TrainingData
 from predtrack_assets.domain.panel import Panel
 from predtrack_assets.warehouse import snapshots
 from predtrack_assets.warehouse.queries import Query
@@ -46,8 +47,18 @@ def _prices(panel: Panel, change: Callable[[np.ndarray], np.ndarray]) -> Panel:
     return dataclasses.replace(panel, **{name: change(getattr(panel, name)) for name in PRICES})
 
 
-def _scaled(panel: Panel) -> Panel:
-    return _prices(panel, lambda prices: prices / np.nanmean(prices, axis=1, keepdims=True))
+def _features(change: Callable[[Panel, np.ndarray, np.ndarray], np.ndarray]) -> Plant:
+    """Stored features are changed: values (symbols, days, features) of the days asked for."""
+    honest = feature_days.compute_features
+
+    def changed(panel: Panel, context: Any, days: np.ndarray) -> np.ndarray:
+        return change(panel, days, honest(panel, context, days))
+
+    return lambda patch: patch.setattr(feature_days, "compute_features", changed)
+
+
+def _scaled(panel: Panel, days: np.ndarray, values: np.ndarray) -> np.ndarray:
+    return values / (1 + np.nan_to_num(np.abs(values)).max(axis=1, keepdims=True))
 
 
 def _centred(panel: Panel) -> Panel:
@@ -67,8 +78,9 @@ def _adjusted(panel: Panel) -> Panel:
     )
 
 
-def _label(panel: Panel, statistics: Statistics) -> Statistics:
-    return dataclasses.replace(statistics, momentum=forward_returns(panel, 1))
+def _label(panel: Panel, days: np.ndarray, values: np.ndarray) -> np.ndarray:
+    values[:, :, 0] = forward_returns(panel, 1)[:, np.searchsorted(panel.sessions, days)]
+    return values
 
 
 def _filled_backward(panel: Panel) -> Panel:
@@ -97,6 +109,11 @@ def _refitted(panel: Panel, statistics: Statistics) -> Statistics:
     """A parameter fitted once, on all the days of the run."""
     slope = np.nanmean(np.diff(np.log(panel.close), axis=1), axis=1, keepdims=True)
     return dataclasses.replace(statistics, drift=np.broadcast_to(slope, panel.close.shape))
+
+
+def _whole_training_data(patch: pytest.MonkeyPatch) -> None:
+    """Fits learn from rows and labels of after their cutoff."""
+    patch.setattr(TrainingData, "known_by", lambda data, cutoff: data)
 
 
 def _smoothed_regime(patch: pytest.MonkeyPatch) -> None:
@@ -145,15 +162,16 @@ def _corrected_prices(patch: pytest.MonkeyPatch) -> None:
 
 
 LEAKS: dict[str, Plant] = {
-    "whole-sample scaling": _panels(_scaled),
+    "whole-sample scaling": _features(_scaled),
     "centred window": _panels(_centred),
     "future-adjusted price": _panels(_adjusted),
-    "label in the features": _statistics(_label),
+    "label in the features": _features(_label),
     "smoothed regime": _smoothed_regime,
     "latest membership": _latest_membership,
     "forward fill from the future": _panels(_filled_backward),
     "sort by outcome": _panels(_winners),
     "global quantile": _statistics(_clipped),
-    "refit on later data": _statistics(_refitted),
+    "refit on later data": _whole_training_data,
+    "a parameter fitted on the whole run": _statistics(_refitted),
     "corrections before they were seen": _corrected_prices,
 }

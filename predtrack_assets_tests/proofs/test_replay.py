@@ -171,7 +171,7 @@ def test_a_changed_model_is_found(stored: str, monkeypatch: pytest.MonkeyPatch) 
     assert found[PREDICTED].equal.total() == 0
 
 
-@pytest.mark.parametrize("leak", ["whole-sample scaling", "centred window", "refit on later data"])
+@pytest.mark.parametrize("leak", ["whole-sample scaling", "centred window", "global quantile"])
 def test_a_backfill_that_looked_ahead_is_found_by_days_alone(
     market_copy: str, monkeypatch: pytest.MonkeyPatch, leak: str
 ) -> None:
