@@ -85,7 +85,7 @@ def predict(
             panel, statistics, exchange, horizon, rows, columns, (*models, *fitted)
         )
     ]
-    return pl.concat(frames)
+    return pl.concat([pl.DataFrame(schema=PREDICTIONS), *frames])
 
 
 def _predict_horizon(
