@@ -54,10 +54,11 @@ COLUMN_TYPES = Query("""
     WHERE attrelid = :table::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum
 """)
 
-_SEALED_COLUMNS = (
-    "trading_day", "model_id", "kind", "symbol", "horizon", "as_of", "knowable_at", "recorded_at",
-    "origin",
-)  # fmt: skip
+# What build_batches takes, and whether this very transaction wrote a row that claims to be live.
+_SEALED = {
+    **{n: sql.Identifier(n) for n in ("trading_day", "model_id", "kind", "as_of", "knowable_at")},
+    "own_live": sql.SQL("recorded_at = now() AND origin = 'live'"),
+}
 _TEXT = "int4send(octet_length({0}::text)) || convert_to({0}::text, 'UTF8')"
 # domain.ledger.encoding.FORMS in SQL.
 _FORMS = {
@@ -101,11 +102,11 @@ def seal(transaction: Transaction, first: date = date.min, last: date = date.max
     remember_encoding(transaction, encoding)
     head = transaction.read(HEAD)
     index, previous = head.row(0) if len(head) else (0, GENESIS)
-    started, committed_at = transaction.now, transaction.read(CLOCK).item()
+    committed_at = transaction.read(CLOCK).item()
     parts = list(by_days(groups, "said"))
     built = []
     for rows in read_ahead(lambda part: _unsealed(transaction, part, encoding), parts):
-        _refuse_overtaken(rows, started, committed_at)
+        _refuse_overtaken(rows, committed_at)
         built.append(build_batches(rows, encoding, committed_at, index, previous))
         if len(built[-1]):
             index, previous = built[-1]["batch_index"][-1], built[-1]["hash"][-1]
@@ -181,8 +182,7 @@ def _unsealed(transaction: Transaction, groups: pl.DataFrame, encoding: Encoding
     """The rows of `groups` (consecutive days) that no batch holds."""
     first, last = span_of(groups)
     key = ["trading_day", "model_id", "kind"]
-    columns = {name: sql.Identifier(name) for name in _SEALED_COLUMNS}
-    rows = read_rows(transaction, {**columns, "row": row_bytes(encoding)}, first, last)
+    rows = read_rows(transaction, {**_SEALED, "row": row_bytes(encoding)}, first, last)
     rows = rows.join(groups, on=key, how="semi")
     partly = groups.filter(pl.col("sealed") > 0)
     if partly.is_empty():
@@ -192,10 +192,9 @@ def _unsealed(transaction: Transaction, groups: pl.DataFrame, encoding: Encoding
     return rows.join(pl.DataFrame({"prediction_id": ids}), on="prediction_id", how="anti")
 
 
-def _refuse_overtaken(rows: pl.DataFrame, started: datetime, committed_at: datetime) -> None:
+def _refuse_overtaken(rows: pl.DataFrame, committed_at: datetime) -> None:
     """Rows of this very transaction that were live at its start must still be so."""
-    own, knowable = pl.col("recorded_at") == started, pl.col("knowable_at") <= committed_at
-    late = rows.filter(own & knowable & (pl.col("origin") == "live"))
+    late = rows.filter(pl.col("own_live") & (pl.col("knowable_at") <= committed_at))
     if len(late):
         raise LedgerError(
             f"the outcomes of {len(late):,} predictions became knowable while they were written;"

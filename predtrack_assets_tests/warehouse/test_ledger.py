@@ -18,7 +18,7 @@ from psycopg import sql
 
 from predtrack_assets.domain.ledger.encoding import Encoding, encode_row
 from predtrack_assets.settings import PROJECT_ROOT
-from predtrack_assets.warehouse import tables
+from predtrack_assets.warehouse import ledger, tables
 from predtrack_assets.warehouse.ledger import (
     LedgerError,
     Sealed,
@@ -54,6 +54,17 @@ def test_a_batch_per_day_model_and_kind(database_url: str) -> None:
     verdict = verdict_of(database_url)
     assert verdict.good
     assert (verdict.batches_good, verdict.rows_good) == (18, 108)
+
+
+def test_parts_of_a_long_history_are_one_chain(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "CHUNK_ROWS", 40)  # a day has 36 rows
+    assert commit(database_url, predictions(days=5)) == Sealed(rows=180, batches=30)
+    verdict = verdict_of(database_url)
+    assert verdict.good
+    assert (verdict.batches_good, verdict.rows_good) == (30, 180)
+    assert batches(database_url)["trading_day"].is_sorted()
 
 
 def test_a_rerun_adds_nothing(database_url: str) -> None:
@@ -229,6 +240,7 @@ def write_one(url: str, number: int, start: Any) -> None:
         commit(url, predictions(days=1, symbols=(f"S{number}{turn}",)))
 
 
+@pytest.mark.slow
 def test_eight_writers_at_once_leave_no_gap(database_url: str) -> None:
     context = multiprocessing.get_context("spawn")
     start = context.Barrier(8)
@@ -257,6 +269,7 @@ with Warehouse(url=sys.argv[1]).transaction() as transaction:
 """
 
 
+@pytest.mark.slow
 def test_a_writer_killed_before_its_commit_leaves_nothing(database_url: str) -> None:
     commit(database_url, predictions())
     before = batches(database_url)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from itertools import pairwise
 from typing import Any
 
 import polars as pl
@@ -21,7 +20,6 @@ from predtrack_assets.domain.ledger.merkle import merkle_root
 LEDGER = "predictions"
 ID_BYTES = 16
 _BATCH = ["trading_day", "model_id", "kind", "origin"]
-_ORDER = [*_BATCH, "symbol", "horizon", "prediction_id"]
 
 BATCHES: dict[str, pl.DataType] = {
     "batch_index": pl.Int64(),
@@ -50,30 +48,34 @@ def build_batches(
 ) -> pl.DataFrame:
     """The batches (columns BATCHES) that commit to `rows`, after link `index` with hash `previous`.
 
-    rows: prediction_id (16 bytes), trading_day, model_id, kind, symbol, horizon, as_of,
-    knowable_at, and `row`, the bytes that the encoding gives it. One batch per decision day, model,
-    kind and origin: live where committed_at (UTC) is before the row's knowable_at.
+    rows: prediction_id (16 bytes), trading_day, model_id, kind, as_of, knowable_at, and `row`, the
+    bytes that the encoding gives it. One batch per decision day, model, kind and origin: live where
+    committed_at (UTC) is before the row's knowable_at. Leaves keep the order of the rows.
     """
     live = pl.col("knowable_at") > pl.lit(committed_at)
     origin = pl.when(live).then(pl.lit("live")).otherwise(pl.lit("replay")).alias("origin")
-    rows = rows.with_columns(origin).sort(_ORDER)
-    leaves = leaf_hashes(rows["row"].to_list())
-    ids = rows["prediction_id"].to_list()
-    groups = rows.group_by(_BATCH, maintain_order=True).agg(
-        pl.col("as_of").max(), pl.len().cast(pl.Int32).alias("row_count")
+    leaves, ids = leaf_hashes(rows["row"].to_list()), rows["prediction_id"].to_list()
+    # Each group's row numbers: sorting the rows themselves would take as long as hashing them.
+    groups = (
+        rows.select("trading_day", "model_id", "kind", "as_of", origin)
+        .with_row_index("row")
+        .group_by(_BATCH, maintain_order=True)
+        .agg(pl.col("as_of").max(), pl.len().cast(pl.Int32).alias("row_count"), "row")
+        .sort(_BATCH)
     )
     constant = {"encoding": encoding.digest, "committed_at": committed_at}
-    ends = [0, *groups["row_count"].cum_sum().to_list()]
     batches = []
-    for group, (start, end) in zip(groups.iter_rows(named=True), pairwise(ends), strict=True):
+    for group in groups.iter_rows(named=True):
         index += 1
-        root = merkle_root(leaves[start:end])
-        batch = {**group, **constant, "batch_index": index, "merkle_root": root}
-        link = chain_hash(previous, index, root, batch_header(batch))
-        batch |= {"previous_hash": previous, "hash": link}
+        places = group.pop("row")
+        own = [leaves[place] for place in places]
+        batch = {**group, **constant, "batch_index": index, "merkle_root": merkle_root(own)}
+        link = chain_hash(previous, index, batch["merkle_root"], batch_header(batch))
         batch |= {
-            "prediction_ids": b"".join(ids[start:end]),
-            "leaves": b"".join(leaves[start:end]),
+            "previous_hash": previous,
+            "hash": link,
+            "prediction_ids": b"".join(ids[place] for place in places),
+            "leaves": b"".join(own),
         }
         batches.append(batch)
         previous = link
