@@ -69,8 +69,9 @@ def build_batches(
         index += 1
         places = group.pop("row")
         own = [leaves[place] for place in places]
-        batch = {**group, **constant, "batch_index": index, "merkle_root": merkle_root(own)}
-        link = chain_hash(previous, index, batch["merkle_root"], batch_header(batch))
+        root = merkle_root(own)
+        batch = {**group, **constant, "batch_index": index, "merkle_root": root}
+        link = chain_hash(previous, index, root, batch_header(batch))
         batch |= {
             "previous_hash": previous,
             "hash": link,
