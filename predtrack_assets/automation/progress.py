@@ -61,8 +61,8 @@ class ProgressHandler(logging.Handler):
 
 
 def _progress_logger(init_context: dg.InitLoggerContext) -> logging.Logger:
-    """A logger with nothing but a ProgressHandler."""
-    logger = logging.Logger("predtrack.progress", level=logging.INFO)
+    """A logger with nothing but a ProgressHandler; Dagster tells of its steps at level DEBUG."""
+    logger = logging.Logger("predtrack.progress", level=logging.DEBUG)
     logger.addHandler(ProgressHandler())
     return logger
 
