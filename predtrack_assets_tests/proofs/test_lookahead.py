@@ -35,7 +35,7 @@ def test_a_planted_leak_is_caught(
     scratch: Scratch, monkeypatch: pytest.MonkeyPatch, plant: Plant
 ) -> None:
     plant(monkeypatch)
-    verdict = lookahead(scratch, SETTINGS, [DAY])
+    verdict = lookahead(scratch, SETTINGS, [DAY], poisons=("nan", "permuted", "deleted"))
     assert not verdict.holds
     assert verdict.equal + len(verdict.alarms) == verdict.digests
     for alarm in verdict.alarms:
