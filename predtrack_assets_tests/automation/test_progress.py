@@ -1,7 +1,5 @@
 """What a run says to people while it works."""
 
-from __future__ import annotations
-
 import dagster as dg
 import pytest
 
