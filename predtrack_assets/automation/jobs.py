@@ -55,12 +55,12 @@ daily_job = dg.define_asset_job(
 )
 training_job = dg.define_asset_job(
     "training",
-    TRAINING,
+    TRAINING - PROOFS,
     description="Pooled fits through the end of a month, for the days after it.",
 )
 symbol_training_job = dg.define_asset_job(
     "symbol_training",
-    SYMBOL_TRAINING,
+    SYMBOL_TRAINING - PROOFS,
     description="Corrections of the newest pooled fit to symbols' own past.",
 )
 proof_job = dg.define_asset_job(
