@@ -53,12 +53,11 @@ def feature_store(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg
     written = Written()
     with warehouse.transaction() as transaction:
         for part in feature_days(transaction, window(context), get_settings()):
-            epoch = part.epoch
             written += write_features(
-                transaction, STANDARD, part.rows, part.symbols, epoch.first, epoch.last
+                transaction, STANDARD, part.rows, part.symbols, part.first, part.last
             )
             context.log.info(
-                f"{epoch.first} to {epoch.last}: {part.symbols[0]} to {part.symbols[-1]},"
+                f"{part.first} to {part.last}: {part.symbols[0]} to {part.symbols[-1]},"
                 f" {written.changed:,} vectors written so far"
             )
     return written.as_result(feature_set=STANDARD.id)

@@ -28,7 +28,7 @@ VECTORS_LAST = 7  # calendar days that a vector stays in force
 NOT_A_DAY = np.datetime64("NaT", "D")
 
 _CELLS = {"place": "int", "symbol": "text", "feature_set": "text", "first": "date", "last": "date"}
-_ENTITIES = {
+ENTITIES = {
     "place": "int", "symbol": "text", "feature_set": "text", "since": "date", "day": "date",
 }  # fmt: skip
 _VECTORS = {"symbol": "text", "trading_day": "date", "feature_set": "text", "vector": "bytea"}
@@ -213,8 +213,8 @@ def write_features(
         transaction.read(_UPSERT)
     gone = stored.take(np.flatnonzero(~np.isin(stored_key, key)))
     if len(gone):
-        entities = _entities(feature_set, gone.symbols, gone.days)
-        transaction.stage("feature_entities", _ENTITIES, entities)
+        staged = entities(feature_set, gone.symbols, gone.days)
+        transaction.stage("feature_entities", ENTITIES, staged)
         transaction.read(_DELETE)
     inserted, updated = int((~known).sum()), int(differs.sum())
     return Written(inserted, updated, len(gone), len(rows) - inserted - updated)
@@ -246,7 +246,8 @@ def feature_frame(feature_set: FeatureSet, rows: FeatureRows) -> pl.DataFrame:
     return pl.DataFrame(pl.from_arrow(_arrow(feature_set, rows)))
 
 
-def _entities(feature_set: FeatureSet, symbols: np.ndarray, days: np.ndarray) -> pa.Table:
+def entities(feature_set: FeatureSet, symbols: np.ndarray, days: np.ndarray) -> pa.Table:
+    """Asked (symbol, day) as ENTITIES, for AS_OF."""
     days = days.astype("datetime64[D]")
     return pa.table(
         {
@@ -326,8 +327,11 @@ def point_in_time(
     symbols: (n,) of str; days: (n,) datetime64[D]. The result's days are those of the vectors; where
     there is none of the last VECTORS_LAST days, its day is NaT and its values are NaN.
     """
-    entities = _entities(feature_set, symbols, days)
-    transaction.stage("feature_entities", _ENTITIES, entities)
+    asked = entities(feature_set, symbols, days)
+    # In the order of the key, so that neighbours share their pages.
+    code = asked["symbol"].combine_chunks().dictionary_encode().indices.to_numpy()
+    asked = asked.take(pa.array(np.lexsort((days, code))))
+    transaction.stage("feature_entities", ENTITIES, asked)
     found = transaction.read_arrow(AS_OF)
     place = _column(found, "place")
     found_days = np.full(len(days), NOT_A_DAY)
