@@ -143,6 +143,7 @@ def run_window(
 
     A Dagster run has one kind of partitions, so there are up to three, each over its whole range:
     what models are fitted to, the fits, and what is said with them. The first failure ends it.
+    Raises ValueError when the selection has neither days nor months.
     """
     chosen = dg.AssetSelection.all() if selection is None else selection
     chosen = chosen - REFERENCE - SYMBOL_TRAINING - PROOFS
@@ -152,9 +153,14 @@ def run_window(
         ("fits", chosen & TRAINING, months_before(asked)),
         ("results", chosen - BEFORE_TRAINING - TRAINING, days),
     ]
+    graph = defs.resolve_asset_graph()
+    if not chosen.resolve(graph):
+        raise ValueError(
+            "nothing of that has days or months; symbols' own models are fitted in the UI"
+        )
     report = RunReport("", success=True)
     for stage, assets, span in stages:
-        if span is not None and assets.resolve(defs.resolve_asset_graph()) and report.success:
+        if span is not None and assets.resolve(graph) and report.success:
             report += _run_range(defs, instance, f"backfill_{stage}", assets, span)
     return report
 

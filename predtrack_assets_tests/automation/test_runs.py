@@ -1,0 +1,46 @@
+"""Which months a window of days is fitted from, and what cannot be backfilled."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import dagster as dg
+import pytest
+
+from predtrack_assets.automation.runs import months_before, run_window, selection_of
+from predtrack_assets.definitions import build_definitions
+from predtrack_assets.partitions import MONTHS, Window, month_ends
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "months"),
+    [
+        (date(2011, 3, 1), date(2011, 3, 1), ("2011-02", "2011-02")),
+        (date(2011, 3, 31), date(2011, 5, 2), ("2011-02", "2011-04")),
+        (date(2011, 1, 3), date(2011, 1, 31), ("2010-12", "2010-12")),
+        (date(2000, 1, 3), date(2000, 1, 31), None),  # no month before the first day
+        (date(2000, 1, 3), date(2000, 2, 29), ("2000-01", "2000-01")),
+    ],
+)
+def test_days_may_use_the_months_before_theirs(
+    first: date, last: date, months: tuple[str, str] | None
+) -> None:
+    assert months_before(Window(first, last)) == months
+    for month in months or ():
+        assert MONTHS.has_partition_key(month)
+
+
+def test_a_month_ends_with_its_last_trading_day() -> None:
+    ends = month_ends(date(2021, 4, 1), date(2021, 7, 1))
+    assert ends == [date(2021, 4, 30), date(2021, 5, 28), date(2021, 6, 30), date(2021, 7, 30)]
+
+
+def test_symbols_models_alone_cannot_be_backfilled_over_days() -> None:
+    definitions = build_definitions()
+    selection = selection_of(["symbol_models"], definitions)
+    window = Window(date(2011, 3, 1), date(2011, 3, 1))
+    with (
+        dg.DagsterInstance.ephemeral() as instance,
+        pytest.raises(ValueError, match="nothing of that has days or months"),
+    ):
+        run_window(definitions, instance, window, selection)
