@@ -15,7 +15,13 @@ from predtrack_assets.partitions import day_asset, day_multi_asset, last_days_of
 from predtrack_assets.settings import Settings, get_settings
 from predtrack_assets.warehouse import decisions, tables
 from predtrack_assets.warehouse import gates as store
-from predtrack_assets.warehouse.gate_records import KINDS, read_records, record_epochs, years
+from predtrack_assets.warehouse.gate_records import (
+    KINDS,
+    read_records,
+    record_epochs,
+    said_and_done,
+    years,
+)
 from predtrack_assets.warehouse.snapshots import Epoch
 from predtrack_assets.warehouse.warehouse import Transaction, Warehouse, Written
 
@@ -184,15 +190,10 @@ def _evidence(
     first = transaction.read(store.PREDICTED_SPAN, last=epoch.last).item() or epoch.last
     frames = []
     for begin, end in years(max(first, duel.start), epoch.last):
-        rows = transaction.read(
-            store.PAIRED,
-            first=begin,
-            last=end,
-            as_of=epoch.as_of,
-            kind=kind,
-            horizon=horizon,
-            models=[duel.control, duel.treatment],
-        )
+        sides = [duel.control, duel.treatment]
+        rows = said_and_done(transaction, epoch, begin, end, [kind], [horizon], sides)
+        score = "crps" if kind == "price" else "score"
+        rows = rows.with_columns(pl.col(score).alias("score")).drop_nulls("score")
         control, treatment = (
             rows.filter(pl.col("model_id") == side) for side in (duel.control, duel.treatment)
         )

@@ -63,6 +63,28 @@ def years(first: date, last: date) -> Iterator[tuple[date, date]]:
         yield max(first, date(year, 1, 1)), min(last, date(year, 12, 31))
 
 
+def said_and_done(
+    transaction: Transaction,
+    epoch: Epoch,
+    first: date,
+    last: date,
+    kinds: Sequence[str],
+    horizons: Sequence[int],
+    models: Sequence[str],
+) -> pl.DataFrame:
+    """Predictions decided in [first, last], sorted, beside outcomes known at the epoch's end."""
+    cut = {
+        "first": first,
+        "last": last,
+        "kinds": list(kinds),
+        "horizons": list(horizons),
+        "models": list(models),
+    }
+    key = ["trading_day", "symbol", "model_id", "kind", "horizon"]
+    results = transaction.read(gates.RESULTS, as_of=epoch.as_of, **cut)
+    return transaction.read(gates.SAID, **cut).join(results, on=key, how="left").sort(key)
+
+
 def read_records(
     transaction: Transaction,
     epoch: Epoch,
@@ -77,15 +99,7 @@ def read_records(
     parts: dict[Cell, list[Scores]] = defaultdict(list)
     advice: list[pl.DataFrame] = []
     for begin, end in years(first, epoch.last):
-        rows = transaction.read(
-            gates.RECORDS,
-            first=begin,
-            last=end,
-            as_of=epoch.as_of,
-            kinds=list(KINDS),
-            horizons=list(horizons),
-            models=list(models),
-        )
+        rows = said_and_done(transaction, epoch, begin, end, KINDS, horizons, models)
         if rows.is_empty():
             continue
         rows = measure(rows)

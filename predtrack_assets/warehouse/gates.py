@@ -13,38 +13,26 @@ PREDICTED_SPAN = Query("""
     SELECT min(trading_day) AS first FROM forecasts.predictions WHERE trading_day <= :last
 """)
 
-# Predictions beside the latest revision of their outcome known at a moment.
-RECORDS = Query("""
-    SELECT p.model_id, p.kind, p.horizon, p.symbol, p.trading_day, p.confidence, p.sigma, p.q50,
-           o.resolved_day, o.occurred, o.score, o.score_no_change, o.crps, o.crps_no_change
-    FROM forecasts.predictions p
-    LEFT JOIN (
-        SELECT DISTINCT ON (trading_day, symbol, model_id, kind, horizon) *
-        FROM forecasts.outcomes
-        WHERE trading_day BETWEEN :first AND :last AND knowledge_time <= :as_of
-          AND kind = ANY(:kinds) AND horizon = ANY(:horizons)
-        ORDER BY trading_day DESC, symbol DESC, model_id DESC, kind DESC, horizon DESC,
-                 knowledge_time DESC
-    ) o USING (trading_day, symbol, model_id, kind, horizon)
-    WHERE p.trading_day BETWEEN :first AND :last AND p.kind = ANY(:kinds)
-      AND p.horizon = ANY(:horizons) AND p.model_id = ANY(:models)
-    ORDER BY p.trading_day, p.symbol, p.model_id, p.kind, p.horizon
+# Read apart and joined outside: on tables just filled, which have no statistics yet, the planner
+# would take a nested loop over all rows.
+SAID = Query("""
+    SELECT model_id, kind, horizon, symbol, trading_day, confidence, sigma,
+           q05, q10, q25, q50, q75, q90, q95
+    FROM forecasts.predictions
+    WHERE trading_day BETWEEN :first AND :last AND kind = ANY(:kinds)
+      AND horizon = ANY(:horizons) AND model_id = ANY(:models)
 """)
 
-PAIRED = Query("""
-    SELECT p.model_id, p.symbol, p.trading_day, p.due_day, p.confidence,
-           p.q05, p.q10, p.q25, p.q50, p.q75, p.q90, p.q95, o.resolved_day,
-           CASE p.kind WHEN 'price' THEN o.crps ELSE o.score END AS score
-    FROM forecasts.predictions p
-    JOIN (
-        SELECT DISTINCT ON (trading_day, symbol, model_id) *
-        FROM forecasts.outcomes
-        WHERE trading_day BETWEEN :first AND :last AND knowledge_time <= :as_of
-          AND kind = :kind AND horizon = :horizon AND model_id = ANY(:models)
-        ORDER BY trading_day DESC, symbol DESC, model_id DESC, knowledge_time DESC
-    ) o USING (trading_day, symbol, model_id, kind, horizon)
-    WHERE p.trading_day BETWEEN :first AND :last AND o.status = 'validated'
-    ORDER BY p.trading_day, p.symbol, p.model_id
+# The latest revision known at a moment.
+RESULTS = Query("""
+    SELECT DISTINCT ON (trading_day, symbol, model_id, kind, horizon)
+           model_id, kind, horizon, symbol, trading_day, resolved_day, occurred, score,
+           score_no_change, crps, crps_no_change
+    FROM forecasts.outcomes
+    WHERE trading_day BETWEEN :first AND :last AND knowledge_time <= :as_of
+      AND kind = ANY(:kinds) AND horizon = ANY(:horizons) AND model_id = ANY(:models)
+    ORDER BY trading_day DESC, symbol DESC, model_id DESC, kind DESC, horizon DESC,
+             knowledge_time DESC
 """)
 
 # Days on which an outcome was known that replaced an earlier one.

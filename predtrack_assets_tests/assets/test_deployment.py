@@ -1,0 +1,179 @@
+"""From predictions to a champion: a planted good model, beside the baseline, through the assets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+import polars as pl
+import psycopg
+import pytest
+from scipy.special import ndtr, ndtri
+
+from predtrack_assets.domain.calendar import calendar
+from predtrack_assets.domain.gates import FAILED, INSUFFICIENT, PASSED
+from predtrack_assets.domain.models import QUANTILE_LEVELS, QUANTILE_NAMES
+from predtrack_assets.warehouse import gates, tables
+from predtrack_assets.warehouse.warehouse import Warehouse
+from predtrack_assets_tests import graph
+
+pytestmark = pytest.mark.slow
+
+FIRST, SESSIONS, SYMBOLS, HORIZON = date(2021, 1, 4), 520, 10, 5
+DECISIONS = ["deployment/deployment_gates", "deployment/ab_tests", "deployment/deployments"]
+VOLATILITY, FORESEEN = 0.012, 0.35
+
+
+def days() -> np.ndarray:
+    sessions = calendar("XNYS").sessions
+    start = int(np.searchsorted(sessions, np.datetime64(FIRST)))
+    return sessions[start : start + SESSIONS]
+
+
+def market() -> tuple[np.ndarray, np.ndarray]:
+    """Closing prices (T, S), and what a gifted forecaster knows of each next day's log return."""
+    random = np.random.default_rng(11)
+
+    def moves(share: float) -> np.ndarray:
+        common, own = (random.standard_normal((SESSIONS, n)) for n in (1, SYMBOLS))
+        return VOLATILITY * np.sqrt(share) * (np.sqrt(0.3) * common + np.sqrt(0.7) * own)
+
+    foreseen = moves(FORESEEN)
+    return 50 * np.exp(np.cumsum(foreseen + moves(1 - FORESEEN), axis=0)), foreseen
+
+
+def said_by(model: str, close: np.ndarray, median: np.ndarray, left: float) -> pl.DataFrame:
+    """Predictions of price and direction for every symbol and day but the last ones."""
+    trading = days()
+    rows, columns = median.shape
+    flat = median.ravel()
+    day, due = (np.repeat(trading[k : rows + k], columns) for k in (0, HORIZON))
+    quantiles = flat[:, None] + ndtri(QUANTILE_LEVELS) * left
+    price = close[:rows].ravel()
+    common = pl.DataFrame(
+        {
+            "model_id": [model] * flat.size,
+            "symbol": [f"S{k}" for k in range(columns)] * rows,
+            "trading_day": day,
+            "as_of": day.astype("datetime64[us]") + np.timedelta64(1, "D"),
+            "horizon": np.full(flat.size, HORIZON),
+            "due_day": due,
+            "reference_price": price,
+            "sigma": np.full(flat.size, VOLATILITY),
+            "climatology": np.full(flat.size, 0.5),
+            "feature_digest": np.zeros(flat.size, np.int64),
+            "knowable_at": due.astype("datetime64[us]") + np.timedelta64(21, "h"),
+            "origin": ["replay"] * flat.size,
+        }
+    ).with_columns(pl.col("as_of", "knowable_at").dt.replace_time_zone("UTC"))
+    within = ndtr(-np.log(0.95) / left) - ndtr(-np.log(1.05) / left)
+    priced = common.with_columns(
+        kind=pl.lit("price"),
+        event=pl.lit("within_5pct"),
+        confidence=pl.lit(within),
+        predicted_price=pl.Series(price * np.exp(flat)),
+        p_within_band=pl.lit(0.68),
+        **{n: pl.Series(quantiles[:, k]) for k, n in enumerate(QUANTILE_NAMES)},
+    )
+    directed = common.with_columns(
+        kind=pl.lit("direction"), event=pl.lit("up"), confidence=pl.Series(ndtr(flat / left))
+    )
+    frame = pl.concat([priced, directed], how="diagonal")
+    absent = [c for c in tables.PREDICTIONS.columns if c not in frame.columns]
+    return frame.with_columns(pl.lit(None).alias(c) for c in absent)
+
+
+@pytest.fixture
+def planted(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Bars, and the predictions of `gifted` and of `no_change`, with their outcomes."""
+    monkeypatch.setenv("PREDTRACK_GATE_HORIZONS", str(HORIZON))
+    close, foreseen = market()
+    columns = ["open", "high", "low", "close"]
+    graph.store_bars(
+        database_url,
+        pl.concat(
+            pl.DataFrame({"symbol": f"S{k}", "date": days(), **dict.fromkeys(columns, close[:, k])})
+            for k in range(SYMBOLS)
+        ).with_columns(pl.lit(1000.0).alias("volume"), pl.col("date").cast(pl.Date)),
+    )
+    graph.execute(
+        database_url,
+        "INSERT INTO models.model_registry (model_id, model_name, version, role, kinds, description)"
+        " VALUES ('gifted', 'gifted', 1, 'candidate', '{price,direction}', 'knows'),"
+        " ('no_change', 'no_change', 1, 'baseline', '{price,direction}', 'stays')",
+    )
+    ahead = np.lib.stride_tricks.sliding_window_view(foreseen, HORIZON, axis=0)[1:].sum(axis=-1)
+    spread = VOLATILITY * np.sqrt(HORIZON)
+    with Warehouse(url=database_url).transaction() as transaction:
+        for said in (
+            said_by("gifted", close, ahead, spread * np.sqrt(1 - FORESEEN)),
+            said_by("no_change", close, np.zeros_like(ahead), spread),
+        ):
+            transaction.append(tables.PREDICTIONS, said)
+    graph.run(database_url, FIRST, last_day(), ["forecasts/outcomes"])
+    return database_url
+
+
+def last_day() -> date:
+    return days()[-1].item()
+
+
+def statuses(url: str, model: str, kind: str) -> list[tuple[date, str]]:
+    return graph.frame(
+        url,
+        "SELECT as_of_day, gate_status FROM deployment.deployment_gates"
+        " WHERE model_id = %s AND kind = %s ORDER BY as_of_day",
+        *(model, kind),
+    ).rows()
+
+
+def champions(url: str, at: datetime) -> set[tuple[str, str]]:
+    found = Warehouse(url=url).read(gates.CHAMPIONS_AT, at=at)
+    return set(found.select("kind", "model_id").iter_rows())
+
+
+def test_a_good_model_becomes_champion_when_its_evidence_is_long_enough(planted: str) -> None:
+    with graph.copy_of(planted) as in_pieces:
+        graph.run(planted, FIRST, last_day(), DECISIONS)
+        split = days()[-8].item()
+        graph.run(in_pieces, FIRST, split - timedelta(days=1), DECISIONS)
+        graph.run_day_by_day(in_pieces, split, last_day(), DECISIONS)
+        rows = graph.contents(planted)
+        assert graph.differences(rows, graph.contents(in_pieces)) == {}
+
+    course = statuses(planted, "gifted", "price")
+    year = days()[252].item()
+    assert {status for day, status in course if day < year} == {INSUFFICIENT}
+    assert course[-1][1] == PASSED
+    assert {s for _, s in statuses(planted, "no_change", "price")} == {INSUFFICIENT, FAILED}
+
+    first_passed = next(day for day, status in course if status == PASSED)
+    moment = datetime.combine(first_passed + timedelta(days=1), datetime.min.time(), UTC)
+    assert champions(planted, moment) >= {("price", "gifted")}
+    assert ("price", "gifted") not in champions(planted, moment - timedelta(seconds=1))
+    tests = graph.frame(
+        planted, "SELECT DISTINCT control, treatment, status FROM deployment.ab_tests"
+    )
+    assert ("no_change", "gifted", "promoted") in tests.rows()
+    with psycopg.connect(planted) as connection:
+        events = connection.execute(
+            "SELECT event_type, count(*) FROM deployment.improvement_events GROUP BY 1"
+        ).fetchall()
+    assert dict(events)["model_deployed"] == len(rows["deployment.deployments"])
+    assert dict(events)["threshold_change"] == 1
+
+    again = graph.run(planted, FIRST, last_day(), DECISIONS)
+    assert graph.changed(again) == {}
+
+
+def test_what_is_not_deployed_by_itself_is_only_tested(
+    planted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREDTRACK_AUTO_DEPLOY", "false")
+    monkeypatch.setenv("PREDTRACK_ACCURACY_THRESHOLD", "0.6")
+    graph.run(planted, FIRST, last_day(), DECISIONS)
+    assert statuses(planted, "gifted", "price")[-1][1] == PASSED
+    assert graph.frame(planted, "SELECT FROM deployment.deployments").is_empty()
+    stored = "SELECT DISTINCT thresholds ->> 'accuracy' FROM deployment.deployment_gates"
+    assert graph.frame(planted, stored).rows() == [("0.6",)]
