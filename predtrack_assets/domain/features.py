@@ -130,8 +130,10 @@ def compute_features(panel: Panel, market: MarketContext, days: np.ndarray) -> n
             first = first_session(market.exchange, days[asked[0]])
             raise ValueError(f"the panel of {days[asked[0]]} must begin on {first} or earlier")
         part = slice(start, int(column[asked[-1]]) + 1)
-        for at in range(0, len(panel.symbols), SYMBOLS_AT_ONCE):
-            tasks.append((slice(at, at + SYMBOLS_AT_ONCE), part, asked, column[asked] - start))
+        tasks += [
+            (slice(at, at + SYMBOLS_AT_ONCE), part, asked, column[asked] - start)
+            for at in range(0, len(panel.symbols), SYMBOLS_AT_ONCE)
+        ]
 
     def fill(task: tuple[slice, slice, np.ndarray, np.ndarray]) -> None:
         rows, part, asked, wanted = task
