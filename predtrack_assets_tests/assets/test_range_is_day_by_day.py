@@ -120,5 +120,8 @@ def test_the_whole_graph_over_every_kind_of_trouble(prepared: str) -> None:
         "deployment.deployments",
         "deployment.event_notifications",
         "deployment.gate_overrides",
+        "features.feature_importance",
         "forecasts.skipped_predictions",
+        "models.model_artifacts",
+        "models.model_performance",
     }
