@@ -13,15 +13,15 @@ import polars as pl
 
 from predtrack_assets.domain.digest import total_digest
 from predtrack_assets.partitions import Window
-from predtrack_assets.proofs.stages import STAGES
+from predtrack_assets.proofs.stages import STAGES, Stage
 from predtrack_assets.warehouse.warehouse import READER, Warehouse
 from predtrack_assets_tests.proofs.small_market import SETTINGS
 
 
-def digests(url: str, windows: list[Window]) -> dict[str, str]:
+def digests(url: str, windows: list[Window], stages: tuple[Stage, ...] = STAGES) -> dict[str, str]:
     """SHA-256 per table over the rows of all windows together, each computed by itself."""
     found = {}
-    for stage in STAGES:
+    for stage in stages:
         with Warehouse(url=url).transaction(READER) as transaction:
             frames = [stage.compute(transaction, asked, SETTINGS) for asked in windows]
         found[str(stage.table)] = total_digest(pl.concat(frames).select(stage.columns))

@@ -12,14 +12,15 @@ from predtrack_assets.domain.history import Statistics
 from predtrack_assets.domain.panel import Panel
 from predtrack_assets.domain.parity import Parity
 from predtrack_assets.proofs import replay as replays
-from predtrack_assets.proofs.stages import FEATURES, PREDICTED, STAGES
+from predtrack_assets.proofs.stages import FEATURES, PREDICTED, REPLAYED
+from predtrack_assets.prove import run_replay
 from predtrack_assets.warehouse.warehouse import Warehouse
 from predtrack_assets_tests import graph
 from predtrack_assets_tests.proofs.leaks import LEAKS
 from predtrack_assets_tests.proofs.small_market import BENCHMARK, DAY, SEEN, SETTINGS
 
 START, END = DAY - timedelta(days=5), DAY + timedelta(days=6)
-TABLES = [str(stage.table).replace(".", "/") for stage in STAGES]
+TABLES = [str(stage.table).replace(".", "/") for stage in REPLAYED]
 
 
 @pytest.fixture(autouse=True)
@@ -123,6 +124,23 @@ def test_a_changed_feature_is_named_by_its_place(stored: str) -> None:
     (mismatch,) = found.mismatches
     assert mismatch.row == f"PLAIN {DAY} standard-v1"
     assert mismatch.column == "vector[2]"
+
+
+def test_the_command_says_what_differs_and_ends_1(
+    stored: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = (SETTINGS, stored, START, END, None, 0)
+    assert run_replay(*asked) == 0
+    rows = parity(stored).compared.total()
+    assert f"Replay parity: {rows:,} of {rows:,} rows are equal" in capsys.readouterr().out
+    rewrite(stored, NUDGE, DAY)
+    theirs = rewrite(stored, RENAME, "theirs", "price")
+    assert run_replay(*asked) == 1
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"Differs: {DAY} PLAIN drift direction 4: confidence stored" in said
+    assert f"Not replayable: {theirs:,} rows of theirs price: not a model of ours" in said
+    with pytest.raises(ValueError, match="no predictions are stored"):
+        run_replay(SETTINGS, stored, date(2030, 1, 1), date(2030, 2, 1), None, 0)
 
 
 def test_a_changed_text_is_a_mismatch_too(stored: str) -> None:
