@@ -148,9 +148,11 @@ def test_a_good_model_becomes_champion_when_its_evidence_is_long_enough(planted:
     assert course[-1][1] == PASSED
     assert {s for _, s in statuses(planted, "no_change", "price")} == {INSUFFICIENT, FAILED}
 
-    first_passed = next(day for day, status in course if status == PASSED)
-    moment = datetime.combine(first_passed + timedelta(days=1), datetime.min.time(), UTC)
-    assert champions(planted, moment) >= {("price", "gifted")}
+    decided = "SELECT max(decided_day) FROM deployment.ab_tests WHERE (kind, status) = ('price', 'promoted')"
+    won = graph.frame(planted, decided).item()
+    first = next(day for day, status in course if status == PASSED and day >= won)
+    moment = datetime.combine(first + timedelta(days=1), datetime.min.time(), UTC)
+    assert champions(planted, moment) >= {("price", "gifted")}, "gate passed, and test won"
     assert ("price", "gifted") not in champions(planted, moment - timedelta(seconds=1))
     tests = graph.frame(
         planted, "SELECT DISTINCT control, treatment, status FROM deployment.ab_tests"
