@@ -79,7 +79,8 @@ class Settings(BaseSettings):
     )
 
     artifacts: str | None = Field(
-        None, description="Where fitted models are kept: a directory or s3://. Unset: home/artifacts."
+        None,
+        description="Where fitted models are kept: a directory or s3://. Unset: home/artifacts.",
     )
     min_training_sessions: int = Field(
         500, ge=30, description="Sessions with features before a model is fitted at all."

@@ -24,6 +24,7 @@ CALIBRATION = dg.AssetSelection.assets(
 SYMBOLS = dg.AssetSelection.assets(
     ["accuracy", "symbol_accuracy"], ["accuracy", "error_distribution"]
 )
+GATES = dg.AssetSelection.groups("deployment")
 PROOFS = dg.AssetSelection.checks(*PROOF_CHECKS)
 """Checks that take minutes: every other job leaves them to the weekly one."""
 
@@ -47,6 +48,11 @@ symbol_accuracy_job = dg.define_asset_job(
     "symbol_accuracy",
     SYMBOLS,
     description="Accuracy per symbol and error distribution as of a day.",
+)
+gates_job = dg.define_asset_job(
+    "gates",
+    GATES,
+    description="Gates, paired tests and champions.",
 )
 daily_job = dg.define_asset_job(
     "daily",
@@ -76,6 +82,7 @@ JOBS = [
     validation_job,
     calibration_job,
     symbol_accuracy_job,
+    gates_job,
     proof_job,
     training_job,
     symbol_training_job,

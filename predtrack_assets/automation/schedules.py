@@ -14,12 +14,13 @@ import dagster as dg
 from predtrack_assets.automation.jobs import (
     calibration_job,
     decision_job,
+    gates_job,
     proof_job,
     symbol_accuracy_job,
     training_job,
     validation_job,
 )
-from predtrack_assets.partitions import MONTHS, TRADING_DAYS
+from predtrack_assets.partitions import MONTHS, TRADING_DAYS, Window
 
 TIMES = {
     "decision": (decision_job, "30 0 * * *"),
@@ -27,6 +28,7 @@ TIMES = {
     "calibration": (calibration_job, "0 12 * * *"),
     "symbol_accuracy": (symbol_accuracy_job, "30 12 * * *"),
     "training": (training_job, "0 3 1 * *"),
+    "gates": (gates_job, "0 8 * * 0"),
 }
 
 
@@ -44,6 +46,22 @@ def request_for_month(tick: datetime) -> dg.RunRequest | dg.SkipReason:
     if not MONTHS.has_partition_key(month):
         return dg.SkipReason(f"{month} lies before the first month, {MONTHS.start:{MONTHS.fmt}}")
     return dg.RunRequest(run_key=month, partition_key=month)
+
+
+def request_for_week(tick: datetime) -> dg.RunRequest | dg.SkipReason:
+    """One run for the trading days of the seven days before `tick` (aware, UTC)."""
+    week = Window((tick - timedelta(days=7)).date(), (tick - timedelta(days=1)).date())
+    if not len(week.days):
+        return dg.SkipReason(f"no trading day from {week.start} to {week.end}")
+    first, last = (day.item().isoformat() for day in week.days[[0, -1]])
+    tags = {
+        "dagster/asset_partition_range_start": first,
+        "dagster/asset_partition_range_end": last,
+    }
+    return dg.RunRequest(run_key=last, tags=tags)
+
+
+REQUESTS = {"training": (request_for_month, "month"), "gates": (request_for_week, "week")}
 
 
 def build_schedules(allowed: Collection[str]) -> list[dg.ScheduleDefinition]:
@@ -74,9 +92,7 @@ def _build_proof(running: bool) -> dg.ScheduleDefinition:
 
 def _build(schedule: str, name: str, running: bool) -> dg.ScheduleDefinition:
     job, cron = TIMES[name]
-    monthly = job is training_job
-    request = request_for_month if monthly else request_for
-    unit = "month" if monthly else "day"
+    request, unit = REQUESTS.get(name, (request_for, "day"))
 
     @dg.schedule(
         name=schedule,

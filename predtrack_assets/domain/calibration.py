@@ -264,7 +264,9 @@ def _bucket_errors(p: ArrayLike, y: ArrayLike, n_buckets: int) -> tuple[Floats, 
 def _isotonic(p: Floats, y: Floats) -> Floats:
     from sklearn.isotonic import IsotonicRegression
 
-    return IsotonicRegression().fit_transform(p, y)
+    # By rank: forecasts a rounding error apart would be taken for one, and then for none.
+    rank = np.unique(p, return_inverse=True)[1]
+    return IsotonicRegression().fit_transform(rank, y)
 
 
 def _equal_mass_of(p: ArrayLike, y: ArrayLike, n_eff: float | None) -> tuple[Floats, Floats]:

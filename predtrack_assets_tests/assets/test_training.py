@@ -168,7 +168,10 @@ def test_trials_are_on_record_before_they_are_evaluated(
     graph.run_months(market, "2021-05", "2021-06")
     asked = len(training.candidates((1, 4)))
     assert seen == [(asked, 0)]
-    known = "SELECT count(*) AS asked, count(result) AS done, count(*) FILTER (WHERE chosen) AS used FROM models.trials"
+    known = (
+        "SELECT count(*) AS asked, count(result) AS done, count(*) FILTER (WHERE chosen) AS used"
+        " FROM models.trials"
+    )
     assert graph.frame(market, known).row(0) == (asked, asked, 8)
 
 

@@ -11,6 +11,7 @@ from predtrack_assets.automation.schedules import (
     build_schedules,
     request_for,
     request_for_month,
+    request_for_week,
 )
 from predtrack_assets.definitions import build_definitions
 
@@ -21,6 +22,7 @@ CRON = {
     "calibration_schedule": ("calibration", "0 12 * * *"),
     "symbol_accuracy_schedule": ("symbol_accuracy", "30 12 * * *"),
     "training_schedule": ("training", "0 3 1 * *"),
+    "gates_schedule": ("gates", "0 8 * * 0"),
     "proof_schedule": ("proof", "0 6 * * 0"),
 }
 DAILY = [s for s in build_schedules(()) if str(s.cron_schedule).endswith("* * *")]
@@ -88,7 +90,7 @@ def test_a_tick_starts_a_run_that_its_job_accepts() -> None:
     for schedule in definitions.schedules or []:
         assert isinstance(schedule, dg.ScheduleDefinition)
         job = definitions.resolve_job_def(schedule.job_name)
-        if schedule.name == "proof_schedule":
+        if schedule.name in ("proof_schedule", "gates_schedule"):
             continue
         assert job.partitions_def is not None
         request = tick(schedule, utc(2024, 4, 1, 3) if "training" in schedule.name else MORNING)
@@ -104,6 +106,21 @@ def test_a_month_is_fitted_on_the_first_of_the_next() -> None:
     before = request_for_month(utc(1999, 12, 1, 3))
     assert isinstance(before, dg.SkipReason)
     assert "1999-11" in str(before.skip_message)
+
+
+@pytest.mark.parametrize(
+    ("sunday", "first", "last"),
+    [
+        (utc(2024, 3, 10, 8), "2024-03-04", "2024-03-08"),
+        (utc(2024, 3, 31, 8), "2024-03-25", "2024-03-28"),  # without Good Friday
+    ],
+)
+def test_gates_look_at_the_week_that_ended(sunday: datetime, first: str, last: str) -> None:
+    request = request_for_week(sunday)
+    assert isinstance(request, dg.RunRequest)
+    assert request.run_key == last
+    assert request.tags["dagster/asset_partition_range_start"] == first
+    assert request.tags["dagster/asset_partition_range_end"] == last
 
 
 def test_the_proofs_run_on_sundays_over_days_of_their_own_choice() -> None:
