@@ -12,6 +12,9 @@ from rich.table import Table
 
 from predtrack_assets.domain.calendar import as_of
 from predtrack_assets.domain.calibration import calibration_summary
+from predtrack_assets.domain.gates import INSUFFICIENT
+from predtrack_assets.domain.models import BASELINES
+from predtrack_assets.domain.performance import performance_analytics
 from predtrack_assets.warehouse import gates as decided
 from predtrack_assets.warehouse import queries
 from predtrack_assets.warehouse.gaps import gap_report
@@ -19,6 +22,8 @@ from predtrack_assets.warehouse.registry import FITS
 from predtrack_assets.warehouse.warehouse import READER, Warehouse
 
 UNKNOWN = "-"
+PROPER = {"price": "crps", "direction": "brier", "time_to_hit": "brier", "volatility": "qlike"}
+"""The score of each kind that no forecaster can better by saying what it does not believe."""
 GAPS_SHOWN = 40
 
 
@@ -28,17 +33,24 @@ def row_counts(warehouse: Warehouse) -> dict[str, int]:
     return {str(table): counts[str(table)] for table in queries.COUNTED_TABLES}
 
 
-def overall_scores(warehouse: Warehouse) -> pl.DataFrame:
-    """calibration_summary over all outcomes to date; empty when nothing has been validated."""
+def overall_scores(warehouse: Warehouse) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """calibration_summary and performance_analytics over all outcomes to date.
+
+    Both are empty when nothing has been validated.
+    """
     span = warehouse.read(queries.SPAN).row(0, named=True)
     if span["last"] is None:
-        return pl.DataFrame()
+        return pl.DataFrame(), pl.DataFrame()
     window = {"first": span["first"], "last": span["last"]}
     outcomes = warehouse.read(queries.OUTCOMES_AS_OF, as_of=as_of(span["last"]), **window)
     if outcomes.is_empty():
-        return pl.DataFrame()
+        return pl.DataFrame(), pl.DataFrame()
     due = warehouse.read(queries.DUE_COUNTS, **window)
-    return calibration_summary(outcomes, due, np.array([span["last"]], "datetime64[D]"), "to_date")
+    today = np.array([span["last"]], "datetime64[D]")
+    return (
+        calibration_summary(outcomes, due, today, "to_date"),
+        performance_analytics(outcomes, today, "to_date"),
+    )
 
 
 def storage_table(warehouse: Warehouse, before: dict[str, int] | None = None) -> RenderableType:
@@ -96,7 +108,7 @@ def scores_table(scores: pl.DataFrame) -> RenderableType:
         return "No prediction has fallen due yet."
     table = Table(title="Scores to date", title_justify="left", box=None, pad_edge=False)
     headers = ("event", "sessions", "model", "n", "n_eff", "came true", "95 % interval", "ECE")
-    for header in (*headers, "skill vs no_change", "vs climatology", "CRPS skill"):
+    for header in (*headers, "skill vs no_change", "vs climatology"):
         left = header in ("event", "model")
         table.add_column(header, justify="left" if left else "right", no_wrap=True)
     previous = None
@@ -121,8 +133,45 @@ def _cells(row: dict[str, Any], *, repeat: bool) -> list[str]:
         _number(row["ece"], ".3f"),
         _number(row["skill_vs_no_change"], "+.3f"),
         _number(row["skill_vs_climatology"], "+.3f"),
-        _number(row["crps_skill"], "+.3f"),
     ]
+
+
+def skill_table(performance: pl.DataFrame) -> RenderableType:
+    """Skill of every model that is no baseline against no_change, by the proper score of its kind."""
+    proper = pl.DataFrame(list(PROPER.items()), schema=["kind", "score"], orient="row")
+    rows = performance.join(proper, on=["kind", "score"]).filter(
+        (pl.col("baseline") == "no_change") & ~pl.col("model_id").is_in(sorted(BASELINES))
+    )
+    table = Table(
+        title="Skill against no_change (0: nothing gained, 1: perfect)",
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+    )
+    for header in ("kind", "score", "model"):
+        table.add_column(header, no_wrap=True)
+    for header in ("sessions", "n", "n_eff", "skill", "95 % interval", "shown"):
+        table.add_column(header, justify="right", no_wrap=True)
+    for row in rows.sort("kind", "model_id", "horizon").iter_rows(named=True):
+        scale = row["mean_score_baseline"]
+        low, high = (_share(row[f"difference_{end}"], scale) for end in ("low", "high"))
+        table.add_row(
+            *(row["kind"], row["score"], row["model_id"], str(row["horizon"]), f"{row['n']:,}"),
+            _number(row["n_eff"], ",.0f"),
+            _number(row["skill"], "+.3f"),
+            f"{_number(low, '+.3f')} .. {_number(high, '+.3f')}",
+            "-" if low is None or high is None else _verdict(low, high),
+        )
+    return table
+
+
+def _share(difference: float | None, scale: float) -> float | None:
+    return None if difference is None or not scale > 0 else difference / scale
+
+
+def _verdict(low: float, high: float) -> str:
+    """What the interval shows of the skill."""
+    return "better" if low > 0 else "worse" if high < 0 else "nothing"
 
 
 def _number(value: float | None, spec: str) -> str:
@@ -148,7 +197,7 @@ def champion_lines(warehouse: Warehouse) -> str:
     lines = []
     if not champions:
         lines.append(
-            "Champion: none. No model has passed a deployment gate, so none is recommended;"
+            "No champion: no model has passed a deployment gate, so none is recommended;"
             " forecasting and scoring go on."
         )
     for (kind, scope, horizon), judged in gates.group_by(
@@ -158,7 +207,9 @@ def champion_lines(warehouse: Warehouse) -> str:
         said = f"{champion[2]} since {champion[3]:%Y-%m-%d}" if champion else "no champion"
         lines.append(f"Champion for {kind}, {counted(horizon, 'session')} ahead: {said}.")
         lines += _gate_lines(judged)
-        of_scope = tests.filter((pl.col("kind") == kind) & (pl.col("scope") == scope))
+        of_scope = tests.filter(
+            (pl.col("kind") == kind) & (pl.col("scope") == scope) & (pl.col("n") > 0)
+        )
         for test in of_scope.iter_rows(named=True):
             lines.append(
                 f"  {test['treatment']} against {test['control']}: {test['status']},"
@@ -173,12 +224,19 @@ def _gate_lines(judged: pl.DataFrame) -> list[str]:
     for gate in judged.filter(pl.col("role") == "candidate").iter_rows(named=True):
         status = gate["gate_status"].replace("_", " ")
         lines.append(f"  {gate['model_id']}, gate of {gate['as_of_day']}: {status}")
-        lines += [f"    {reason}" for reason in gate["failure_reasons"]]
+        lines += _reasons(gate["failure_reasons"])
     baselines = judged.filter(pl.col("role") == "baseline")
     passed = (baselines["gate_status"] == "passed").sum()
     if len(baselines):
         lines.append(f"  baselines: {passed} of {len(baselines)} passed")
     return lines
+
+
+def _reasons(reasons: list[str]) -> list[str]:
+    """One line for each criterion that failed, one for all that want more evidence."""
+    lacking = [reason.split()[0] for reason in reasons if INSUFFICIENT in reason]
+    lines = [f"    {reason}" for reason in reasons if INSUFFICIENT not in reason]
+    return lines + ([f"    not enough evidence for {', '.join(lacking)}"] if lacking else [])
 
 
 def span_line(warehouse: Warehouse) -> str:
@@ -207,7 +265,8 @@ def fits_lines(warehouse: Warehouse) -> str:
 
 def summary(warehouse: Warehouse, before: dict[str, int] | None = None) -> RenderableType:
     """The whole report."""
-    scores = overall_scores(warehouse)
+    scores, performance = overall_scores(warehouse)
+    skills = [] if performance.is_empty() else [skill_table(performance), ""]
     return Group(
         span_line(warehouse),
         "",
@@ -217,6 +276,7 @@ def summary(warehouse: Warehouse, before: dict[str, int] | None = None) -> Rende
         "",
         scores_table(scores),
         "",
+        *skills,
         fits_lines(warehouse),
         coverage_line(warehouse, scores),
         champion_lines(warehouse),

@@ -10,7 +10,7 @@ import polars as pl
 from predtrack_assets import plots
 from predtrack_assets.domain.calendar import as_of
 from predtrack_assets.domain.intervals import effective_sample_size
-from predtrack_assets.domain.models import MODELS
+from predtrack_assets.domain.models import BASELINES
 from predtrack_assets.domain.reliability import Reliability, reliability
 from predtrack_assets.settings import get_settings
 from predtrack_assets.warehouse import plotted
@@ -18,7 +18,6 @@ from predtrack_assets.warehouse.warehouse import Transaction
 
 Draw = Callable[[Transaction, date], dict[str, dg.MarkdownMetadataValue]]
 
-BASELINES = {model.model_id for model in MODELS if model.role == "baseline"}
 ROLLING = timedelta(days=29)
 REPORT_AGE = timedelta(days=13)  # the last week's end is no further back
 HISTORY = timedelta(days=365)

@@ -246,3 +246,5 @@ MODELS: tuple[Model, ...] = (
         filtered_history,
     ),
 )
+
+BASELINES = frozenset(model.model_id for model in MODELS if model.role == "baseline")
