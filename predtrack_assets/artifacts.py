@@ -12,6 +12,11 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
+REMEDY = (
+    "Restore it, or withdraw the fit (status in models.model_artifacts) so that the one before it"
+    " is used"
+)
+
 
 class ArtifactError(RuntimeError):
     """An artifact cannot be stored or must not be used; the message names it."""
@@ -48,15 +53,12 @@ def load(artifact_id: str, uri: str, sha256: str) -> bytes:
     try:
         content = bytes(path.read_bytes())
     except FileNotFoundError as error:
-        raise ArtifactError(
-            f"the file of fit {artifact_id} is missing: {uri}. Restore it, or withdraw the fit"
-            " (status in models.model_artifacts) so that the one before it is used"
-        ) from error
+        raise ArtifactError(f"the file of fit {artifact_id} is missing: {uri}. {REMEDY}") from error
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
         raise ArtifactError(
             f"the file of fit {artifact_id} is not the one that was stored: {uri} has SHA-256"
-            f" {found}, the registry says {sha256}. It is refused"
+            f" {found}, the registry says {sha256}. It is refused. {REMEDY}"
         )
     return content
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from predtrack_assets.artifacts import ArtifactError
 from predtrack_assets.automation.progress import CONSOLE
 from predtrack_assets.automation.runs import (
     RunReport,
@@ -92,10 +93,18 @@ def explain(report: RunReport, console: Console) -> int:
                 + ", ".join(f"{s} ({counted(n, 'bar')})" for s, n in troubled.items())
             )
         )
+    skipped = int(str(report.materialized.get("models/pooled_models", {}).get("fits_skipped", 0)))
+    if skipped:
+        console.print(
+            f"No fit in {counted(skipped, 'month')}: fewer sessions with features than"
+            " PREDTRACK_MIN_TRAINING_SESSIONS; pooled models say nothing before the first fit."
+        )
     for check in report.failed_checks:
         console.print(f"[yellow]Check did not pass[/]: {check}")
     for step, error in report.failed.items():
-        sentence = error.removeprefix(f"{SourceError.__module__}.{SourceError.__name__}: ")
+        sentence = error
+        for known in (SourceError, ArtifactError):
+            sentence = sentence.removeprefix(f"{known.__module__}.{known.__name__}: ")
         console.print(f"[red]{step} failed[/]: {escape(sentence)}", soft_wrap=True)
     if not report.success:
         console.print(

@@ -166,8 +166,14 @@ def gaps(home: Home = None) -> None:
 
 @app.command("replay")
 def replay_(
-    from_: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")],
-    to: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day.")],
+    from_: Annotated[
+        datetime | None,
+        typer.Option("--from", formats=["%Y-%m-%d"], help="First day; the first stored one."),
+    ] = None,
+    to: Annotated[
+        datetime | None,
+        typer.Option("--to", formats=["%Y-%m-%d"], help="Last day; the last stored one."),
+    ] = None,
     sample: Annotated[
         int | None, typer.Option(min=1, help="So many random days, each computed alone.")
     ] = None,
@@ -182,8 +188,8 @@ def replay_(
     _require_schema(settings)
     from predtrack_assets.prove import run_replay
 
-    url = _running_url(settings)
-    sys.exit(run_replay(settings, url, from_.date(), to.date(), sample, seed))
+    first, last = from_ and from_.date(), to and to.date()
+    sys.exit(run_replay(settings, _running_url(settings), first, last, sample, seed))
 
 
 @app.command()

@@ -25,14 +25,20 @@ PROVEN, REFUTED = 0, 1
 
 
 def run_replay(
-    settings: Settings, url: str, first: date, last: date, sample: int | None, seed: int
+    settings: Settings,
+    url: str,
+    first: date | None,
+    last: date | None,
+    sample: int | None,
+    seed: int,
 ) -> int:
-    """Replay what is stored in [first, last], print parity, return the exit code.
+    """Replay what is stored in [first, last], or all of it, print parity, return the exit code.
 
     Raises ValueError when nothing is stored there.
     """
     warehouse = Warehouse(url=url)
-    _decision_days(warehouse, first, last)
+    stored = _decision_days(warehouse, first or date.min, last or date.max)
+    first, last = first or stored[0].item(), last or stored[-1].item()
     with _live() as progress:
         parities = replay(warehouse, settings, first, last, sample, seed, progress=progress)
     console = wide_console()

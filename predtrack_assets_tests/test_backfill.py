@@ -39,6 +39,19 @@ def test_a_fault_of_the_source_is_its_sentence_alone() -> None:
     assert "prices failed: there is no price file [/red]x.csv\n" in text
 
 
+def test_a_refused_file_of_a_fit_is_its_sentence_alone() -> None:
+    error = "predtrack_assets.artifacts.ArtifactError: the file of fit x@2009-05-29 is missing"
+    text = said(RunReport("r", False, failed={"forecasts__predictions": error}))[1]
+    assert "forecasts__predictions failed: the file of fit x@2009-05-29 is missing\n" in text
+
+
+def test_months_without_a_fit_are_named() -> None:
+    code, text = said(RunReport("r", True, {"models/pooled_models": {"fits_skipped": 6}}))
+    assert code == 0
+    assert "No fit in 6 months: fewer sessions" in text
+    assert "No fit" not in said(RunReport("r", True, {"models/pooled_models": {"fits": 6}}))[1]
+
+
 def test_missing_symbols_have_an_exit_code_of_their_own() -> None:
     prices: dict[str, object] = {"failures": {"TIMEOUT": 1, "EMPTY": 2}}
     assert said(RunReport("r", True, {"market/market_data": prices}))[0] == 3
