@@ -16,6 +16,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
+from predtrack_assets.artifacts import ArtifactError
 from predtrack_assets.clock import utc_now
 from predtrack_assets.command import Home
 from predtrack_assets.command import require_schema as _require_schema
@@ -73,7 +74,7 @@ def _one_sentence() -> Iterator[None]:
                 f"[red]{name.replace('PREDTRACK_PREDTRACK', 'PREDTRACK')}[/]: {fault['msg']}"
             )
         sys.exit(FAILED)
-    except (ServerError, MigrationError, SourceError, ValueError) as error:
+    except (ServerError, MigrationError, SourceError, ArtifactError, ValueError) as error:
         ERRORS.print(str(error), style="red", markup=False)
         sys.exit(FAILED)
     except psycopg.OperationalError as error:
@@ -177,7 +178,7 @@ def replay_(
     sample: Annotated[
         int | None, typer.Option(min=1, help="So many random days, each computed alone.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the random days.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the random days.")] = 0,
     home: Home = None,
 ) -> None:
     """Compute stored rows again from what was known on their day, and compare them bit for bit.
@@ -195,7 +196,7 @@ def replay_(
 @app.command()
 def lookahead(
     days: Annotated[int, typer.Option(min=1, help="How many random decision days.")] = 5,
-    seed: Annotated[int, typer.Option(help="Of the random days.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the random days.")] = 0,
     from_: Annotated[
         datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")
     ] = None,

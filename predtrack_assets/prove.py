@@ -100,6 +100,8 @@ def verdict_table(verdict: Verdict) -> Table:
 
 
 def _decision_days(warehouse: Warehouse, first: date, last: date) -> Days:
+    if last < first:
+        raise ValueError(f"--from {first} lies after --to {last}")
     days = decision_days(warehouse, first, last)
     if not len(days):
         raise ValueError("no predictions are stored there: `predtrack backfill` makes some")
