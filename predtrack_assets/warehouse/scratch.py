@@ -69,12 +69,13 @@ _TRIGGERS = r"""
 _PERMUTED = """
     WITH numbered AS (
         SELECT ctid AS place, tableoid AS part, {columns},
-               row_number() OVER (ORDER BY ctid, tableoid) AS number,
-               row_number() OVER (ORDER BY md5(ctid::text || tableoid::text)) AS other
+               row_number() OVER (ORDER BY tableoid, ctid) AS number
         FROM {table} WHERE {later}
+    ), shuffled AS (
+        SELECT numbered.*, row_number() OVER (ORDER BY md5(number::text)) AS other FROM numbered
     )
     UPDATE {table} t SET ({columns}) = ROW({of_other})
-    FROM numbered a JOIN numbered o ON o.other = a.number
+    FROM shuffled a JOIN shuffled o ON o.other = a.number
     WHERE t.ctid = a.place AND t.tableoid = a.part
 """
 _EVERY_PLACE = "{c} = decode(repeat({v}, octet_length({c}) / 8), 'hex')"

@@ -16,7 +16,7 @@ from predtrack_assets.proofs.stages import STAGES
 from predtrack_assets.settings import PROJECT_ROOT
 from predtrack_assets.warehouse.binaries import ServerError
 from predtrack_assets.warehouse.queries import Query
-from predtrack_assets.warehouse.scratch import POISONS, Scratch, scratch_database
+from predtrack_assets.warehouse.scratch import POISONS, Poison, Scratch, scratch_database
 from predtrack_assets_tests import graph
 from predtrack_assets_tests.proofs.leaks import LEAKS, Plant
 from predtrack_assets_tests.proofs.small_market import DAY, FIRST, LAST, SETTINGS
@@ -35,7 +35,8 @@ def test_a_planted_leak_is_caught(
     scratch: Scratch, monkeypatch: pytest.MonkeyPatch, plant: Plant
 ) -> None:
     plant(monkeypatch)
-    verdict = lookahead(scratch, SETTINGS, [DAY], poisons=("nan", "permuted", "deleted"))
+    poisons: tuple[Poison, ...] = ("nan", "huge", "deleted")
+    verdict = lookahead(scratch, SETTINGS, [DAY], poisons=poisons)
     assert not verdict.holds
     assert verdict.equal + len(verdict.alarms) == verdict.digests
     for alarm in verdict.alarms:
