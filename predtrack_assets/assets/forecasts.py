@@ -10,6 +10,7 @@ from predtrack_assets.assets.forecasting import forecast_days, predicting_models
 from predtrack_assets.assets.market import prices
 from predtrack_assets.assets.models import model_registry
 from predtrack_assets.assets.training import pooled_models, symbol_models
+from predtrack_assets.domain.history import MIN_RETURNS
 from predtrack_assets.partitions import day_asset, window
 from predtrack_assets.settings import get_settings
 from predtrack_assets.warehouse import tables
@@ -48,6 +49,11 @@ def predictions(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.M
             said.update(part.accepted["model_id"].unique())
             context.log.info(f"{part} of symbols, {written.inserted:,} new predictions")
         sealed = seal(transaction, asked.start, asked.end)
+    if not said:
+        context.log.warning(
+            f"Nothing was predicted: no symbol has a bar on these days and {MIN_RETURNS} daily returns"
+            " before them. Backfill earlier days too."
+        )
     if written.conflicting:
         context.log.warning(
             f"{written.conflicting:,} stored predictions differ from what the code now says of the same"
