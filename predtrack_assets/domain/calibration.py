@@ -5,6 +5,7 @@ p are probabilities in [0, 1], y outcomes 0/1, both (n,); n_eff is their effecti
 
 from __future__ import annotations
 
+import hashlib
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +13,9 @@ import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
 from predtrack_assets.domain import scores
-from predtrack_assets.domain.intervals import add_rows, normal_quantile, wilson
+from predtrack_assets.domain.corp import RESAMPLES, consistency_p_value, corp_of_sorted
+from predtrack_assets.domain.equal_mass import EqualMass, equal_mass, ordered, probability
+from predtrack_assets.domain.intervals import add_rows, wilson
 from predtrack_assets.domain.windows import CELL, Days, Windows, column, scored, table, windows
 
 Floats = NDArray[np.float64]
@@ -21,8 +24,7 @@ Ints = NDArray[np.int64]
 BUCKETS = 10
 MIN_EFFECTIVE = 100  # below, no statement about quality
 GOOD, MODERATE = 0.05, 0.10  # limits on the upper bound of the RMS calibration error
-ROWS_PER_BUCKET = 10  # effective rows that an equal-mass bucket must have
-UPPER_LEVEL = 0.90
+TESTED = ("weekly", "monthly")  # periods whose calibration is tested: those that come to an end
 
 
 class BucketTable(NamedTuple):
@@ -35,14 +37,6 @@ class BucketTable(NamedTuple):
     mean_confidence: Floats
     hit_rate: Floats
     error: Floats
-
-
-class Corp(NamedTuple):
-    """Mean Brier score = miscalibration - discrimination + uncertainty."""
-
-    miscalibration: float
-    discrimination: float
-    uncertainty: float
 
 
 def bucket_table(p: ArrayLike, y: ArrayLike, n_buckets: int = BUCKETS) -> BucketTable:
@@ -97,7 +91,7 @@ def debiased_squared_error(p: ArrayLike, y: ArrayLike, n_eff: float | None = Non
     There are 10 buckets, or fewer so that each has 10 effective rows; ties share a bucket. The
     divisor is at least 1.
     """
-    return float(_equal_mass_of(p, y, n_eff)[0][0])
+    return float(_equal_mass_of(p, y, n_eff).squared[0])
 
 
 def rms_calibration_error(
@@ -111,8 +105,8 @@ def rms_calibration_error(
     estimate is z = 1.28 deviations low (Wilson's inversion). Errors that cancel within a bucket
     are not seen.
     """
-    squared, upper = _equal_mass_of(p, y, n_eff)
-    return float(np.sqrt(max(squared[0], 0.0))), float(upper[0])
+    found = _equal_mass_of(p, y, n_eff)
+    return float(np.sqrt(max(found.squared[0], 0.0))), float(found.upper[0])
 
 
 def calibration_quality(n_eff: ArrayLike, rms_upper: ArrayLike) -> NDArray[np.str_]:
@@ -126,26 +120,24 @@ def calibration_quality(n_eff: ArrayLike, rms_upper: ArrayLike) -> NDArray[np.st
     return np.select([~known, upper < GOOD, upper < MODERATE], choices, "poor")
 
 
-def corp(p: ArrayLike, y: ArrayLike) -> Corp:
-    """CORP decomposition of the Brier score (Dimitriadis, Gneiting & Jordan 2021)."""
+def equal_mass_ece(p: ArrayLike, y: ArrayLike, n_eff: float | None = None) -> float:
+    """ECE over the equal-mass buckets of `debiased_squared_error` in place of equally wide ones."""
+    return float(_equal_mass_of(p, y, n_eff).ece[0])
+
+
+def corp(p: ArrayLike, y: ArrayLike) -> tuple[float, float, float]:
+    """Miscalibration, discrimination and uncertainty of the Brier score, as in `corp.Corp`."""
+    parts = _corp(*_forecasts(p, y))
+    return float(parts[0]), float(parts[1]), float(parts[2])
+
+
+def consistency_test(
+    p: ArrayLike, y: ArrayLike, n_eff: float | None = None, seed: int = 0, reps: int = RESAMPLES
+) -> float:
+    """p-value of 'p is calibrated' from the CORP miscalibration, as in `corp.consistency_p_value`."""
     p, y = _forecasts(p, y)
-    recalibrated = np.mean(scores.brier(_isotonic(p, y), y))
-    uncertainty = np.mean(scores.brier(np.full(y.size, y.mean()), y))
-    miscalibration = np.mean(scores.brier(p, y)) - recalibrated
-    return Corp(float(miscalibration), float(uncertainty - recalibrated), float(uncertainty))
-
-
-def consistency_p_value(p: ArrayLike, y: ArrayLike, reps: int = 999, seed: int = 0) -> float:
-    """p-value of 'p is calibrated': how often y* ~ Bernoulli(p) is as miscalibrated as y.
-
-    Consistency resampling (Broecker & Smith 2007) of the CORP miscalibration. Rows are taken as
-    independent: dependent ones make it too small.
-    """
-    p, y = _forecasts(p, y)
-    draws = np.random.default_rng(seed).random((reps, p.size)) < p
-    observed = corp(p, y).miscalibration
-    as_bad = sum(corp(p, draw).miscalibration >= observed for draw in draws)
-    return (1 + as_bad) / (1 + reps)
+    rows = p.size if n_eff is None else max(round(n_eff), 1)
+    return consistency_p_value(p, _corp(p, y)[0], rows, seed, reps)
 
 
 def platt(decision: ArrayLike, y: ArrayLike) -> tuple[float, float]:
@@ -261,69 +253,17 @@ def _bucket_errors(p: ArrayLike, y: ArrayLike, n_buckets: int) -> tuple[Floats, 
     return buckets.rows[filled] / buckets.rows.sum(), buckets.error[filled]
 
 
-def _isotonic(p: Floats, y: Floats) -> Floats:
-    from sklearn.isotonic import IsotonicRegression
-
-    # By rank: forecasts a rounding error apart would be taken for one, and then for none.
-    rank = np.unique(p, return_inverse=True)[1]
-    return IsotonicRegression().fit_transform(rank, y)
+def _corp(p: Floats, y: Floats) -> list[float]:
+    keys = np.sort(ordered(p, y))
+    parts = corp_of_sorted(probability(keys), keys & 1, np.zeros(keys.size, np.int64), 1)
+    return [part.item() for part in parts]
 
 
-def _equal_mass_of(p: ArrayLike, y: ArrayLike, n_eff: float | None) -> tuple[Floats, Floats]:
+def _equal_mass_of(p: ArrayLike, y: ArrayLike, n_eff: float | None) -> EqualMass:
     p, y = _forecasts(p, y)
     sizes = np.array([p.size])
-    return _equal_mass(
-        _ordered(p, y)[None], sizes, sizes * 1.0 if n_eff is None else np.array([float(n_eff)])
-    )
-
-
-def _ordered(p: Floats, y: Floats) -> Ints:
-    """Probability and outcome in one number, so that a plain sort orders both.
-
-    Doubles >= 0 order like their bits; the last bit of the probability gives way to the outcome.
-    """
-    return (p + 0.0).view(np.int64) & ~1 | (y > 0)
-
-
-def _equal_mass(keys: Ints, size: Ints, n_eff: Floats) -> tuple[Floats, Floats]:
-    """Debiased squared error and upper RMS bound (R,) of keys (R, L), filled with the maximum."""
-    keys = np.sort(keys, axis=1)
-    position = np.arange(keys.shape[1])
-    inside = position < size[:, None]
-    hits = np.cumsum(np.where(inside, keys & 1, 0), axis=1)
-    confidence = np.cumsum(np.where(inside, (keys & ~1).view(np.float64), 0.0), axis=1)
-    tied = np.diff(keys >> 1, axis=1, prepend=-1) == 0
-    tie_start = np.maximum.accumulate(np.where(tied, 0, position), axis=1)
-
-    n_buckets = np.clip(n_eff // ROWS_PER_BUCKET, 1, BUCKETS).astype(np.int64)
-    squared, a, c = np.zeros(len(size)), np.zeros(len(size)), np.zeros(len(size))
-    z2 = normal_quantile(UPPER_LEVEL) ** 2
-    row = np.arange(len(size))
-    start = np.zeros(len(size), np.int64)
-    for bucket in range(1, BUCKETS + 1):
-        nominal = np.minimum(bucket * size // n_buckets, size)
-        stop = np.where(nominal < size, tie_start[row, np.minimum(nominal, size - 1)], size)
-        n = stop - start
-        m = np.maximum(n, 1)
-        rate, said = (_between(total, row, start, stop) / m for total in (hits, confidence))
-        effective = m * n_eff / size
-        weight = n / size
-        noise = rate * (1 - rate) / np.maximum(effective - 1, 1)
-        squared += weight * (np.square(rate - said) - noise)
-        smooth = (rate * effective + 2) / (effective + 4)
-        variance = smooth * (1 - smooth) / effective
-        a += np.square(weight) * variance
-        c += np.square(weight * variance)
-        start = stop
-    centre = np.maximum(squared, 0.0) + 2 * a * z2
-    spread = np.sqrt(np.square(centre) - np.square(np.maximum(squared, 0.0)) + 2 * c * z2)
-    return squared, np.sqrt(np.minimum(centre + spread, 1.0))
-
-
-def _between(totals: Floats | Ints, row: Ints, start: Ints, stop: Ints) -> Floats:
-    """Sum of the entries start .. stop - 1 of each row, from its running totals."""
-    upper, lower = (np.where(i > 0, totals[row, np.maximum(i - 1, 0)], 0) for i in (stop, start))
-    return (upper - lower).astype(np.float64)
+    keys = np.sort(ordered(p, y))[None]
+    return equal_mass(keys, sizes, sizes * 1.0 if n_eff is None else np.array([float(n_eff)]))
 
 
 def _effective_sizes(view: Windows) -> Floats:
@@ -349,12 +289,6 @@ def _rates(view: Windows) -> dict[str, pl.Series | Floats | Ints]:
     n_eff = _effective_sizes(view)
     low, high = wilson(k / n, n_eff)
 
-    keys = _ordered(column(view.rows, "confidence"), column(view.rows, "occurred"))
-    squared, upper = np.zeros(len(view)), np.zeros(len(view))
-    first, stop = view.slices
-    for part in view.chunks(int((stop - first).max(initial=1))):
-        filled_keys, size = view.padded(keys, part, np.iinfo(np.int64).max)
-        squared[part], upper[part] = _equal_mass(filled_keys, size, n_eff[part])
     return {
         "n": n.astype(np.int64),
         "n_eff": n_eff,
@@ -363,10 +297,48 @@ def _rates(view: Windows) -> dict[str, pl.Series | Floats | Ints]:
         "accuracy_high": high,
         "mean_confidence": said / n,
         "ece": add_rows(count * errors) / n,
+        **_calibration(view, n_eff),
+    }
+
+
+def _calibration(view: Windows, n_eff: Floats) -> dict[str, pl.Series | Floats | Ints]:
+    """What a window's forecasts say once they are in order: equal-mass errors and CORP parts."""
+    keys = ordered(column(view.rows, "confidence"), column(view.rows, "occurred"))
+    squared, upper, gaps, *parts = np.full((6, len(view)), np.nan)
+    first, stop = view.slices
+    for chunk in view.chunks(int((stop - first).max(initial=1))):
+        filled, size = view.padded(keys, chunk, np.iinfo(np.int64).max)
+        filled.sort(axis=1)
+        squared[chunk], upper[chunk], gaps[chunk] = equal_mass(filled, size, n_eff[chunk])
+        flat = filled[np.arange(filled.shape[1]) < size[:, None]]
+        p = probability(flat)
+        found = corp_of_sorted(p, flat & 1, np.repeat(np.arange(size.size), size), size.size)
+        for values, of_chunk in zip(parts, found, strict=True):
+            values[chunk] = of_chunk
+    return {
+        "ece_equal_mass": gaps,
+        "squared_calibration_error": squared,
         "rms_calibration_error": np.sqrt(np.maximum(squared, 0.0)),
         "rms_calibration_upper": upper,
         "calibration_quality": pl.Series(calibration_quality(n_eff, upper), dtype=pl.String),
+        **dict(zip(("miscalibration", "discrimination", "uncertainty"), parts, strict=True)),
+        "consistency_p_value": _p_values(view, n_eff, parts[0]),
     }
+
+
+def _p_values(view: Windows, n_eff: Floats, miscalibration: Floats) -> Floats:
+    """Consistency tests (R,) where a period has ended and holds enough rows, elsewhere NaN."""
+    found = np.full(len(view), np.nan)
+    if view.period not in TESTED:
+        return found
+    p, labels = column(view.rows, "confidence"), pl.DataFrame(view.labels())
+    for i in np.flatnonzero(n_eff >= MIN_EFFECTIVE).tolist():
+        key = "|".join(map(str, labels.row(i)))
+        seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8])
+        first, stop = view.slices[:, i]
+        rows = round(n_eff[i])
+        found[i] = consistency_p_value(p[first:stop], miscalibration[i], rows, seed)
+    return found
 
 
 def _scores(view: Windows) -> dict[str, pl.Series | Floats | Ints]:

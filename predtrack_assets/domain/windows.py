@@ -44,10 +44,20 @@ def rolling(name: str, days: int) -> Period:
     return Period(name, lambda ends: ends - np.timedelta64(days - 1, "D"))
 
 
+def _monday(days: Days) -> Days:
+    """The Monday of each day's ISO week; day 0, 1970-01-01, was a Thursday."""
+    ordinals = days.astype(np.int64)
+    return (ordinals - (ordinals + 3) % 7).astype("datetime64[D]")
+
+
 PERIODS = {
     p.name: p
     for p in (
+        Period("daily", lambda ends: ends),
+        Period("weekly", _monday),
         rolling("rolling_30d", 30),
+        rolling("rolling_365d", 365),
+        rolling("rolling_365d", 365),
         Period("monthly", lambda ends: ends.astype("datetime64[M]").astype("datetime64[D]")),
         Period("quarterly", lambda ends: ends.astype("datetime64[3M]").astype("datetime64[D]")),
         Period("yearly", lambda ends: ends.astype("datetime64[Y]").astype("datetime64[D]")),

@@ -12,10 +12,11 @@ from predtrack_assets.domain.calibration import (
     bucket_table,
     calibration_curve,
     calibration_quality,
-    consistency_p_value,
+    consistency_test,
     corp,
     debiased_squared_error,
     ece,
+    equal_mass_ece,
     mce,
     platt,
     rms_calibration_error,
@@ -132,7 +133,7 @@ def test_measures_are_bounded_and_ordered(rows: list[tuple[float, int]]) -> None
 def test_corp_adds_up_to_the_brier_score(rows: list[tuple[float, int]]) -> None:
     p, y = map(np.array, zip(*rows, strict=True))
     parts = corp(p, y)
-    total = parts.miscalibration - parts.discrimination + parts.uncertainty
+    total = parts[0] - parts[1] + parts[2]
     assert total == pytest.approx(scores.brier(p, y).mean(), abs=1e-12)
     assert min(parts) >= -1e-12
 
@@ -142,12 +143,48 @@ def test_corp_of_a_constant_forecast() -> None:
     assert parts == pytest.approx((0.01, 0.0, 0.25))
 
 
+def test_equal_mass_ece_by_hand() -> None:
+    p, y = [0.2] * 10 + [0.9] * 10, [1] * 3 + [0] * 7 + [1] * 6 + [0] * 4
+    assert equal_mass_ece(p, y) == pytest.approx((0.1 + 0.3) / 2)
+    assert equal_mass_ece(p, y, n_eff=10) == pytest.approx(0.55 - 0.45)
+
+
+@given(forecasts)
+def test_forecasts_one_rounding_apart_are_two(rows: list[tuple[float, int]]) -> None:
+    """Recalibrated by scikit-learn, by rank, which takes no two forecasts for one."""
+    from sklearn.isotonic import IsotonicRegression
+
+    p, y = map(np.array, zip(*rows, strict=True))
+    rank = np.unique(p, return_inverse=True)[1]
+    recalibrated = IsotonicRegression().fit_transform(rank, y)
+    miscalibration, discrimination, uncertainty = corp(p, y)
+    best = scores.brier(recalibrated, y).mean()
+    assert miscalibration == pytest.approx(scores.brier(p, y).mean() - best, abs=1e-12)
+    assert discrimination == pytest.approx(uncertainty - best, abs=1e-12)
+
+
 def test_consistency_resampling_tells_calibrated_from_not() -> None:
-    rng = np.random.default_rng(4)
+    rng = np.random.default_rng(5)
     p = rng.uniform(size=400)
     y = rng.random(400) < p
-    assert consistency_p_value(p, y, reps=99) > 0.05
-    assert consistency_p_value(np.clip(p + 0.2, 0, 1), y, reps=99) == 0.01
+    assert consistency_test(p, y, reps=99) > 0.05
+    shifted = np.clip(p + 0.2, 0, 1)
+    assert consistency_test(shifted, y, reps=99) == 0.01
+    assert consistency_test(shifted, y, n_eff=8, reps=99) > 0.05, "8 rows are no evidence"
+    assert consistency_test(p, y, seed=3) == consistency_test(p, y, seed=3)
+
+
+def test_on_dependent_rows_the_test_holds_its_level_only_with_their_effective_number() -> None:
+    """20 rows share each outcome, and so are worth one: 80 sets of 40 x 20."""
+    rng = np.random.default_rng(11)
+    naive, honest = [], []
+    for seed in range(80):
+        p = np.repeat(rng.uniform(0.2, 0.8, 40), 20)
+        y = np.repeat(rng.random(40), 20) < p
+        naive.append(consistency_test(p, y, seed=seed, reps=99) <= 0.1)
+        honest.append(consistency_test(p, y, n_eff=40, seed=seed, reps=99) <= 0.1)
+    assert np.mean(naive) > 0.8
+    assert np.mean(honest) < 0.2
 
 
 @pytest.mark.parametrize(

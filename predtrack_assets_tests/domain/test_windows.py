@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from statistics import NormalDist
 
 import numpy as np
 import polars as pl
@@ -11,11 +12,13 @@ from polars.testing import assert_frame_equal
 
 from predtrack_assets.domain import calibration, intervals, scores
 from predtrack_assets.domain.calibration import calibration_metrics, calibration_summary
+from predtrack_assets.domain.calls import came_true
 from predtrack_assets.domain.error_distribution import error_distribution, error_statistics
 from predtrack_assets.domain.symbol_accuracy import symbol_accuracy
 from predtrack_assets.domain.windows import CELL, Days, Windows, period_named, windows
 
 SCORED = ["score", "score_no_change", "score_climatology", "crps", "crps_no_change"]
+CORP = ("miscalibration", "discrimination", "uncertainty")
 KINDS = [
     ("price", "within_5pct"),
     ("price", "within_band"),
@@ -40,6 +43,7 @@ def make_outcomes(seed: int = 0, decisions: int = 80, symbols: int = 4) -> pl.Da
                 baseline = np.square(0.95 - y)
                 error = np.random.default_rng(horizon).standard_t(4, size) / 50
                 price = np.where(kind == "price", 1.0, np.nan)
+                gone, median = np.random.default_rng(horizon + 100).normal(0, 0.02, (2, size))
                 frames.append(
                     pl.DataFrame(
                         {
@@ -60,6 +64,9 @@ def make_outcomes(seed: int = 0, decisions: int = 80, symbols: int = 4) -> pl.Da
                             "crps_no_change": np.abs(error) * price * (1 + (model == "other")),
                             "relative_error": error * price,
                             "error_magnitude": np.abs(error) * price,
+                            "actual_return": gone,
+                            "sigma": np.full(size, 0.01),
+                            "q50": median * price,
                         }
                     )
                 )
@@ -167,6 +174,13 @@ def test_an_unknown_period_is_refused(build: Builder) -> None:
 
 def test_windows_are_closed_at_both_ends() -> None:
     end = np.array(["2020-03-31"], "datetime64[D]")
+    assert period_named("daily").starts(end) == end
+    assert period_named("weekly").starts(end) == np.datetime64("2020-03-30")
+    sunday = np.array(["2020-03-29", "1969-12-28"], "datetime64[D]")
+    assert period_named("weekly").starts(sunday).astype(str).tolist() == [
+        "2020-03-23",
+        "1969-12-22",
+    ]
     assert period_named("rolling_30d").starts(end) == np.datetime64("2020-03-02")
     assert period_named("monthly").starts(end) == np.datetime64("2020-03-01")
     days = np.array(["2020-03-01", "2020-03-02", "2020-03-31", "2020-04-01"], "datetime64[D]")
@@ -215,6 +229,9 @@ def test_a_summary_is_what_one_window_gives_by_brute_force() -> None:
             "accuracy_high": high,
             "mean_confidence": p.mean(),
             "ece": calibration.ece(p, y),
+            "ece_equal_mass": calibration.equal_mass_ece(p, y, n_eff),
+            "squared_calibration_error": calibration.debiased_squared_error(p, y, n_eff),
+            **dict(zip(CORP, calibration.corp(p, y), strict=True)),
             "rms_calibration_error": rms,
             "rms_calibration_upper": upper,
             "brier": scores.brier(p, y).mean(),
@@ -225,6 +242,30 @@ def test_a_summary_is_what_one_window_gives_by_brute_force() -> None:
             skill = scores.skill(both["score"].mean(), both["score_climatology"].mean())
             assert row["skill_vs_climatology"] == pytest.approx(float(skill))
         assert row["calibration_quality"] == calibration.calibration_quality(n_eff, upper)
+
+
+def test_calibration_is_tested_where_a_period_ends_and_the_record_is_long_enough() -> None:
+    rng = np.random.default_rng(5)
+    rows = pl.concat(make_outcomes(seed, symbols=8) for seed in range(6)).filter(
+        pl.col("horizon") == 1, pl.col("kind") == "direction"
+    )
+    rows = rows.with_columns(symbol=pl.Series(np.arange(len(rows))).cast(pl.String))
+    other = rows.filter(pl.col("model_id") == "other")
+    occurred = pl.Series("occurred", rng.random(len(other)) < other["confidence"].to_numpy())
+    honest = other.with_columns(occurred, model_id=pl.lit("honest"))
+    rows = pl.concat([rows, honest])
+    ends = month_ends()
+    monthly = calibration_summary(rows, make_due(rows), ends, "monthly")
+    tested = monthly.filter(pl.col("consistency_p_value").is_not_null())
+    assert tested["n_eff"].min() >= 100
+    assert len(tested) == monthly.filter(pl.col("n_eff") >= 100).height >= 6
+    p_value = dict(tested.group_by("model_id").agg(pl.col("consistency_p_value").min()).iter_rows())
+    assert p_value["other"] == 0.001
+    assert p_value["honest"] > 0.01
+    again = calibration_summary(rows, make_due(rows), ends[2:3], "monthly")
+    assert_same_bits(monthly.filter(pl.col("period_end") == pl.lit(ends[2])), again)
+    rolling = calibration_summary(rows, make_due(rows), ends, "rolling_30d")
+    assert rolling["consistency_p_value"].null_count() == len(rolling)
 
 
 def test_buckets_are_what_one_window_gives_by_brute_force() -> None:
@@ -271,15 +312,41 @@ def test_errors_are_what_one_window_gives_by_brute_force() -> None:
         assert found == pytest.approx(expected, rel=1e-9, abs=1e-12, nan_ok=True)
 
 
+def assert_recommendations(row: dict, rows: pl.DataFrame, worth: float) -> None:
+    """BUY, SELL and HOLD of one window, one prediction at a time."""
+    spread = 0.01 * row["horizon"] ** 0.5
+    given: dict[str, list[bool]] = {"buy": [], "sell": [], "hold": []}
+    for p, median, gone in rows.select("confidence", "q50", "actual_return").iter_rows():
+        expected = NormalDist(0, spread).inv_cdf(p) if row["kind"] == "direction" else median
+        if row["kind"] == "time_to_hit":
+            continue
+        if abs(expected) <= 0.5 * spread + 0.001:
+            given["hold"].append(abs(gone) <= 0.5 * spread)
+        elif expected > 0:
+            given["buy"].append(gone - 0.001 > 0.5 * spread)
+        else:
+            given["sell"].append(gone + 0.001 < -0.5 * spread)
+    for side, right in given.items():
+        none = None if row["kind"] == "time_to_hit" else 0
+        assert row[f"{side}_count"] == (len(right) or none)
+        assert row[f"{side}_right"] == (sum(right) if right else none)
+        low, high = intervals.wilson(np.mean(right), worth * len(right)) if right else (None, None)
+        found = [row[f"{side}_{name}"] for name in ("accuracy", "low", "high")]
+        assert found == (
+            [pytest.approx(x) for x in (np.mean(right), low, high)] if right else [None] * 3
+        )
+
+
 def test_symbols_are_what_one_window_gives_by_brute_force() -> None:
     result = symbol_accuracy(OUTCOMES, DAYS, "rolling_30d")
     for row in result.sample(40, seed=3).to_dicts():
         rows = window_of(**{k: row[k] for k in ["symbol", *CELL, "period_end"]})
-        rows = rows.filter(pl.col("status") == "validated")
+        rows = rows.filter(pl.col("status") == "validated").with_columns(occurred=came_true())
         n_eff = intervals.effective_sample_size(*per_due_day(rows), row["horizon"])
         assert row["total_predictions"] == len(rows)
         assert row["accurate_predictions"] == rows["occurred"].sum()
         assert row["n_eff"] == pytest.approx(n_eff)
+        assert_recommendations(row, rows, n_eff / len(rows))
         assert row["avg_confidence"] == pytest.approx(rows["confidence"].mean())
         error = rows["error_magnitude"].mean()
         assert row["avg_error_magnitude"] == (error if error is None else pytest.approx(error))

@@ -1,0 +1,65 @@
+"""CORP of many sets at once equals scikit-learn's isotonic regression of each of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from predtrack_assets.domain.corp import corp_of_sorted, pool_adjacent_violators
+
+blocks = st.lists(st.tuples(st.integers(1, 9), st.integers(0, 9)), min_size=1, max_size=60)
+
+
+@given(blocks, st.integers(0, 60))
+def test_pooled_blocks_are_the_isotonic_fit(rows: list[tuple[int, int]], cut: int) -> None:
+    from sklearn.isotonic import isotonic_regression
+
+    count = np.array([n for n, _ in rows])
+    hits = np.minimum(count, [k for _, k in rows])
+    group = (np.arange(count.size) >= cut).astype(np.int64)
+    n, k, of = pool_adjacent_violators(count, hits, group)
+    for g in range(2):
+        own = group == g
+        if own.any():
+            fit = isotonic_regression(hits[own] / count[own], sample_weight=count[own])
+            blocks_fit = k[of == g] / n[of == g]
+            assert (np.diff(blocks_fit) > 0).all()
+            np.testing.assert_allclose(np.unique(fit.round(12)), blocks_fit, atol=1e-11)
+            assert n[of == g].sum() == count[own].sum()
+
+
+def test_a_long_cascade_ends_in_one_block() -> None:
+    """A rise that one great fall at its end undoes, block by block."""
+    count = np.append(np.full(200, 1000), 10**9)
+    hits = np.append(np.arange(1, 201), 0)
+    n, k, _ = pool_adjacent_violators(count, hits, np.zeros(201, np.int64))
+    assert (n.tolist(), k.tolist()) == ([10**9 + 200_000], [20_100])
+
+
+def test_sets_do_not_depend_on_their_neighbours() -> None:
+    rng = np.random.default_rng(0)
+    sizes = rng.integers(1, 50, 30)
+    group = np.repeat(np.arange(30), sizes)
+    p = rng.uniform(size=group.size).round(2)
+    order = np.lexsort((p, group))
+    p, y = p[order], rng.integers(0, 2, group.size)
+    together = np.array(corp_of_sorted(p, y, group, 30))
+    alone = [
+        corp_of_sorted(p[group == g], y[group == g], np.zeros(sizes[g], int), 1) for g in range(30)
+    ]
+    assert (together == np.array(alone)[..., 0].T).all()
+    assert np.isnan(corp_of_sorted(p, y, group, 31)).sum() == 3, "a set without rows"
+
+
+def test_nothing_in_nothing_out() -> None:
+    empty = np.zeros(0, np.int64)
+    assert np.isnan(corp_of_sorted(np.zeros(0), empty, empty, 2)).all()
+
+
+@pytest.mark.parametrize("y", [[0, 0, 0], [1, 1, 1]])
+def test_what_always_happens_has_no_spread(y: list[int]) -> None:
+    parts = corp_of_sorted(np.array([0.2, 0.5, 0.9]), np.array(y), np.zeros(3, int), 1)
+    assert parts.uncertainty == parts.discrimination == 0
+    assert parts.miscalibration == pytest.approx(np.square(np.array([0.2, 0.5, 0.9]) - y).mean())
