@@ -108,15 +108,51 @@ class Settings(BaseSettings):
     gate_min_sessions: int = Field(
         252, ge=252, description="Gate: sessions below which a strategy is not judged."
     )
+    retraining_threshold: float = Field(
+        0.50, gt=0, lt=1, description="Accuracy below which a symbol's model is to be retrained."
+    )
+    retraining_level: float = Field(
+        0.95, ge=0.5, lt=1, description="Probability of being below that calls for retraining."
+    )
+    retraining_min_effective: float = Field(
+        20.0, ge=1, description="Effective sample size below which no symbol is retrained."
+    )
+    retraining_fdr: float = Field(
+        0.10, gt=0, lt=1, description="False discovery rate over the symbols of a report."
+    )
     gate_horizons: Annotated[tuple[int, ...], CommaList] = Field(
         (), description="Horizons that are gated, each with a champion. Empty: the middle one."
     )
     auto_deploy: bool = Field(
         True, description="Deploy by itself what passed its gate and beat the champion."
     )
+    ab_test_longest: int = Field(
+        2520, ge=60, description="Decision dates after which an undecided A/B test is inconclusive."
+    )
+
+    tuning_configurations: int = Field(
+        4, ge=1, le=100, description="Configurations that each weekly optimization task tries."
+    )
+    tuning_seconds: float = Field(
+        3600.0, gt=0, description="No further optimization task is begun after so long in a run."
+    )
+    tuning_attempts: int = Field(
+        4, ge=1, le=20, description="Failures after which an optimization task is given up."
+    )
+    tuning_register: bool = Field(
+        False, description="Register accepted proposals as a new version in shadow."
+    )
+
+    webhook_url: SecretStr | None = Field(
+        None, description="Where improvement events are POSTed to. Unset: they are logged."
+    )
 
     schedules: Annotated[tuple[str, ...], CommaList] = Field(
         (), description="Allow-list: names of the schedules and sensors that start running."
+    )
+
+    catch_up_days: int = Field(
+        30, ge=0, le=366, description="How many calendar days back schedules look for missed days."
     )
 
     @property

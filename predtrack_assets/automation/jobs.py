@@ -38,6 +38,11 @@ decision_job = dg.define_asset_job(
     DECISION - REFERENCE - PROOFS,
     description="Prices, market conditions, features and predictions of a day.",
 )
+market_conditions_job = dg.define_asset_job(
+    "market_conditions",
+    dg.AssetSelection.groups("market") - REFERENCE - PROOFS,
+    description="Prices and market conditions of a day, with what its vendor said late.",
+)
 validation_job = dg.define_asset_job(
     "validation", VALIDATION, description="Outcomes of what fell due on a day."
 )
@@ -79,6 +84,7 @@ JOBS = [
     reference_job,
     daily_job,
     decision_job,
+    market_conditions_job,
     validation_job,
     calibration_job,
     symbol_accuracy_job,

@@ -1,111 +1,145 @@
 """Schedules of the chain, UTC. They ship stopped; an allow-list starts them per environment.
 
-Day D is complete at 24:00 UTC, so the tick on the calendar day after D runs D's partition. A tick
-after a day without a session has nothing to do and says so. A month is fitted on the first of the
-next one: after its last day has been ingested at 00:30, a day before the first decision that the
-fit is for.
+Day D is complete at 24:00 UTC, whatever the clocks of its exchange say, so a tick on the calendar
+day after D runs D's partition, and with it the days that were missed (catch_up). A tick that finds
+nothing to do says why. A month is fitted on the first of the next one: after its last day has been
+ingested at 00:30, a day before the first decision that the fit is for.
 """
 
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 
 import dagster as dg
 
+from predtrack_assets.automation.catch_up import TRIES, missed, request
 from predtrack_assets.automation.jobs import (
     calibration_job,
     decision_job,
     gates_job,
+    market_conditions_job,
     proof_job,
     symbol_accuracy_job,
     training_job,
     validation_job,
 )
 from predtrack_assets.partitions import MONTHS, TRADING_DAYS, Window
+from predtrack_assets.settings import get_settings
+
+MONTHS_BACK = 3
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a tick is for, what may be caught up with it, and what to say if that is nothing.
+
+    due, recent: sorted partition keys, those of `recent` before those of `due`.
+    """
+
+    due: list[str]
+    recent: list[str]
+    nothing: str = ""
+
+
+def day_before(tick: datetime) -> Asked:
+    """The day before `tick` (aware, UTC)."""
+    day = (tick - timedelta(days=1)).date()
+    due = _trading_days(day, day)
+    nothing = f"{day} is not a trading day on any configured exchange"
+    return Asked(due, _trading_days(day - _back(), day - timedelta(days=1)), nothing)
+
+
+def week_before(tick: datetime) -> Asked:
+    """The trading days of the seven days before `tick` (aware, UTC)."""
+    first, last = (tick - timedelta(days=7)).date(), (tick - timedelta(days=1)).date()
+    earlier = _trading_days(first - _back(), first - timedelta(days=1))
+    return Asked(_trading_days(first, last), earlier, f"no trading day from {first} to {last}")
+
+
+def month_before(tick: datetime) -> Asked:
+    """The month before `tick` (aware, UTC)."""
+    months = [date(tick.year, tick.month, 1)]
+    for _ in range(1 + MONTHS_BACK):
+        months.append((months[-1] - timedelta(days=1)).replace(day=1))
+    keys = [month.strftime(MONTHS.fmt) for month in reversed(months[1:])]
+    known = [key for key in keys if MONTHS.has_partition_key(key)]
+    nothing = f"{keys[-1]} lies before the first month, {MONTHS.start:{MONTHS.fmt}}"
+    return Asked(known[-1:], known[:-1], nothing)
+
 
 TIMES = {
-    "decision": (decision_job, "30 0 * * *"),
-    "validation": (validation_job, "0 11 * * *"),
-    "calibration": (calibration_job, "0 12 * * *"),
-    "symbol_accuracy": (symbol_accuracy_job, "30 12 * * *"),
-    "training": (training_job, "0 3 1 * *"),
-    "gates": (gates_job, "0 8 * * 0"),
+    "decision": (decision_job, "30 0 * * *", day_before),
+    "validation": (validation_job, "0 11 * * *", day_before),
+    "calibration": (calibration_job, "0 12 * * *", day_before),
+    "symbol_accuracy": (symbol_accuracy_job, "30 12 * * *", day_before),
+    "market_conditions": (market_conditions_job, "30 21 * * *", day_before),
+    "training": (training_job, "0 3 1 * *", month_before),
+    "gates": (gates_job, "0 8 * * 0", week_before),
+    "proof": (proof_job, "0 6 * * 0", None),
 }
-
-
-def request_for(tick: datetime) -> dg.RunRequest | dg.SkipReason:
-    """The run for the day before `tick` (aware, UTC), or why there is none."""
-    day = (tick - timedelta(days=1)).date().isoformat()
-    if not TRADING_DAYS.has_partition_key(day):
-        return dg.SkipReason(f"{day} is not a trading day on any configured exchange")
-    return dg.RunRequest(run_key=day, partition_key=day)
-
-
-def request_for_month(tick: datetime) -> dg.RunRequest | dg.SkipReason:
-    """The run for the month before `tick` (aware, UTC), or why there is none."""
-    month = (tick.replace(day=1) - timedelta(days=1)).strftime(MONTHS.fmt)
-    if not MONTHS.has_partition_key(month):
-        return dg.SkipReason(f"{month} lies before the first month, {MONTHS.start:{MONTHS.fmt}}")
-    return dg.RunRequest(run_key=month, partition_key=month)
-
-
-def request_for_week(tick: datetime) -> dg.RunRequest | dg.SkipReason:
-    """One run for the trading days of the seven days before `tick` (aware, UTC)."""
-    week = Window((tick - timedelta(days=7)).date(), (tick - timedelta(days=1)).date())
-    if not len(week.days):
-        return dg.SkipReason(f"no trading day from {week.start} to {week.end}")
-    first, last = (day.item().isoformat() for day in week.days[[0, -1]])
-    tags = {
-        "dagster/asset_partition_range_start": first,
-        "dagster/asset_partition_range_end": last,
-    }
-    return dg.RunRequest(run_key=last, tags=tags)
-
-
-REQUESTS = {"training": (request_for_month, "month"), "gates": (request_for_week, "week")}
+"""Job, cron expression, and what a tick is for; None: the job finds its own days."""
 
 
 def build_schedules(allowed: Collection[str]) -> list[dg.ScheduleDefinition]:
     """The schedules, running from the start where `allowed` names them."""
-    names = {f"{name}_schedule": name for name in TIMES}
-    daily = [_build(schedule, name, schedule in allowed) for schedule, name in names.items()]
-    return [*daily, _build_proof("proof_schedule" in allowed)]
+    return [_build(name, f"{name}_schedule" in allowed) for name in TIMES]
 
 
-def _build_proof(running: bool) -> dg.ScheduleDefinition:
-    """Sunday morning: the proofs choose their days themselves, from what is stored."""
-
-    @dg.schedule(
-        name="proof_schedule",
-        job=proof_job,
-        cron_schedule="0 6 * * 0",
-        execution_timezone="UTC",
-        description=f"{proof_job.description} Sundays at 06:00 UTC.",
-        default_status=dg.DefaultScheduleStatus.RUNNING
-        if running
-        else dg.DefaultScheduleStatus.STOPPED,
-    )
-    def run(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-        return dg.RunRequest(run_key=context.scheduled_execution_time.date().isoformat())
-
-    return run
-
-
-def _build(schedule: str, name: str, running: bool) -> dg.ScheduleDefinition:
-    job, cron = TIMES[name]
-    request, unit = REQUESTS.get(name, (request_for, "day"))
+def _build(name: str, running: bool) -> dg.ScheduleDefinition:
+    job, cron, asked = TIMES[name]
+    minute, hour, *_ = cron.split()
+    when = {"* * *": "Daily", "* * 0": "Sundays", "1 * *": "On the first of a month"}
+    on = when[cron.split(maxsplit=2)[2]]
+    about = f", for the {asked.__name__.replace('_', ' ')}" if asked else ""
 
     @dg.schedule(
-        name=schedule,
+        name=f"{name}_schedule",
         job=job,
         cron_schedule=cron,
         execution_timezone="UTC",
-        description=f"{job.description} At {cron.split()[1]}:{cron.split()[0]:0>2} UTC,"
-        f" for the {unit} before.",
+        description=f"{job.description} {on} at {hour:0>2}:{minute:0>2} UTC{about}.",
         default_status=dg.DefaultScheduleStatus.RUNNING
         if running
         else dg.DefaultScheduleStatus.STOPPED,
     )
     def run(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        return request(context.scheduled_execution_time)
+        tick = context.scheduled_execution_time
+        if asked is None:
+            return dg.RunRequest(run_key=tick.date().isoformat())
+        return _answer(context, job.name, asked(tick), tick.date().isoformat())
 
     return run
+
+
+def _answer(
+    context: dg.ScheduleEvaluationContext, job: str, asked: Asked, run_key: str
+) -> dg.RunRequest | dg.SkipReason:
+    """A run for what is due and what was missed, or why there is none."""
+    definition = context.repository_def.get_job(job)
+    late, given_up = missed(context.instance, definition, asked.recent)
+    if late:
+        context.log.info(f"catching up {len(late)} missed before {run_key}: {_listed(late)}")
+    if given_up:
+        context.log.error(
+            f"{_listed(given_up)} failed {TRIES} times and will not be asked for again:"
+            f" mend the cause, then predtrack backfill --from {given_up[0]} --to {given_up[-1]}"
+        )
+    if asked.due or late:
+        return request(run_key, asked.due, late)
+    return dg.SkipReason(f"{asked.nothing}, and nothing was missed before it")
+
+
+def _back() -> timedelta:
+    return timedelta(days=get_settings().catch_up_days)
+
+
+def _trading_days(first: date, last: date) -> list[str]:
+    """Keys of the trading day partitions from first to last, none if last < first."""
+    if last < first:
+        return []
+    days = (day.item().isoformat() for day in Window(first, last).days)
+    return [day for day in days if TRADING_DAYS.has_partition_key(day)]
+
+
+def _listed(keys: list[str]) -> str:
+    return keys[0] if len(keys) == 1 else f"{keys[0]} to {keys[-1]} ({len(keys)})"

@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
 
-from predtrack_assets.automation.schedules import (
-    build_schedules,
-    request_for,
-    request_for_month,
-    request_for_week,
-)
+from predtrack_assets.automation.catch_up import RANGE_END, RANGE_START
+from predtrack_assets.automation.schedules import build_schedules
 from predtrack_assets.definitions import build_definitions
+from predtrack_assets.domain.calendar import calendar
 
 REPOSITORY = build_definitions().get_repository_def()
 CRON = {
     "decision_schedule": ("decision", "30 0 * * *"),
     "validation_schedule": ("validation", "0 11 * * *"),
     "calibration_schedule": ("calibration", "0 12 * * *"),
+    "market_conditions_schedule": ("market_conditions", "30 21 * * *"),
     "symbol_accuracy_schedule": ("symbol_accuracy", "30 12 * * *"),
     "training_schedule": ("training", "0 3 1 * *"),
     "gates_schedule": ("gates", "0 8 * * 0"),
     "proof_schedule": ("proof", "0 6 * * 0"),
 }
+BUILT = {schedule.name: schedule for schedule in build_schedules(())}
 DAILY = [s for s in build_schedules(()) if str(s.cron_schedule).endswith("* * *")]
 
 MORNING = datetime(2024, 3, 6, 0, 30, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def nothing_made_yet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An instance in memory; contexts would only take one that another process could open."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        monkeypatch.setattr(dg.ScheduleEvaluationContext, "instance", instance)
+        yield
 
 
 def utc(*moment: int) -> datetime:
@@ -45,9 +54,8 @@ def tick(schedule: dg.ScheduleDefinition, moment: datetime) -> dg.RunRequest | s
 
 
 def test_the_chain_ticks_at_its_hours_in_utc() -> None:
-    built = {schedule.name: schedule for schedule in build_schedules(())}
-    assert {name: (s.job_name, s.cron_schedule) for name, s in built.items()} == CRON
-    assert {schedule.execution_timezone for schedule in built.values()} == {"UTC"}
+    assert {name: (s.job_name, s.cron_schedule) for name, s in BUILT.items()} == CRON
+    assert {schedule.execution_timezone for schedule in BUILT.values()} == {"UTC"}
 
 
 @pytest.mark.parametrize("schedule", DAILY, ids=lambda schedule: schedule.name)
@@ -67,7 +75,7 @@ def test_a_tick_asks_for_the_day_before(
     request = tick(schedule, tick_day + timedelta(hours=hour, minutes=minute))
     assert isinstance(request, dg.RunRequest)
     assert request.partition_key == partition
-    assert request.run_key == partition, "one run per day, however often the tick is repeated"
+    assert request.run_key == tick_day.date().isoformat(), "one run, however often it is repeated"
 
 
 @pytest.mark.parametrize(
@@ -76,36 +84,35 @@ def test_a_tick_asks_for_the_day_before(
         (utc(2024, 3, 10, 0, 30), "2024-03-09"),  # Sunday: Saturday's
         (utc(2024, 3, 11, 0, 30), "2024-03-10"),
         (utc(2024, 3, 30, 0, 30), "2024-03-29"),  # Good Friday
-        (utc(2024, 12, 26, 11, 0), "2024-12-25"),
+        (utc(2024, 12, 26, 0, 30), "2024-12-25"),
     ],
 )
 def test_a_closed_day_is_skipped_by_name(moment: datetime, closed: str) -> None:
-    answer = request_for(moment)
-    assert isinstance(answer, dg.SkipReason)
-    assert closed in str(answer.skip_message)
+    answer = tick(BUILT["decision_schedule"], moment)
+    assert isinstance(answer, str)
+    assert closed in answer
+    assert "nothing was missed" in answer
 
 
-def test_a_tick_starts_a_run_that_its_job_accepts() -> None:
-    definitions = build_definitions()
-    for schedule in definitions.schedules or []:
-        assert isinstance(schedule, dg.ScheduleDefinition)
-        job = definitions.resolve_job_def(schedule.job_name)
-        if schedule.name in ("proof_schedule", "gates_schedule"):
-            continue
-        assert job.partitions_def is not None
-        request = tick(schedule, utc(2024, 4, 1, 3) if "training" in schedule.name else MORNING)
-        assert isinstance(request, dg.RunRequest)
-        assert job.partitions_def.has_partition_key(str(request.partition_key))
+@pytest.mark.parametrize("name", sorted(set(CRON) - {"proof_schedule"}))
+def test_a_tick_starts_a_run_that_its_job_accepts(name: str) -> None:
+    job = build_definitions().resolve_job_def(BUILT[name].job_name)
+    assert job.partitions_def is not None
+    request = tick(BUILT[name], utc(2024, 4, 1, 3) if "training" in name else MORNING)
+    assert isinstance(request, dg.RunRequest)
+    keys = [request.partition_key, *(request.tags.get(tag) for tag in (RANGE_START, RANGE_END))]
+    for key in filter(None, keys):
+        assert job.partitions_def.has_partition_key(key)
 
 
 def test_a_month_is_fitted_on_the_first_of_the_next() -> None:
     for moment, month in ((utc(2024, 4, 1, 3), "2024-03"), (utc(2025, 1, 1, 3), "2024-12")):
-        request = request_for_month(moment)
+        request = tick(BUILT["training_schedule"], moment)
         assert isinstance(request, dg.RunRequest)
-        assert (request.partition_key, request.run_key) == (month, month)
-    before = request_for_month(utc(1999, 12, 1, 3))
-    assert isinstance(before, dg.SkipReason)
-    assert "1999-11" in str(before.skip_message)
+        assert request.partition_key == month
+    before = tick(BUILT["training_schedule"], utc(1999, 12, 1, 3))
+    assert isinstance(before, str)
+    assert "1999-11" in before
 
 
 @pytest.mark.parametrize(
@@ -116,16 +123,37 @@ def test_a_month_is_fitted_on_the_first_of_the_next() -> None:
     ],
 )
 def test_gates_look_at_the_week_that_ended(sunday: datetime, first: str, last: str) -> None:
-    request = request_for_week(sunday)
+    request = tick(BUILT["gates_schedule"], sunday)
     assert isinstance(request, dg.RunRequest)
-    assert request.run_key == last
-    assert request.tags["dagster/asset_partition_range_start"] == first
-    assert request.tags["dagster/asset_partition_range_end"] == last
+    assert (request.tags[RANGE_START], request.tags[RANGE_END]) == (first, last)
+
+
+@pytest.mark.parametrize(
+    ("exchange", "zone", "close"),
+    [
+        ("XNYS", "America/New_York", time(16)),
+        ("XTSE", "America/Toronto", time(16)),
+        ("XLON", "Europe/London", time(16, 30)),
+        ("XETR", "Europe/Berlin", time(17, 30)),
+        ("XASX", "Australia/Sydney", time(16)),
+    ],
+)
+def test_a_day_is_over_at_its_tick_before_and_after_the_clocks_change(
+    exchange: str, zone: str, close: time
+) -> None:
+    """At 00:30 UTC day D is complete and the next close, which predictions speak of, is not yet."""
+    sessions = [
+        day.item() for day in calendar(exchange).between(date(2023, 1, 2), date(2025, 1, 2))
+    ]
+    closes = [datetime.combine(day, close, ZoneInfo(zone)).astimezone(UTC) for day in sessions]
+    assert len({moment.time() for moment in closes}) == 2, "summer and winter"
+    for day, closed, following in zip(sessions, closes, closes[1:], strict=False):
+        decision = datetime.combine(day, time(0, 30), UTC) + timedelta(days=1)
+        assert closed < decision < following
 
 
 def test_the_proofs_run_on_sundays_over_days_of_their_own_choice() -> None:
-    (proof,) = (s for s in build_schedules(()) if s.name == "proof_schedule")
-    request = tick(proof, utc(2024, 3, 10, 6))
+    request = tick(BUILT["proof_schedule"], utc(2024, 3, 10, 6))
     assert isinstance(request, dg.RunRequest)
     assert request.partition_key is None
     assert request.run_key == "2024-03-10"
