@@ -40,6 +40,7 @@ setup(
         # Prices and their quality.
         "yfinance>=1.7,<2",
         "curl-cffi>=0.15,<0.17",
+        "requests>=2.32,<3",
         "great-expectations>=1.24,<2",
         # Settings, command line, logs, retries.
         "pydantic-settings>=2.12,<3",

@@ -13,7 +13,7 @@ from predtrack_assets.domain.calendar import as_of
 from predtrack_assets.domain.promotion import Deployment, Duel, Evidence, State, Walk
 from predtrack_assets.partitions import day_asset, day_multi_asset, last_days_of, window
 from predtrack_assets.settings import Settings, get_settings
-from predtrack_assets.warehouse import decisions, tables
+from predtrack_assets.warehouse import decisions, improvements, tables
 from predtrack_assets.warehouse import gates as store
 from predtrack_assets.warehouse.gate_records import (
     KINDS,
@@ -130,7 +130,7 @@ def _as_rows(
             deps=[deployment_gates],
         ),
     ],
-    code_version="1",
+    code_version="2",
 )
 def champions(
     context: dg.AssetExecutionContext, warehouse: Warehouse
@@ -143,18 +143,21 @@ def champions(
             report_days = last_days_of("W", epoch.days)
             for kind in KINDS:
                 for horizon in settings.gated_horizons if len(report_days) else ():
-                    walk = _walk(transaction, epoch, kind, horizon, settings.auto_deploy)
+                    walk = _walk(transaction, epoch, kind, horizon, settings)
                     for day in report_days:
                         walk.week(day.item())
                     states = _as_tests(walk, kind, horizon)
                     tested += transaction.append(tables.AB_TESTS, states)
                     deployed += _deploy(transaction, walk.deployed, kind, horizon)
             context.log.info(f"{epoch.first} to {epoch.last}: {deployed.inserted:,} deployments")
+        improvements.note_disabled(transaction, as_of(asked.end))
     yield tested.as_result(["deployment", "ab_tests"])
     yield deployed.as_result(["deployment", "deployments"])
 
 
-def _walk(transaction: Transaction, epoch: Epoch, kind: str, horizon: int, automatic: bool) -> Walk:
+def _walk(
+    transaction: Transaction, epoch: Epoch, kind: str, horizon: int, settings: Settings
+) -> Walk:
     """Where one kind and horizon stands before the epoch, and how its duels are read."""
     cell = {"kind": kind, "scope": f"h{horizon}"}
     models = transaction.read(store.MODELS).filter(pl.col("role") == "candidate")
@@ -179,7 +182,8 @@ def _walk(transaction: Transaction, epoch: Epoch, kind: str, horizon: int, autom
             for control, treatment, start, day, *rest in finished.iter_rows()
         },
         barred=transaction.read(store.ROLLED_BACK, **cell)["model_id"].to_list(),
-        automatic=automatic,
+        automatic=settings.auto_deploy,
+        longest=settings.ab_test_longest,
     )
 
 
@@ -217,7 +221,7 @@ def _as_tests(walk: Walk, kind: str, horizon: int) -> pl.DataFrame:
                 "start_day": duel.start,
                 "success_metric": metric,
                 **state._asdict(),
-                "conclusion": promotion.conclusion(duel, state),
+                "conclusion": promotion.conclusion(duel, state, walk.longest),
             }
             for day, duel, state in walk.states
         ],

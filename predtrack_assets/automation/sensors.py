@@ -4,6 +4,8 @@ from collections.abc import Collection
 
 import dagster as dg
 
+from predtrack_assets.automation.notifications import build_notification_sensor
+
 RUN_FAILURE = "run_failure_sensor"
 
 
@@ -37,4 +39,4 @@ def build_sensors(allowed: Collection[str]) -> list[dg.SensorDefinition]:
             )
         )
 
-    return [run_failure]
+    return [run_failure, build_notification_sensor(allowed)]

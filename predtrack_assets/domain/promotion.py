@@ -17,6 +17,7 @@ from predtrack_assets.domain.calendar import as_of
 NOBODY = "no_change"  # whom a challenger must beat while there is no champion
 INCONCLUSIVE = "inconclusive"
 BEGINNING = date(1900, 1, 1)
+LONGEST = 2520  # decision dates of a test: ten years of sessions
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,8 @@ class Walk:
     deployments: those there are, sorted by valid_from, a part of them later than a week in
     question; evidence: course of a duel; passed: gate ids of (week, model) that passed; finished:
     week in which a duel was decided before, with its state; barred: models never deployed by
-    themselves, because they were rolled back.
+    themselves, because they were rolled back; longest: decision dates after which an undecided duel
+    is inconclusive, for as long as its control stays champion.
     """
 
     treatments: Collection[str]
@@ -85,6 +87,7 @@ class Walk:
     finished: dict[Duel, tuple[date, State]]
     barred: Collection[str] = ()
     automatic: bool = True
+    longest: int = LONGEST
     states: list[tuple[date, Duel, State]] = field(default_factory=list)
     deployed: list[Deployment] = field(default_factory=list)
 
@@ -100,7 +103,7 @@ class Walk:
             duel = Duel(control, treatment, since)
             before = self.finished.get(duel)
             if before is None or before[0] >= day:
-                current = state(self.evidence(duel), day)
+                current = state(self.evidence(duel), day, self.longest)
                 if current.status == e_process.RUNNING:
                     running.append((duel, current))
                 else:
@@ -147,9 +150,10 @@ class Walk:
         return True
 
 
-def state(evidence: Evidence, day: date) -> State:
-    """A duel by the results known at the end of `day`."""
-    n = int(np.searchsorted(evidence.known, np.datetime64(day), side="right"))
+def state(evidence: Evidence, day: date, longest: int = LONGEST) -> State:
+    """A duel by the results known at the end of `day`, of its first `longest` decision dates."""
+    known = int(np.searchsorted(evidence.known, np.datetime64(day), side="right"))
+    n = min(known, longest)
     if not n:
         return State(e_process.RUNNING, 0, None, None, 1.0, 1.0)
     better, worse = evidence.better[:n], evidence.worse[:n]
@@ -160,15 +164,19 @@ def state(evidence: Evidence, day: date) -> State:
         won = better[at] >= e_process.PROMOTE_AT
         status = e_process.PROMOTED if won else e_process.REJECTED
         decided = evidence.known[at].item()
+    elif n == longest:
+        status = INCONCLUSIVE
     mean = float(evidence.d[: at + 1].mean())
     return State(status, at + 1, decided, mean, float(better[at]), float(worse[at]))
 
 
-def conclusion(duel: Duel, current: State) -> str | None:
+def conclusion(duel: Duel, current: State, longest: int = LONGEST) -> str | None:
     """What came of it in words; None while it runs."""
     sentences = {
         e_process.PROMOTED: f"{duel.treatment} forecasts better than {duel.control}",
         e_process.REJECTED: f"{duel.treatment} forecasts worse than {duel.control}",
-        INCONCLUSIVE: "another model became champion before it was decided",
+        INCONCLUSIVE: f"undecided after {current.n} decision dates, the most that a test may take"
+        if current.n >= longest
+        else "another model became champion before it was decided",
     }
     return sentences.get(current.status)

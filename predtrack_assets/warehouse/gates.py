@@ -77,7 +77,7 @@ FINISHED_TESTS = Query("""
     SELECT control, treatment, start_day, as_of_day, status, n, decided_day, mean_difference,
            e_value, e_against
     FROM deployment.ab_tests
-    WHERE kind = :kind AND scope = :scope AND status IN ('promoted', 'rejected')
+    WHERE kind = :kind AND scope = :scope AND status IN ('promoted', 'rejected', 'inconclusive')
 """)
 
 DEPLOY = Query("""

@@ -42,7 +42,7 @@ def test_the_sensor_reports_the_days_of_the_failed_run() -> None:
         "dagster/asset_partition_range_end": "2024-03-06",
     }
     result = dg.materialize([broken], instance=instance, tags=tags, raise_on_error=False)
-    (sensor,) = build_sensors(())
+    sensor = build_sensors(())[0]
     context = dg.build_run_status_sensor_context(
         sensor_name=RUN_FAILURE,
         dagster_instance=instance,
@@ -60,7 +60,7 @@ def test_the_sensor_reports_the_days_of_the_failed_run() -> None:
 
 
 def test_it_ships_stopped() -> None:
-    (sensor,) = build_sensors(())
+    sensor = build_sensors(())[0]
     assert sensor.default_status is dg.DefaultSensorStatus.STOPPED
-    (sensor,) = build_sensors([RUN_FAILURE])
+    sensor = build_sensors([RUN_FAILURE])[0]
     assert sensor.default_status is dg.DefaultSensorStatus.RUNNING

@@ -108,3 +108,25 @@ def test_a_test_decided_in_an_earlier_run_stays_decided() -> None:
     decided = next((day, duel, s) for day, duel, s in whole.states if s.status == "promoted")
     again = walk({"good": 0.0}, {"good": 20}, finished={decided[1]: (decided[0], decided[2])})
     assert [d.model_id for d in again.deployed] == ["good"]
+
+
+def test_an_undecided_test_ends_after_its_longest_time_and_is_not_begun_again() -> None:
+    made = walk({"idle": 0.0}, longest=60)
+    course = [(day, s) for day, _, s in made.states]
+    assert [s.status for _, s in course][-1] == promotion.INCONCLUSIVE
+    assert {s.status for _, s in course[:-1]} == {"running"}
+    end, last = course[-1]
+    assert last.n == 60
+    assert end < FRIDAYS[-1], "no row after it"
+    duel = made.states[-1][1]
+    assert "60 decision dates" in str(promotion.conclusion(duel, last, 60))
+    later = walk({"idle": 0.3}, {"idle": 0}, longest=60, finished={duel: (end, last)})
+    assert [s for day, _, s in later.states if day > end] == []
+
+
+def test_what_comes_after_the_longest_time_decides_nothing() -> None:
+    d = np.concatenate([np.zeros(60), np.full(220, 0.5)])
+    known = np.datetime64(date(2024, 1, 2)) + np.arange(280)
+    course = Evidence.of(pl.DataFrame({"known_day": known, "d": d}), 1)
+    assert promotion.state(course, FRIDAYS[-1], 60).status == promotion.INCONCLUSIVE
+    assert promotion.state(course, FRIDAYS[-1]).status == "promoted"
