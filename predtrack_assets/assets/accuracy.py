@@ -1,7 +1,7 @@
 """Accuracy stage: calibration, skill, accuracy per symbol, errors, performance beside baselines."""
 
 from collections.abc import Callable, Mapping
-from datetime import date
+from datetime import date, datetime
 
 import dagster as dg
 import polars as pl
@@ -21,12 +21,15 @@ from predtrack_assets.domain.calendar import Days
 from predtrack_assets.domain.windows import period_named
 from predtrack_assets.partitions import day_asset, last_days_of, window
 from predtrack_assets.plots import attach
+from predtrack_assets.settings import get_settings
 from predtrack_assets.warehouse import queries, tables
 from predtrack_assets.warehouse.snapshots import outcome_epochs
+from predtrack_assets.warehouse.symbol_reports import outcomes_with_advice
 from predtrack_assets.warehouse.tables import Table
 from predtrack_assets.warehouse.warehouse import Transaction, Warehouse, Written
 
 Build = Callable[[Transaction, pl.DataFrame, Days, str], pl.DataFrame]
+Read = Callable[[Transaction, date, date, datetime], pl.DataFrame]  # first and last due day, as of
 Periods = Mapping[str, Callable[[Days], Days]]  # a period's name, and which days get its report
 
 
@@ -40,20 +43,26 @@ def _last_of(unit: str) -> Callable[[Days], Days]:
 
 DAILY: Periods = {"rolling_30d": _every_day, "monthly": _last_of("M")}
 WEEKLY: Periods = {"rolling_30d": _last_of("W"), "monthly": _last_of("M")}
+WEEKS: Periods = {"weekly": _last_of("W"), **WEEKLY}
 LONG: Periods = {**DAILY, "quarterly": _last_of("3M"), "yearly": _last_of("Y")}
 
 
-def _report(
+def _outcomes(transaction: Transaction, first: date, last: date, as_of: datetime) -> pl.DataFrame:
+    return transaction.read(queries.OUTCOMES_AS_OF, first=first, last=last, as_of=as_of)
+
+
+def report(
     context: dg.AssetExecutionContext,
     warehouse: Warehouse,
     table: Table,
     build: Build,
     periods: Periods,
     draw: Draw | None = None,
+    read: Read = _outcomes,
 ) -> dg.MaterializeResult:
     """Write a table of one row per cell and period for every report day of the window.
 
-    draw: plots of the reports as of the last day.
+    draw: plots of the reports as of the last day. read: what the reports are built from.
     """
     written = Written()
     days = window(context).days
@@ -64,12 +73,8 @@ def _report(
                 period: report_days for period, report_days in asked.items() if len(report_days)
             }
             if asked:
-                known = transaction.read(
-                    queries.OUTCOMES_AS_OF,
-                    first=min(_start(period, report_days) for period, report_days in asked.items()),
-                    last=epoch.last,
-                    as_of=epoch.as_of,
-                )
+                first = min(_start(period, report_days) for period, report_days in asked.items())
+                known = read(transaction, first, epoch.last, epoch.as_of)
                 frames = [
                     build(transaction, known, report_days, period)
                     for period, report_days in asked.items()
@@ -96,7 +101,7 @@ def calibration_metrics(
     context: dg.AssetExecutionContext, warehouse: Warehouse
 ) -> dg.MaterializeResult:
     """Reliability by confidence bucket: what was promised against what came true."""
-    return _report(
+    return report(
         context,
         warehouse,
         tables.CALIBRATION_METRICS,
@@ -110,7 +115,7 @@ def calibration_summary(
     context: dg.AssetExecutionContext, warehouse: Warehouse
 ) -> dg.MaterializeResult:
     """Accuracy, calibration, coverage and skill against the baselines, with effective sample size."""
-    return _report(
+    return report(
         context,
         warehouse,
         tables.CALIBRATION_SUMMARY,
@@ -122,18 +127,29 @@ def calibration_summary(
     )
 
 
-@day_asset(schema="accuracy", deps=[outcomes], code_version="1")
+@day_asset(schema="accuracy", deps=[outcomes], code_version="2")
 def symbol_accuracy(
     context: dg.AssetExecutionContext, warehouse: Warehouse
 ) -> dg.MaterializeResult:
-    """Accuracy per symbol, shrunk toward the pooled rate, at the end of each week and month."""
-    return _report(
+    """Accuracy per symbol, shrunk toward the pooled rate, and of BUY, SELL and HOLD; who needs retraining.
+
+    At the end of each week and month.
+    """
+    settings = get_settings()
+    rule = symbols.RetrainingRule(
+        settings.retraining_threshold,
+        settings.retraining_level,
+        settings.retraining_min_effective,
+        settings.retraining_fdr,
+    )
+    return report(
         context,
         warehouse,
         tables.SYMBOL_ACCURACY,
-        lambda _, known, days, period: symbols.symbol_accuracy(known, days, period),
-        WEEKLY,
+        lambda _, known, days, period: symbols.symbol_accuracy(known, days, period, rule),
+        WEEKS,
         ranking_plot,
+        outcomes_with_advice,
     )
 
 
@@ -142,7 +158,7 @@ def error_distribution(
     context: dg.AssetExecutionContext, warehouse: Warehouse
 ) -> dg.MaterializeResult:
     """Percentiles, bias, shape and outliers of price errors, at the end of each week and month."""
-    return _report(
+    return report(
         context,
         warehouse,
         tables.ERROR_DISTRIBUTION,
@@ -157,7 +173,7 @@ def performance_analytics(
     context: dg.AssetExecutionContext, warehouse: Warehouse
 ) -> dg.MaterializeResult:
     """Proper scores, skill and Diebold-Mariano tests of every model beside each baseline."""
-    return _report(
+    return report(
         context,
         warehouse,
         tables.PERFORMANCE_ANALYTICS,

@@ -41,6 +41,35 @@ def recommend(median: ArrayLike, sigma: ArrayLike, horizon: ArrayLike) -> NDArra
     return ((median > threshold).astype(np.int8) - (median < -threshold)).astype(np.int8)
 
 
+def advised(
+    kind: ArrayLike, q50: ArrayLike, p_up: ArrayLike, sigma: ArrayLike, horizon: ArrayLike
+) -> Floats:
+    """+1 BUY, -1 SELL, 0 HOLD (N,) of predictions as stored, NaN of kinds that recommend nothing.
+
+    kind (N,): a price speaks by its median log return q50, a direction by the one that p_up
+    implies. sigma: daily volatility; horizon: sessions.
+    """
+    kind = np.asarray(kind)
+    median = np.where(kind == "price", q50, implied_median(p_up, sigma, horizon))
+    position = recommend(median, sigma, horizon).astype(np.float64)
+    return np.where(np.isin(kind, ("price", "direction")), position, np.nan)
+
+
+def was_right(
+    position: ArrayLike, total_return: ArrayLike, sigma: ArrayLike, horizon: ArrayLike
+) -> NDArray[np.bool_]:
+    """Whether recommendations (+1, -1, 0) were right, of the broadcast shape; False where NaN.
+
+    BUY where the total log return after cost is above the band 0.5 sigma sqrt(h), SELL where it is
+    as far below zero, HOLD where it is within the band, at no cost.
+    """
+    position = np.asarray(position, np.float64)
+    gone = np.asarray(total_return, np.float64)
+    band = BAND * np.asarray(sigma, np.float64) * np.sqrt(horizon)
+    earned = position * gone - COST > band
+    return np.where(position == 0, np.abs(gone) <= band, (np.abs(position) == 1) & earned)
+
+
 def total_returns(panel: Panel) -> Floats:
     """Simple return (symbols, sessions) since the last bar before, splits and dividends included.
 

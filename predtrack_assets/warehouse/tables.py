@@ -202,8 +202,23 @@ SYMBOL_ACCURACY = Table(
     (*_PERIOD, "symbol", "model_id", "kind", "event", "horizon"),
     (
         "period_start", "total_predictions", "accurate_predictions", "accuracy_rate", "n_eff",
-        "posterior_mean", "posterior_low", "posterior_high", "p_below_threshold",
+        "posterior_mean", "posterior_low", "posterior_high", "threshold", "p_below_threshold",
         "avg_error_magnitude", "avg_confidence", "needs_retraining",
+        "buy_count", "buy_right", "buy_accuracy", "buy_low", "buy_high",
+        "sell_count", "sell_right", "sell_accuracy", "sell_low", "sell_high",
+        "hold_count", "hold_right", "hold_accuracy", "hold_low", "hold_high", "band", "cost",
+    ),
+    day="period_end",
+)  # fmt: skip
+ACCURACY_CORRELATION = Table(
+    "accuracy",
+    "accuracy_correlation",
+    (*_PERIOD, "model_id", "kind", "event", "horizon", "market_regime"),
+    (
+        "period_start", "sample_size", "dates", "n_eff", "accuracy_rate", "accuracy_low",
+        "accuracy_high", "baseline_sample_size", "baseline_dates", "baseline_accuracy",
+        "outperformance", "correlation_coefficient", "standard_error", "t_statistic",
+        "degrees_of_freedom", "p_value", "conclusion",
     ),
     day="period_end",
 )  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
+
 import numpy as np
 import polars as pl
 import pytest
@@ -31,14 +33,15 @@ HOLM = [0.025, 0.192, 0.897, 0.902, 0.902, *[1.0] * 20]
 SESSIONS = np.busday_offset("2020-01-01", np.arange(400), roll="forward")
 
 
-def outcomes(hits: dict[str, np.ndarray], horizon: int = 1) -> pl.DataFrame:
+def outcomes(hits: dict[str, np.ndarray], horizon: int = 1, **columns: object) -> pl.DataFrame:
     """One model's daily outcomes per symbol, due on 21 successive sessions."""
     return pl.concat(
         pl.DataFrame({
             "model_id": "m", "kind": "direction", "event": "up", "horizon": horizon,
             "symbol": symbol, "due_day": SESSIONS[np.arange(len(y)) % 21], "status": "validated",
             "confidence": 0.6, "occurred": y, "error_magnitude": np.nan,
-        })
+            "actual_return": 0.0, "sigma": 0.01, "q50": None, **columns,
+        }, schema_overrides={"q50": pl.Float64})
         for symbol, y in hits.items()
     )  # fmt: skip
 
@@ -148,3 +151,59 @@ def test_the_rule_is_a_setting() -> None:
 
 def test_no_error_known_is_null() -> None:
     assert report({"S": np.ones(30, bool)})["avg_error_magnitude"].to_list() == [None]
+
+
+def test_an_improbable_event_that_stays_away_was_called() -> None:
+    """A touch given 10 % comes true one time in ten: that model is right, not in need of training."""
+    seldom = np.arange(210) % 10 == 0
+    for kind, called in (("time_to_hit", 189), ("direction", 189), ("price", 21)):
+        rows = outcomes({"A": seldom, "B": seldom}, kind=kind, confidence=0.1)
+        table = symbol_accuracy(rows, SESSIONS[20:21], "rolling_30d")
+        assert table["accurate_predictions"].to_list() == [called] * 2, kind
+        assert table["needs_retraining"].to_list() == [kind == "price"] * 2
+
+
+def test_no_buys_are_no_rate_rather_than_a_bad_one() -> None:
+    """sigma 1 %, one session: BUY and SELL beyond 0.6 %, right beyond 0.6 %; HOLD within 0.5 %."""
+    medians = [0.0059, 0.0061, 0.0061, -0.0061, -0.0061, 0.0, 0.0]
+    gone = [0.0, 0.0061, 0.0059, -0.0061, 0.0061, 0.0049, 0.0051]
+    rows = outcomes({"A": np.ones(7, bool)}, kind="price", q50=medians, actual_return=gone)
+    (row,) = symbol_accuracy(rows, SESSIONS[20:21], "rolling_30d").to_dicts()
+    found = {name: [row[f"{side}_{name}"] for side in ("buy", "sell", "hold")]
+             for name in ("count", "right", "accuracy")}  # fmt: skip
+    assert found == {"count": [2, 2, 3], "right": [1, 1, 2], "accuracy": [0.5, 0.5, 2 / 3]}
+    assert (row["band"], row["cost"]) == (0.5, 0.001)
+
+    rows = outcomes({"A": np.ones(7, bool)}, kind="price", q50=0.0)
+    (row,) = symbol_accuracy(rows, SESSIONS[20:21], "rolling_30d").to_dicts()
+    assert (row["buy_count"], row["buy_right"]) == (0, 0)
+    assert [row[f"buy_{name}"] for name in ("accuracy", "low", "high")] == [None] * 3
+    assert row["hold_accuracy"] == 1.0
+
+    rows = outcomes({"A": np.ones(7, bool)}, kind="time_to_hit")
+    (row,) = symbol_accuracy(rows, SESSIONS[20:21], "rolling_30d").to_dicts()
+    assert [row[f"{side}_count"] for side in ("buy", "sell", "hold")] == [None] * 3
+    assert row["band"] is None
+
+
+@pytest.mark.parametrize("bad", [0, 15])
+@pytest.mark.parametrize("together", [0.0, 2.0])
+def test_false_alarms_stay_below_the_rate_that_is_set(bad: int, together: float) -> None:
+    """30 symbols right half of the time, up to 15 beside them a quarter of it; days move together."""
+    rng = np.random.default_rng(7)
+    worlds, rates = 200, np.repeat([0.5, 0.25], [30, bad])
+    shape = (worlds, rates.size, 21)
+    mood = together * rng.normal(0, 1, (worlds, 1, 21))  # shared by all symbols of a day
+    limits = [NormalDist(0, (1 + together**2) ** 0.5).inv_cdf(rate) for rate in rates]
+    hits = mood + rng.normal(0, 1, shape) < np.array(limits)[:, None]
+    world, symbol, day = (index.ravel() for index in np.indices(shape))
+    rows = outcomes({"S": hits.ravel()}).with_columns(
+        pl.Series("model_id", world.astype(str)),
+        pl.Series("symbol", symbol.astype(str)),
+        pl.Series("due_day", SESSIONS[day]),
+    )
+    flags = symbol_accuracy(rows, SESSIONS[20:21], "rolling_30d").filter("needs_retraining")
+    good = flags["symbol"].cast(pl.Int64) < 30
+    per_world = flags.with_columns(good=good).group_by("model_id").agg(pl.col("good").mean())
+    assert per_world["good"].sum() / worlds <= 0.10
+    assert (~good).sum() >= 0.4 * bad * worlds

@@ -1,0 +1,15 @@
+"""Which calls came true: what an accuracy counts, whatever the kind of prediction."""
+
+from __future__ import annotations
+
+import polars as pl
+
+
+def came_true() -> pl.Expr:
+    """Whether a validated call came true, from kind, occurred and confidence.
+
+    A price calls its event. A direction or a touch calls the side that its probability makes
+    likelier, a half counting as yes: an event given 10 % that stays away was called.
+    """
+    likelier = pl.col("occurred") == (pl.col("confidence") >= 0.5)
+    return pl.when(pl.col("kind") == "price").then(pl.col("occurred")).otherwise(likelier)
