@@ -22,6 +22,7 @@ from predtrack_assets.domain.ledger.checkpoint import (
     tree_of_batches,
 )
 from predtrack_assets.domain.ledger.encoding import Encoding, encode_row
+from predtrack_assets.domain.ledger.merkle import leaf_hash
 from predtrack_assets.domain.ledger.proof import (
     ProofError,
     build_proof,
@@ -59,7 +60,7 @@ def rows(days: int = 3, symbols: int = 5) -> list[dict[str, Any]]:
 
 
 def frame(said: list[dict[str, Any]]) -> pl.DataFrame:
-    encoded = pl.Series("row", [encode_row(row, ENCODING) for row in said], pl.Binary)
+    encoded = pl.Series("leaf", [leaf_hash(encode_row(row, ENCODING)) for row in said], pl.Binary)
     ids = pl.Series("prediction_id", [UUID(row["prediction_id"]).bytes for row in said])
     return pl.DataFrame(said, schema_overrides={"side": pl.String}).with_columns(encoded, ids)
 

@@ -18,7 +18,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from predtrack_assets.domain.ledger.batches import BATCHES, batch_header, leaves_of
+from predtrack_assets.domain.ledger.batches import BATCHES, batch_header
 from predtrack_assets.domain.ledger.chain import chain_hash
 from predtrack_assets.domain.ledger.checkpoint import CheckpointError
 from predtrack_assets.domain.ledger.merkle import leaf_hash, merkle_root
@@ -111,7 +111,7 @@ class Attack:
     def rehash(self, index: int, **changes: Any) -> bytes:
         """Give a batch a root and a hash that follow from its (changed) columns; the hash."""
         batch = {**self.batch(index), **changes}
-        batch["merkle_root"] = merkle_root(leaves_of(batch))
+        batch["merkle_root"] = merkle_root(batch["leaves"])
         link = (batch["previous_hash"], index, batch["merkle_root"], batch_header(batch))
         self.store(index, **changes, merkle_root=batch["merkle_root"], hash=chain_hash(*link))
         return chain_hash(*link)

@@ -6,20 +6,17 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from predtrack_assets.domain.ledger.chain import GENESIS, Link, chain_hash
-from predtrack_assets.domain.ledger.encoding import (
-    DIGEST_BYTES,
-    Encoding,
-    canonical_json,
-    leaf_hashes,
-)
-from predtrack_assets.domain.ledger.merkle import merkle_root
+from predtrack_assets.domain.ledger.encoding import Encoding, canonical_json
+from predtrack_assets.domain.ledger.merkle import DIGEST_BYTES, merkle_root
 
 LEDGER = "predictions"
 ID_BYTES = 16
 _BATCH = ["trading_day", "model_id", "kind", "origin"]
+_PIECES = {"leaf": DIGEST_BYTES, "prediction_id": ID_BYTES}
 
 BATCHES: dict[str, pl.DataType] = {
     "batch_index": pl.Int64(),
@@ -48,13 +45,12 @@ def build_batches(
 ) -> pl.DataFrame:
     """The batches (columns BATCHES) that commit to `rows`, after link `index` with hash `previous`.
 
-    rows: prediction_id (16 bytes), trading_day, model_id, kind, as_of, knowable_at, and `row`, the
-    bytes that the encoding gives it. One batch per decision day, model, kind and origin: live where
-    committed_at (UTC) is before the row's knowable_at. Leaves keep the order of the rows.
+    rows: prediction_id (16 bytes), trading_day, model_id, kind, as_of, knowable_at, and `leaf`, the
+    hash of the bytes that the encoding gives it. One batch per decision day, model, kind and origin:
+    live where committed_at (UTC) is before the row's knowable_at. Leaves keep the order of the rows.
     """
     live = pl.col("knowable_at") > pl.lit(committed_at)
     origin = pl.when(live).then(pl.lit("live")).otherwise(pl.lit("replay")).alias("origin")
-    leaves, ids = leaf_hashes(rows["row"].to_list()), rows["prediction_id"].to_list()
     # Each group's row numbers: sorting the rows themselves would take as long as hashing them.
     groups = (
         rows.select("trading_day", "model_id", "kind", "as_of", origin)
@@ -63,20 +59,22 @@ def build_batches(
         .agg(pl.col("as_of").max(), pl.len().cast(pl.Int32).alias("row_count"), "row")
         .sort(_BATCH)
     )
+    places = groups["row"].explode().to_numpy()
+    leaves, ids = (_joined(rows[n], w, places) for n, w in _PIECES.items())
     constant = {"encoding": encoding.digest, "committed_at": committed_at}
-    batches = []
-    for group in groups.iter_rows(named=True):
+    batches, done = [], 0
+    for group in groups.drop("row").iter_rows(named=True):
         index += 1
-        places = group.pop("row")
-        own = [leaves[place] for place in places]
+        start, done = done, done + group["row_count"]
+        own = leaves[DIGEST_BYTES * start : DIGEST_BYTES * done]
         root = merkle_root(own)
         batch = {**group, **constant, "batch_index": index, "merkle_root": root}
         link = chain_hash(previous, index, root, batch_header(batch))
         batch |= {
             "previous_hash": previous,
             "hash": link,
-            "prediction_ids": b"".join(ids[place] for place in places),
-            "leaves": b"".join(own),
+            "prediction_ids": ids[ID_BYTES * start : ID_BYTES * done],
+            "leaves": own,
         }
         batches.append(batch)
         previous = link
@@ -121,7 +119,7 @@ def fault_of_tree(batch: Mapping[str, Any]) -> str | None:
         return "has not as many leaves as rows"
     if len(batch["prediction_ids"]) != ID_BYTES * count:
         return "has not as many identities as rows"
-    if merkle_root(leaves_of(batch)) != batch["merkle_root"]:
+    if merkle_root(batch["leaves"]) != batch["merkle_root"]:
         return "has leaves that do not lead to its root"
     return None
 
@@ -129,6 +127,12 @@ def fault_of_tree(batch: Mapping[str, Any]) -> str | None:
 def leaves_of(batch: Mapping[str, Any]) -> list[bytes]:
     """The leaf hashes of a batch, in order."""
     return split(batch["leaves"], DIGEST_BYTES)
+
+
+def _joined(pieces: pl.Series, width: int, places: np.ndarray) -> bytes:
+    """Pieces of `width` bytes in the order of `places`, joined."""
+    matrix = np.frombuffer(b"".join(pieces), np.uint8).reshape(len(pieces), width)
+    return matrix[places].tobytes()
 
 
 def split(data: bytes, width: int) -> list[bytes]:

@@ -30,7 +30,7 @@ class CheckpointError(ValueError):
 
 def tree_of_batches(hashes: Sequence[bytes]) -> bytes:
     """The root over the hashes of all batches, in the order of the chain."""
-    return merkle_root([leaf_hash(link) for link in hashes])
+    return merkle_root(b"".join(map(leaf_hash, hashes)))
 
 
 def path_of_batch(hashes: Sequence[bytes], index: int) -> list[bytes]:

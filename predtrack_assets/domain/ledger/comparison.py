@@ -10,7 +10,8 @@ import polars as pl
 import pyarrow as pa
 
 from predtrack_assets.domain.ledger.batches import ID_BYTES
-from predtrack_assets.domain.ledger.encoding import DIGEST_BYTES, leaf_hashes
+from predtrack_assets.domain.ledger.encoding import leaf_hashes
+from predtrack_assets.domain.ledger.merkle import DIGEST_BYTES
 
 ALTERED = "is not what was committed"
 MISSING = "was committed and is gone"

@@ -24,7 +24,6 @@ from typing import Any
 from uuid import UUID
 
 VERSION = 1
-DIGEST_BYTES = 32
 NULL, PRESENT = b"\x00", b"\x01"
 NAN = bytes.fromhex("7ff8000000000000")
 _FIRST_DAY = date(2000, 1, 1)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
+DIGEST_BYTES = 32
+PAIR_BYTES = 2 * DIGEST_BYTES
 EMPTY = hashlib.sha256(b"").digest()
 
 
@@ -21,12 +23,15 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
-def merkle_root(leaves: Sequence[bytes]) -> bytes:
-    """The tree's root; that of no leaves is SHA-256 of nothing."""
-    level = list(leaves)
-    while len(level) > 1:
-        level = _above(level)
-    return level[0] if level else EMPTY
+def merkle_root(leaves: bytes) -> bytes:
+    """The root over leaf hashes, joined; that of no leaves is SHA-256 of nothing."""
+    sha256, level = hashlib.sha256, leaves
+    while len(level) > DIGEST_BYTES:
+        paired = len(level) - len(level) % PAIR_BYTES
+        pairs = range(0, paired, PAIR_BYTES)
+        nodes = [sha256(b"\x01" + level[at : at + PAIR_BYTES]).digest() for at in pairs]
+        level = b"".join(nodes) + level[paired:]
+    return level or EMPTY
 
 
 def inclusion_path(leaves: Sequence[bytes], index: int) -> list[bytes]:
