@@ -147,6 +147,25 @@ class Settings(BaseSettings):
         None, description="Where improvement events are POSTed to. Unset: they are logged."
     )
 
+    drift_current_sessions: int = Field(
+        21, ge=5, le=126, description="Drift: the latest sessions, compared with those before."
+    )
+    drift_reference_sessions: int = Field(
+        756, ge=63, le=2520, description="Drift: sessions before those, or as many as there are."
+    )
+    drift_block_sessions: int = Field(
+        21, ge=1, le=126, description="Drift: sessions that stay together in the null distribution."
+    )
+    drift_level: float = Field(
+        0.10, gt=0, lt=0.5, description="Drift: false discovery rate across features, a report."
+    )
+    drift_span_sessions: int = Field(
+        252, ge=63, description="Degradation: sessions that are held to as many before them."
+    )
+    drift_margin: float = Field(
+        0.01, ge=0, le=1, description="Degradation: relative loss difference that is tolerated."
+    )
+
     schedules: Annotated[tuple[str, ...], CommaList] = Field(
         (), description="Allow-list: names of the schedules and sensors that start running."
     )

@@ -135,17 +135,24 @@ MODEL_ARTIFACTS = Table(
 )  # fmt: skip
 POOLED_MODELS = replace(MODEL_ARTIFACTS, name="pooled_models")
 SYMBOL_MODELS = replace(MODEL_ARTIFACTS, name="symbol_models")
-MODEL_PERFORMANCE = Table(
+_SKILL = ("n", "n_eff", "mean_score", "mean_score_baseline", "skill", "skill_low", "skill_high")
+WALK_FORWARD_SCORES = Table(
     "models",
-    "model_performance",
-    ("evaluated_through", "model_id", "evaluation", "kind", "horizon", "metric", "regime"),
-    ("value", "baseline", "low", "high", "n", "n_eff"),
+    "walk_forward_scores",
+    ("artifact_id", "kind", "horizon", "regime"),
+    ("score", "baseline", "family", *_SKILL),
+)
+PREDICTION_SCORES = Table(
+    "models",
+    "prediction_scores",
+    ("evaluated_through", "model_id", "evaluation", "kind", "horizon", "regime"),
+    ("score", "baseline", *_SKILL),
     day="evaluated_through",
 )
 FEATURE_IMPORTANCE = Table(
     "features",
     "feature_importance",
-    ("trained_through", "artifact_id", "kind", "horizon", "feature"),
+    ("trained_through", "artifact_id", "measured_by", "kind", "horizon", "feature"),
     ("model_id", "importance", "low", "high"),
     day="trained_through",
 )
@@ -192,7 +199,9 @@ CALIBRATION_SUMMARY = Table(
         "period_start", "n", "n_eff", "due", "expired", "coverage", "accuracy_rate", "accuracy_low",
         "accuracy_high", "mean_confidence", "ece", "rms_calibration_error", "rms_calibration_upper",
         "calibration_quality", "brier", "brier_no_change", "brier_climatology", "skill_vs_no_change",
-        "skill_vs_climatology", "crps", "crps_no_change", "crps_skill",
+        "skill_vs_climatology", "crps", "crps_no_change", "crps_skill", "ece_equal_mass",
+        "squared_calibration_error", "miscalibration", "discrimination", "uncertainty",
+        "consistency_p_value",
     ),
     day="period_end",
 )  # fmt: skip
@@ -229,8 +238,32 @@ PERFORMANCE_ANALYTICS = Table(
     (
         "period_start", "n", "n_eff", "dates", "mean_score", "mean_score_baseline", "skill",
         "mean_difference", "difference_low", "difference_high", "dm_statistic", "dm_p_value",
+        "due", "coverage",
     ),
     day="period_end",
+)  # fmt: skip
+_DRIFT_SUBJECT = ("subject", "name", "model_id", "kind", "horizon")
+DRIFT_METRICS = Table(
+    "accuracy",
+    "drift_metrics",
+    ("as_of_day", *_DRIFT_SUBJECT, "statistic"),
+    (
+        "value", "reference_value", "critical_value", "critical_value_iid", "p_value", "p_adjusted",
+        "drifted", "since", "is_estimate", "reference_start", "reference_end", "current_start",
+        "current_end", "n_reference", "n_current",
+    ),
+    day="as_of_day",
+    nullable=("model_id", "kind", "horizon"),
+)  # fmt: skip
+DRIFT_ALERTS = Table(
+    "accuracy",
+    "drift_alerts",
+    (),
+    (
+        "as_of_day", *_DRIFT_SUBJECT, "event", "severity", "statistic", "value", "critical_value",
+        "p_value",
+    ),
+    day="as_of_day",
 )  # fmt: skip
 ERROR_DISTRIBUTION = Table(
     "accuracy",
@@ -239,7 +272,24 @@ ERROR_DISTRIBUTION = Table(
     (
         "period_start", "sample_size", "p10_error", "p25_error", "p50_error", "p75_error",
         "p90_error", "abs_p10", "abs_p25", "abs_p50", "abs_p75", "abs_p90", "mean_error",
-        "std_error", "skewness", "outlier_count_mad", "outlier_count",
+        "std_error", "skewness", "outlier_count_mad", "outlier_count", "due", "coverage",
+    ),
+    day="period_end",
+)  # fmt: skip
+COVERAGE = Table(
+    "accuracy",
+    "coverage",
+    (*_PERIOD, "model_id", "kind", "horizon"),
+    ("period_start", "due", "validated", "expired", "pending", "coverage"),
+    day="period_end",
+)
+SURVIVAL_CURVES = Table(
+    "accuracy",
+    "survival_curves",
+    (*_PERIOD, "model_id", "horizon", "session"),
+    (
+        "period_start", "n", "n_eff", "at_risk", "hits", "censored", "survival", "survival_low",
+        "survival_high", "predicted_survival", "baseline_survival",
     ),
     day="period_end",
 )  # fmt: skip
