@@ -7,6 +7,8 @@ from pathlib import Path
 
 import polars as pl
 
+from benchmarks.accuracy_cases import NAMES as ACCURACY_NAMES
+from benchmarks.accuracy_cases import accuracy_cases
 from benchmarks.feature_cases import NAMES as FEATURE_NAMES
 from benchmarks.feature_cases import feature_cases
 from benchmarks.floor import Floor
@@ -19,6 +21,7 @@ FILE_SYMBOLS = 505  # of the simulated price file: 2.3 million rows
 COPY_LIMIT = 2.0  # times the floor
 READ_LIMIT = 0.010  # seconds
 LEDGER_ROWS = 1_000_000
+ROUNDS = 2  # of product and floor in turn; the best of each counts
 VERIFY_ROWS_PER_SECOND = 200_000
 READS = {"symbol_history": READ_LIMIT, "day": READ_LIMIT, "year_panel": None}
 
@@ -70,19 +73,27 @@ def ledger_cases(box: Sandbox, options: Options) -> Iterator[Line]:
     if not options.any_of(["ledger_append", "ledger_verify"]):
         return
     rows = max(1, round(LEDGER_ROWS * options.scale))
-    database = box.database("ledger")
-    options.say(f"ledger: {rows:,} predictions, appended and sealed")
-    done = database.step("ledger_append", rows=rows)
-    options.say("ledger: COPY of the same rows into an empty table")
-    floor = Floor(database, box.home / "ledger.copy", PREDICTIONS)
-    reference = floor.seconds(box)
-    floor.path.unlink()
+    appended, floors = [], []
+    for turn in range(ROUNDS):  # the first one makes the files of the server's log
+        database = box.database(f"ledger_{turn}")
+        options.say(f"ledger: {rows:,} predictions, appended and sealed")
+        appended.append(database.step("ledger_append", rows=rows))
+        options.say("ledger: COPY of the same rows into an empty table")
+        floor = Floor(database, box.home / f"ledger_{turn}.copy", PREDICTIONS)
+        floors.append(floor.seconds(box))
+        floor.path.unlink()
     if options.wanted("ledger_append"):
-        more = {"seal_s": round(done["seal_s"], 3), "batches": done["batches"]}
-        peak = done["peak_mb"]
+        done = min(appended, key=lambda step: step["seconds"])
+        more = {
+            "seal_s": round(done["seal_s"], 3),
+            "batches": done["batches"],
+            "product_all_s": [round(step["seconds"], 2) for step in appended],
+            "reference_all_s": [round(seconds, 2) for seconds in floors],
+        }
         yield line(
-            "ledger_append", done["seconds"], reference, floor.rows, COPY_LIMIT, peak, **more
-        )
+            "ledger_append", done["seconds"], min(floors), floor.rows, COPY_LIMIT,
+            done["peak_mb"], **more,
+        )  # fmt: skip
     if options.wanted("ledger_verify"):
         options.say("ledger: verify")
         found = database.step("ledger_verify")
@@ -96,7 +107,14 @@ def ledger_cases(box: Sandbox, options: Options) -> Iterator[Line]:
         yield line("ledger_verify", seconds, floor.read_s, found["rows"], limit, peak, **more)
 
 
-CASES = (file_cases, simulated_cases, orchestration_case, ledger_cases, feature_cases)
+CASES = (
+    file_cases,
+    simulated_cases,
+    orchestration_case,
+    ledger_cases,
+    feature_cases,
+    accuracy_cases,
+)
 NAMES = [
     *(
         f"{what}_{source}"
@@ -108,6 +126,7 @@ NAMES = [
     "ledger_append",
     "ledger_verify",
     *FEATURE_NAMES,
+    *ACCURACY_NAMES,
 ]
 
 

@@ -48,7 +48,7 @@ def simulated_predictions(rows: int) -> pl.DataFrame:
     frame = pl.DataFrame(
         {
             "trading_day": days,
-            "symbol": np.char.add("SIM", symbol.astype(str)),
+            "symbol": np.char.mod("SIM%04d", symbol + 1),
             "model_id": np.char.add("bench-", model.astype(str)),
             "kind": kinds,
             "horizon": horizons.astype(np.int16),

@@ -60,6 +60,18 @@ def test_confidence_one_belongs_to_the_last_bucket_and_0_3_to_30_40() -> None:
     assert table.high[-1] == 1.0
 
 
+@given(st.integers(2, 50), st.lists(st.floats(0, 1), max_size=20))
+def test_an_edge_and_its_neighbours_fall_where_they_belong(
+    buckets: int, others: list[float]
+) -> None:
+    edges = np.arange(buckets + 1) / buckets
+    p = np.concatenate([edges, np.nextafter(edges, 0), np.nextafter(edges, 1)[:-1], others])
+    expected = np.minimum(np.searchsorted(edges, p, side="right") - 1, buckets - 1)
+    found = bucket_table(p, np.ones(p.size), buckets)
+    np.testing.assert_array_equal(found.rows, np.bincount(expected, minlength=buckets))
+    np.testing.assert_array_equal(found.hits, found.rows)
+
+
 def test_the_error_is_from_the_mean_confidence_not_the_midpoint() -> None:
     table = bucket_table([0.8] * 10, [1] * 8 + [0] * 2)
     assert table.error[8] == pytest.approx(0)
