@@ -25,6 +25,7 @@ setup(
         "polars>=2.1,<3",
         "pandas>=3.0,<4",
         "numpy>=2.2,<3",
+        "numba>=0.68,<0.69",
         "pyarrow>=22",
         "scipy>=1.17,<2",
         "statsmodels>=0.15,<0.16",

@@ -43,6 +43,7 @@ SLOW = {
     "great_expectations",
     "lightgbm",
     "matplotlib",
+    "numba",
     "scipy",
     "sklearn",
     "statsmodels",

@@ -46,7 +46,7 @@ def feature_sets(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.
 @day_asset(
     schema="features",
     deps=[prices, market_conditions, feature_sets],
-    code_version="1",
+    code_version="2",
 )
 def feature_store(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
     """Features of every symbol and trading day, from what was known at the day's end."""

@@ -1,6 +1,6 @@
 """Features of a symbol's own bars (and of its moves beside the benchmark's), all free of scale.
 
-Every function takes and gives matrices of shape (sessions, symbols), NaN where a value is unknown.
+Every function takes and gives matrices of shape (symbols, sessions), NaN where a value is unknown.
 Windows of n sessions want MIN_SHARE of them; a gap of up to HOLD sessions stands for the last close.
 """
 
@@ -12,14 +12,16 @@ from math import ceil
 import numpy as np
 
 from predtrack_assets.domain import indicators
-from predtrack_assets.domain.rolling import (
+from predtrack_assets.domain.indicators import (
     ema,
     hold,
-    shift,
     smooth,
-    window_extremes,
+    window_counts,
+    window_maxima,
+    window_means,
     window_sums,
 )
+from predtrack_assets.domain.panel import Panel
 from predtrack_assets.domain.symbol_regimes import filtered_regimes
 
 RETURNS = (1, 5, 10, 21, 63, 126, 252)
@@ -29,24 +31,12 @@ HOLD = 4
 MIN_SHARE = 0.8
 EWMA_ALPHA, EWMA_SEED = 0.06, 20  # RiskMetrics: lambda 0.94
 
-COLUMNS = (
-    *(f"return_{n}" for n in RETURNS),
-    *(f"volatility_{n}" for n in VOLATILITIES),
-    "ewma_volatility", "parkinson_volatility_21", "garman_klass_volatility_21",
-    "rsi_14", "atr_14", "ema_20", "ema_50", "sma_50", "sma_200", "bollinger_percent",
-    "bollinger_width", "macd_line", "macd_signal", "macd_histogram", "adx_14", "plus_di_14",
-    "minus_di_14", "stochastic_k", "stochastic_d", "obv_slope_21", "volume_z_21",
-    "dollar_volume_21", "gap", "intraday_range", "high_252", "low_252", "high_21", "low_21",
-    "drawdown_252", "skew_63", "kurtosis_63", "autocorrelation_63", "beta_63", "correlation_63",
-    "relative_strength_63", "symbol_regime", "symbol_regime_confidence",
-)  # fmt: skip
-
 Columns = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
 class Bars:
-    """Bars in the shares of one day, float64 (sessions, symbols), NaN without a bar."""
+    """Bars in the shares of one day, float64 (symbols, sessions), NaN without a bar."""
 
     open: np.ndarray
     high: np.ndarray
@@ -55,8 +45,26 @@ class Bars:
     volume: np.ndarray
 
 
+def bars_of(panel: Panel, symbols: slice, sessions: slice) -> Bars:
+    """Bars of some symbols and sessions in the shares of the first of these sessions."""
+    split = panel.split[symbols, sessions].copy()
+    split[:, 0] = 1.0
+    shares = np.cumprod(split, axis=1)
+
+    def price(matrix: np.ndarray) -> np.ndarray:
+        return np.ascontiguousarray(matrix[symbols, sessions] * shares)
+
+    return Bars(
+        open=price(panel.open),
+        high=price(panel.high),
+        low=price(panel.low),
+        close=price(panel.close),
+        volume=np.ascontiguousarray(panel.volume[symbols, sessions] / shares),
+    )
+
+
 def bar_features_of(bars: Bars, benchmark_return: np.ndarray) -> Columns:
-    """A matrix for each of COLUMNS. benchmark_return: (sessions,), as in MarketContext."""
+    """A matrix for each of features.BAR_COLUMNS. benchmark_return: (sessions,), as in MarketContext."""
     with np.errstate(all="ignore"):  # NaN and infinities mean unknown
         log_close = np.log(bars.close)
         held = hold(log_close, HOLD)
@@ -77,37 +85,51 @@ def bar_features_of(bars: Bars, benchmark_return: np.ndarray) -> Columns:
         }
 
 
-def _enough(count: np.ndarray, n: int) -> np.ndarray:
-    """The count where it is at least MIN_SHARE of n, NaN elsewhere."""
-    return np.where(count >= ceil(MIN_SHARE * n), count, np.nan)
+def shift(x: np.ndarray, sessions: int, fill: float = np.nan) -> np.ndarray:
+    """Numbers moved to the session `sessions` later, `fill` before them."""
+    shifted = np.empty_like(x)
+    shifted[:, :sessions] = fill
+    shifted[:, sessions:] = x[:, : max(x.shape[1] - sessions, 0)]
+    return shifted
 
 
-def _window_means(x: np.ndarray, n: int) -> np.ndarray:
-    """Mean of the numbers among the last n rows."""
-    missing = np.isnan(x)
-    total = window_sums(np.where(missing, 0.0, x), [n])[0]
-    return total / _enough(window_sums((~missing).astype(np.int16), [n])[0], n)
+def _fewest(n: int) -> int:
+    return ceil(MIN_SHARE * n)
+
+
+def _enough(x: np.ndarray, n: int) -> np.ndarray:
+    """How many of the last n are numbers, where that is enough, NaN elsewhere."""
+    count = window_counts(x, n)
+    count[count < _fewest(n)] = np.nan
+    return count
+
+
+def _mean(x: np.ndarray, n: int) -> np.ndarray:
+    """Of the numbers among the last n sessions."""
+    return window_means(x, n, _fewest(n))
+
+
+def _sum(x: np.ndarray, n: int) -> np.ndarray:
+    return window_sums(x, np.array([n]))[:, 0]
 
 
 def _moments(step: np.ndarray) -> tuple[Columns, Columns]:
     """Sample deviations of daily log returns; and their skew, excess kurtosis and autocorrelation."""
-    missing = np.isnan(step)
-    x = np.where(missing, 0.0, step)
+    x = np.where(np.isnan(step), 0.0, step)
     square = x * x
-    counts = window_sums((~missing).astype(np.int16), VOLATILITIES)
-    firsts, seconds = window_sums(x, VOLATILITIES), window_sums(square, VOLATILITIES)
+    counts = {n: _enough(step, n) for n in VOLATILITIES}
+    windows = np.array(VOLATILITIES)
+    firsts, seconds = window_sums(x, windows), window_sums(square, windows)
     volatilities = {}
-    for n, count, first, second in zip(VOLATILITIES, counts, firsts, seconds, strict=True):
-        number = _enough(count, n)
-        variance = (second - first * first / number) / (number - 1)
+    for at, (n, number) in enumerate(counts.items()):
+        variance = (seconds[:, at] - firsts[:, at] ** 2 / number) / (number - 1)
         volatilities[f"volatility_{n}"] = np.sqrt(np.maximum(variance, 0.0))
 
-    at = VOLATILITIES.index(QUARTER)
-    number = _enough(counts[at], QUARTER)
-    mean, raw2 = firsts[at] / number, seconds[at] / number
-    raw3 = window_sums(square * x, [QUARTER])[0] / number
-    raw4 = window_sums(square * square, [QUARTER])[0] / number
-    lagged = window_sums(x * shift(x, 1, 0.0), [QUARTER])[0] / number
+    number, at = counts[QUARTER], VOLATILITIES.index(QUARTER)
+    mean, raw2 = firsts[:, at] / number, seconds[:, at] / number
+    raw3 = _sum(square * x, QUARTER) / number
+    raw4 = _sum(square * square, QUARTER) / number
+    lagged = _sum(x * shift(x, 1, 0.0), QUARTER) / number
     squared = mean * mean
     variance = raw2 - squared
     variance[variance <= 1e-9 * raw2] = np.nan  # no more than rounding
@@ -128,8 +150,8 @@ def _ranges(bars: Bars, step: np.ndarray) -> Columns:
     garman_klass = 0.5 * square - (2 * np.log(2) - 1) * inside * inside
     return {
         "ewma_volatility": np.sqrt(smooth(step * step, EWMA_SEED, EWMA_ALPHA)),
-        "parkinson_volatility_21": np.sqrt(_window_means(square, MONTH) / (4 * np.log(2))),
-        "garman_klass_volatility_21": np.sqrt(np.maximum(_window_means(garman_klass, MONTH), 0.0)),
+        "parkinson_volatility_21": np.sqrt(_mean(square, MONTH) / (4 * np.log(2))),
+        "garman_klass_volatility_21": np.sqrt(np.maximum(_mean(garman_klass, MONTH), 0.0)),
         "intraday_range": spread,
     }
 
@@ -139,7 +161,7 @@ def _trend(bars: Bars) -> Columns:
     close = bars.close
     held = hold(close, HOLD)
     line, signal, histogram = indicators.macd(close)
-    plus, minus, adx = indicators.directional(bars.high, bars.low, close)
+    plus, minus, adx = indicators.directional(bars.high, bars.low, close, 14)
     return {
         "ema_20": np.log(close / ema(close, 20)),
         "ema_50": np.log(close / ema(close, 50)),
@@ -170,36 +192,31 @@ def _oscillators(bars: Bars) -> Columns:
 
 def _volumes(bars: Bars, last_log_close: np.ndarray) -> Columns:
     """Volume against its own past; unknown where there is none, as for most indices."""
-    flow = indicators.signed_volume(bars.close, bars.volume)
-    flow, turned = window_sums(flow, [MONTH])[0], _window_means(bars.volume, MONTH)
-    number = window_sums((~np.isnan(bars.volume)).astype(np.int16), [MONTH])[0]
+    flow = _sum(indicators.signed_volume(bars.close, bars.volume), MONTH)
+    turned = _mean(bars.volume, MONTH) * _enough(bars.volume, MONTH)
     log_volume = np.log(np.where(bars.volume > 0, bars.volume, np.nan))
-    mean = _window_means(log_volume, MONTH)
-    variance = _window_means(log_volume * log_volume, MONTH) - mean * mean
+    mean = _mean(log_volume, MONTH)
+    variance = _mean(log_volume * log_volume, MONTH) - mean * mean
     deviation = np.sqrt(np.where(variance > 1e-9, variance, np.nan))
     return {
-        "obv_slope_21": flow / (turned * number),
+        "obv_slope_21": flow / turned,
         "volume_z_21": (log_volume - mean) / deviation,
-        "dollar_volume_21": np.log(_window_means(bars.close * bars.volume, MONTH)),
+        "dollar_volume_21": np.log(_mean(bars.close * bars.volume, MONTH)),
         "gap": np.log(bars.open) - last_log_close,
     }
 
 
 def _extremes(bars: Bars, log_close: np.ndarray) -> Columns:
     """ln(close / extreme) of the last month and year."""
-    counts = window_sums((~np.isnan(bars.close)).astype(np.int16), [MONTH, YEAR])
     month, year = (
-        np.where(np.isnan(_enough(c, n)), np.nan, log_close)
-        for c, n in zip(counts, (MONTH, YEAR), strict=True)
+        np.where(np.isnan(_enough(log_close, n)), np.nan, log_close) for n in (MONTH, YEAR)
     )
-    high_month, high_year = window_extremes(bars.high, [MONTH, YEAR], np.fmax)
-    low_month, low_year = window_extremes(bars.low, [MONTH, YEAR], np.fmin)
     return {
-        "high_252": year - np.log(high_year),
-        "low_252": year - np.log(low_year),
-        "high_21": month - np.log(high_month),
-        "low_21": month - np.log(low_month),
-        "drawdown_252": year - window_extremes(log_close, [YEAR], np.fmax)[0],
+        "high_252": year - np.log(window_maxima(bars.high, YEAR)),
+        "low_252": year - np.log(-window_maxima(-bars.low, YEAR)),
+        "high_21": month - np.log(window_maxima(bars.high, MONTH)),
+        "low_21": month - np.log(-window_maxima(-bars.low, MONTH)),
+        "drawdown_252": year - window_maxima(log_close, YEAR),
     }
 
 
@@ -208,22 +225,20 @@ def _beside_benchmark(
 ) -> Columns:
     """Beta, correlation and excess return; pairs of returns over exactly one session."""
     step = log_close - shift(log_close, 1)
-    market = benchmark_return[:, None]
-    missing = np.isnan(step) | np.isnan(market)
+    market = benchmark_return[None, :]
+    pair = step + market
+    missing = np.isnan(pair)
     x = np.where(missing, 0.0, market)
     y = np.where(missing, 0.0, step)
-    number = _enough(window_sums((~missing).astype(np.int16), [QUARTER])[0], QUARTER)
-    sum_x, sum_y, xx, yy, xy = (
-        window_sums(part, [QUARTER])[0] for part in (x, y, x * x, y * y, x * y)
-    )
+    number = _enough(pair, QUARTER)
+    sum_x, sum_y, xx, yy, xy = (_sum(part, QUARTER) for part in (x, y, x * x, y * y, x * y))
     covariance = xy - sum_x * sum_y / number
     of_market = xx - sum_x * sum_x / number
     of_symbol = yy - sum_y * sum_y / number
     of_market[of_market <= 1e-9 * xx] = np.nan
     of_symbol[of_symbol <= 1e-9 * yy] = np.nan
-    seen = ~np.isnan(market)
-    gained = window_sums(np.where(seen, market, 0.0), [QUARTER])[0]
-    known = _enough(window_sums(seen.astype(np.int16), [QUARTER])[0], QUARTER)
+    gained = _sum(np.nan_to_num(market), QUARTER)
+    known = _enough(np.ascontiguousarray(market), QUARTER)
     return {
         "beta_63": covariance / of_market,
         "correlation_63": np.clip(covariance / np.sqrt(of_market * of_symbol), -1.0, 1.0),

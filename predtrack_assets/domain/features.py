@@ -15,22 +15,32 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 
-from predtrack_assets.domain import bar_features, indicators, rolling, symbol_regimes
-from predtrack_assets.domain.bar_features import Bars, bar_features_of
 from predtrack_assets.domain.calendar import Calendar
 from predtrack_assets.domain.panel import Panel
 
 BLOCK = 512
 WARM_UP = 512
 THREADS = min(os.cpu_count() or 1, 4)
-SYMBOLS_AT_ONCE = 128  # of which a block's matrices stay in the processor's cache
+SYMBOLS_AT_ONCE = 8  # of which a block's matrices stay in the processor's cache
 
 MARKET_REGIMES = ("bear", "sideways", "bull", "volatile")
 """In the order of their codes 0, 1, 2, 3."""
+
+BAR_COLUMNS = (
+    "return_1", "return_5", "return_10", "return_21", "return_63", "return_126", "return_252",
+    "volatility_5", "volatility_10", "volatility_21", "volatility_63", "volatility_126",
+    "volatility_252",
+    "ewma_volatility", "parkinson_volatility_21", "garman_klass_volatility_21",
+    "rsi_14", "atr_14", "ema_20", "ema_50", "sma_50", "sma_200", "bollinger_percent",
+    "bollinger_width", "macd_line", "macd_signal", "macd_histogram", "adx_14", "plus_di_14",
+    "minus_di_14", "stochastic_k", "stochastic_d", "obv_slope_21", "volume_z_21",
+    "dollar_volume_21", "gap", "intraday_range", "high_252", "low_252", "high_21", "low_21",
+    "drawdown_252", "skew_63", "kurtosis_63", "autocorrelation_63", "beta_63", "correlation_63",
+    "relative_strength_63", "symbol_regime", "symbol_regime_confidence",
+)  # fmt: skip
 
 MARKET_COLUMNS = ("market_breadth", "market_regime", "vix_level", "day_of_week", "month_turn")
 
@@ -40,7 +50,7 @@ class FeatureSet:
     """A version of a list of features.
 
     columns: names in the order of the vector. lookback: most sessions before a day that its
-    features may touch. as_of: what a day's features may know.
+    features may touch. as_of: what a day's features may know. modules: of this folder, its code.
     """
 
     name: str
@@ -48,7 +58,7 @@ class FeatureSet:
     columns: tuple[str, ...]
     lookback: int
     as_of: str
-    modules: tuple[ModuleType, ...]
+    modules: tuple[str, ...]
 
     @property
     def id(self) -> str:
@@ -60,7 +70,7 @@ class FeatureSet:
         """SHA-256 of the code that computes it, comments and docstrings left out."""
         digest = hashlib.sha256()
         for module in self.modules:
-            digest.update(_code(Path(str(module.__file__))).encode())
+            digest.update(_code(Path(__file__).with_name(f"{module}.py")).encode())
         return digest.hexdigest()
 
 
@@ -80,10 +90,10 @@ def _is_text(node: ast.AST) -> bool:
 STANDARD = FeatureSet(
     name="standard",
     version=1,
-    columns=(*bar_features.COLUMNS, *MARKET_COLUMNS),
+    columns=(*BAR_COLUMNS, *MARKET_COLUMNS),
     lookback=WARM_UP + BLOCK - 1,
     as_of="Bars, actions and market conditions with knowledge_time <= 24:00 UTC of the trading day.",
-    modules=(bar_features, indicators, rolling, symbol_regimes),
+    modules=("bar_features", "compiled", "indicators", "symbol_regimes", "vectors"),
 )
 
 
@@ -115,13 +125,18 @@ def compute_features(panel: Panel, market: MarketContext, days: np.ndarray) -> n
     that is no session of the panel, or on which a symbol has no bar, is NaN throughout. Raises
     ValueError when the panel begins too late.
     """
-    values = np.full((len(panel.symbols), len(days), len(STANDARD.columns)), np.nan)
+    from predtrack_assets.domain.bar_features import bar_features_of, bars_of
+    from predtrack_assets.domain.vectors import write_vectors
+
+    values = np.empty((len(panel.symbols), len(days), len(STANDARD.columns)))
     column = np.searchsorted(panel.sessions, days)
     inside = np.isin(days, panel.sessions)
+    values[:, ~inside] = np.nan
     if not inside.any():
         return values
     offset = _position(market.exchange, panel.sessions[0])
     position = offset + column
+    shared = np.stack([_market(market, panel.sessions, name) for name in MARKET_COLUMNS])
     tasks = []
     for block in np.unique(position[inside] // BLOCK):
         asked = np.flatnonzero(inside & (position // BLOCK == block))
@@ -131,15 +146,22 @@ def compute_features(panel: Panel, market: MarketContext, days: np.ndarray) -> n
             raise ValueError(f"the panel of {days[asked[0]]} must begin on {first} or earlier")
         part = slice(start, int(column[asked[-1]]) + 1)
         tasks += [
-            (slice(at, at + SYMBOLS_AT_ONCE), part, asked, column[asked] - start)
+            (slice(at, at + SYMBOLS_AT_ONCE), part, asked)
             for at in range(0, len(panel.symbols), SYMBOLS_AT_ONCE)
         ]
 
-    def fill(task: tuple[slice, slice, np.ndarray, np.ndarray]) -> None:
-        rows, part, asked, wanted = task
-        values[rows, asked] = _block(panel, market, rows, part, wanted)
+    def fill(task: tuple[slice, slice, np.ndarray]) -> None:
+        rows, part, asked = task
+        bars = bars_of(panel, rows, part)
+        columns = bar_features_of(bars, market.benchmark_return[part])
+        first, last = column[asked[0]], column[asked[-1]] + 1
+        span = slice(first - part.start, last - part.start)
+        own = np.stack([columns[name][:, span] for name in BAR_COLUMNS], axis=1)
+        close = np.ascontiguousarray(bars.close[:, span])
+        of_all = np.ascontiguousarray(shared[:, first:last])
+        write_vectors(values[rows], asked, own, of_all, close, column[asked] - first)
 
-    with ThreadPoolExecutor(THREADS) as pool:  # NumPy lets go of the interpreter meanwhile
+    with ThreadPoolExecutor(THREADS) as pool:  # the work lets go of the interpreter
         list(pool.map(fill, tasks))
     return values
 
@@ -150,41 +172,6 @@ def _position(exchange: Calendar, day: np.datetime64) -> int:
 
 def _anchor(position: int) -> int:
     return max(position // BLOCK * BLOCK - WARM_UP, 0)
-
-
-def _block(
-    panel: Panel, market: MarketContext, rows: slice, part: slice, wanted: np.ndarray
-) -> np.ndarray:
-    """(symbols, wanted, features) of some symbols, computed from the first session of `part`."""
-    bars = _bars(panel, rows, part)
-    result = np.empty((len(STANDARD.columns), len(wanted), bars.close.shape[1]))
-    columns = bar_features_of(bars, market.benchmark_return[part])
-    for number, name in enumerate(bar_features.COLUMNS):
-        result[number] = columns[name][wanted]
-    for number, name in enumerate(MARKET_COLUMNS, len(bar_features.COLUMNS)):
-        result[number] = _market(market, panel.sessions, name)[part][wanted][:, None]
-    result += 0.0  # no negative zeros: they compare equal and have other bits
-    result[~np.isfinite(result)] = np.nan
-    result[:, np.isnan(bars.close[wanted])] = np.nan
-    return result.transpose(2, 1, 0)
-
-
-def _bars(panel: Panel, rows: slice, part: slice) -> Bars:
-    """Bars as (sessions, symbols) in the shares of the first session."""
-    split = panel.split[rows, part].T.copy()
-    split[0] = 1.0
-    shares = np.cumprod(split, axis=0)
-
-    def price(matrix: np.ndarray) -> np.ndarray:
-        return matrix[rows, part].T * shares
-
-    return Bars(
-        open=price(panel.open),
-        high=price(panel.high),
-        low=price(panel.low),
-        close=price(panel.close),
-        volume=panel.volume[rows, part].T / shares,
-    )
 
 
 def _market(market: MarketContext, sessions: np.ndarray, name: str) -> np.ndarray:

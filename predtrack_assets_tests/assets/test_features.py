@@ -97,7 +97,7 @@ def test_conditions_of_a_symbol_are_indicators_in_its_own_prices(priced: str) ->
         " AND trading_day <= %s AND extract(isodow FROM trading_day) < 6 ORDER BY trading_day",
         LAST,
     )
-    high, low, close = (bars[name].to_numpy()[:, None] for name in ("high", "low", "close"))
+    high, low, close = (bars[name].to_numpy()[None, :] for name in ("high", "low", "close"))
     bottom, _, top = indicators.bollinger(close)
     line, signal, _ = indicators.macd(close)
     expected = {
@@ -110,7 +110,7 @@ def test_conditions_of_a_symbol_are_indicators_in_its_own_prices(priced: str) ->
         "macd_signal": signal,
     }
     for name, values in expected.items():
-        assert shown[name] == pytest.approx(values[-1, 0], rel=1e-9), name
+        assert shown[name] == pytest.approx(values[0, -1], rel=1e-9), name
     assert shown["detected_regime"] is None, "after four months"
 
 
