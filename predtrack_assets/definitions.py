@@ -12,6 +12,7 @@ from predtrack_assets.assets import (
     features,
     forecasts,
     market,
+    model_performance,
     models,
     outcomes,
     training,
@@ -42,7 +43,17 @@ def build_definitions(**overrides: Any) -> dg.Definitions:
         )
     parts: dict[str, Any] = {
         "assets": dg.load_assets_from_modules(
-            [market, features, models, training, forecasts, outcomes, accuracy, deployment]
+            [
+                market,
+                features,
+                models,
+                training,
+                forecasts,
+                outcomes,
+                accuracy,
+                model_performance,
+                deployment,
+            ]
         ),
         "asset_checks": [*CHECKS, ledger_verifies, *PROOFS],
         "jobs": JOBS,

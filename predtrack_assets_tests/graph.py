@@ -20,6 +20,7 @@ from predtrack_assets.assets import (
     features,
     forecasts,
     market,
+    model_performance,
     models,
     outcomes,
     training,
@@ -29,7 +30,17 @@ from predtrack_assets.warehouse.urls import database_name, with_database
 from predtrack_assets.warehouse.warehouse import Warehouse
 
 ASSETS = dg.load_assets_from_modules(
-    [market, features, models, training, forecasts, outcomes, accuracy, deployment]
+    [
+        market,
+        features,
+        models,
+        training,
+        forecasts,
+        outcomes,
+        accuracy,
+        model_performance,
+        deployment,
+    ]
 )
 REFERENCE = dg.AssetSelection.assets(
     "market/universe_members", "features/feature_sets", "models/model_registry"

@@ -21,10 +21,12 @@ from predtrack_assets.domain.features import STANDARD
 from predtrack_assets.domain.fitted import Procedure
 from predtrack_assets.domain.history import MAX_GAP, MEMORY, as_of_statistics
 from predtrack_assets.domain.labels import LABELS, label
+from predtrack_assets.domain.learners.selection import Regimes
+from predtrack_assets.domain.learners.selection import Trial as Tried
 from predtrack_assets.domain.learners.training_data import TrainingData
 from predtrack_assets.settings import Settings
 from predtrack_assets.tracking import track
-from predtrack_assets.warehouse import registry, tables
+from predtrack_assets.warehouse import model_performance, registry, tables
 from predtrack_assets.warehouse.features import read_features
 from predtrack_assets.warehouse.registry import Training as Task
 from predtrack_assets.warehouse.registry import Trial
@@ -48,13 +50,13 @@ class Fitter:
     fit: training data under choices becomes something with to_bytes(). choose: families, and what
     was tried, as in domain.learners.selection; None: there is nothing to choose. candidates: what
     `choose` tries. basis: what else goes into a fit, such as the hash of another one. explain: rows
-    of features.feature_importance that can be told when it is time to choose.
+    of features.feature_importance, but for `measured_by`, that can be told when it is time to choose.
     """
 
     procedure: Procedure
     scope: str
     fit: Callable[[TrainingData, np.datetime64, Mapping[str, Any] | None], Any]
-    choose: Callable[[TrainingData, np.datetime64], tuple[dict[str, Any], list[Any]]] | None = None
+    choose: Callable[..., tuple[dict[str, Any], list[Tried]]] | None = None  # data, cutoff, regimes
     candidates: Sequence[tuple[str, int, str]] = ()
     basis: str = ""
     explain: Callable[[Warehouse, Mapping[str, Any], TrainingData], pl.DataFrame] | None = None
@@ -64,7 +66,8 @@ class Fitter:
 class Report:
     """What came of the cutoffs: new fits, those there already, reasons of the rest.
 
-    fits: name by cutoff, new or not. choices: those of each fit.
+    fits: name by cutoff, new or not. choices: those of each fit. unvalidated: of choices made just
+    now, what could not be validated.
     """
 
     written: Written = field(default_factory=Written)
@@ -74,6 +77,7 @@ class Report:
     fits: dict[date, str] = field(default_factory=dict)
     choices: dict[date, Mapping[str, Any]] = field(default_factory=dict)
     importance: dict[date, pl.DataFrame] = field(default_factory=dict)
+    unvalidated: dict[date, list[str]] = field(default_factory=dict)
 
     def add(self, cutoff: date, artifact_id: str, choices: Mapping[str, Any]) -> None:
         """The fit of a cutoff."""
@@ -139,10 +143,14 @@ class Training:
     report: Report = field(default_factory=Report)
 
     def fit(self, cutoff: date, data: TrainingData) -> None:
-        """Fit `data` unless it is fitted already or too little; what came of it is in `report`.
+        """Fit `data` unless the version is retired, or it is fitted already, or too little.
 
-        Raises what the fit raises, after the run is on record as failed.
+        What came of it is in `report`. Raises what the fit raises, after the run is on record as
+        failed.
         """
+        if self.retired:
+            self.report.skipped[cutoff] = self.retired
+            return
         sessions, needed = len(np.unique(data.day)), self.settings.min_training_sessions
         if sessions < needed:
             reason = f"{sessions} sessions with features, {needed} needed"
@@ -171,24 +179,32 @@ class Training:
         self, task: Task, run: str, data: TrainingData, choices: dict[str, Any] | None
     ) -> None:
         cutoff = np.datetime64(task.trained_through, "D")
-        importance = pl.DataFrame()
+        importance, tried = pl.DataFrame(), list[Tried]()
         if choices is None and self.fitter.explain is not None:
             place = self._place(task.trained_through)
             importance = self.fitter.explain(self.warehouse, place, data)
         if choices is None and self.fitter.choose is not None:
-            choices = self._choose(task, run, data, cutoff)
+            choices, tried = self._choose(task, run, data, cutoff)
         content = self.fitter.fit(data, cutoff, choices).to_bytes()
         artifact = store(content, self.settings.artifact_store)
         kept = choices or {"cutoff": str(task.trained_through)}
         scores = _scores_of(kept)
         with self.warehouse.transaction() as transaction:
             name, written = registry.succeed(transaction, run, task, artifact, kept, scores)
-            written += transaction.append(tables.MODEL_PERFORMANCE, _performance(task, kept))
-            written += transaction.append(tables.FEATURE_IMPORTANCE, importance)
+            written += transaction.append(
+                tables.WALK_FORWARD_SCORES, walk_forward_scores(name, tried)
+            )
+            if len(importance):
+                measured = importance.with_columns(measured_by=pl.lit(name))
+                written += transaction.append(tables.FEATURE_IMPORTANCE, measured)
         del self._fits
         self.report.written += written
         if len(importance):
             self.report.importance[task.trained_through] = importance
+        if lacking := [
+            f"{t.kind} {t.horizon}: {t.reason}" for t in tried if t.chosen and not t.validated
+        ]:
+            self.report.unvalidated[task.trained_through] = lacking
         self.report.fitted.append(name)
         self.report.add(task.trained_through, name, kept)
         numbers = {f"{key}.{what}": float(v) for key, s in scores.items() for what, v in s.items()}
@@ -196,16 +212,24 @@ class Training:
 
     def _choose(
         self, task: Task, run: str, data: TrainingData, cutoff: np.datetime64
-    ) -> dict[str, Any]:
+    ) -> tuple[dict[str, Any], list[Tried]]:
         """Choose families, each trial on record before it is evaluated."""
         how = {"validation": "purged walk-forward", "cutoff": str(cutoff)}
         asked = [Trial(*candidate, how) for candidate in self.fitter.candidates]
         registry.record_trials(self.warehouse, run, task.model_id, asked)
         assert self.fitter.choose is not None
-        choices, tried = self.fitter.choose(data, cutoff)
-        results = [Trial(t.kind, t.horizon, t.family, how, asdict(t), t.chosen) for t in tried]
+        choices, tried = self.fitter.choose(data, cutoff, self._regimes(task.trained_through))
+        results = [
+            Trial(t.kind, t.horizon, t.family, how, t.summary() | _regimes_of(t), t.chosen)
+            for t in tried
+        ]
         registry.record_results(self.warehouse, run, results)
-        return choices
+        return choices, tried
+
+    def _regimes(self, cutoff: date) -> Regimes:
+        """Market regimes of the days up to the cutoff, each as known on its day."""
+        known = self.warehouse.read(model_performance.REGIMES, last=cutoff)
+        return dict(zip(known["trading_day"].to_numpy(), known["market_regime"], strict=True))
 
     def _choices_in_force(self, cutoff: date, data: TrainingData) -> dict[str, Any] | None:
         """Those of the fit before, or None when it is time to choose."""
@@ -218,6 +242,13 @@ class Training:
         horizons = {str(h) for h in self.settings.horizons}
         same = all(set(chosen) == horizons for chosen in choices["families"].values())
         return choices if same and choices["columns"] == list(data.columns) else None
+
+    @cached_property
+    def retired(self) -> str:
+        """Why the version is not fitted any more; empty while it is."""
+        gone = self.warehouse.read(registry.RETIRED)["model_id"]
+        model = self.fitter.procedure.model_id
+        return f"{model} is retired" if model in gone else ""
 
     @cached_property
     def _fits(self) -> pl.DataFrame:
@@ -280,26 +311,32 @@ def _scores_of(choices: Mapping[str, Any]) -> dict[str, dict[str, float]]:
     }
 
 
-def _performance(task: Task, choices: Mapping[str, Any]) -> pl.DataFrame:
-    """Rows of model_performance, for the fit that chose: the chosen family beside the simplest."""
-    chosen = [s for s in choices.get("scores", []) if s["chosen"] and s["score"] is not None]
-    if choices.get("cutoff") != str(task.trained_through) or not chosen:
-        return pl.DataFrame()
-    scores = pl.DataFrame(chosen, infer_schema_length=None)
-    # Bounds are of the difference from the family it had to beat, so they are moved to the score.
-    bound = pl.col("score") - pl.col("difference")
-    return scores.select(
-        pl.lit(task.model_id).alias("model_id"),
-        pl.lit("cv").alias("evaluation"),
-        pl.lit(task.trained_through).alias("evaluated_through"),
-        "kind",
-        "horizon",
-        "metric",
-        pl.lit("all").alias("regime"),
-        pl.col("score").alias("value"),
-        (pl.col("score") / (1 - pl.col("skill"))).alias("baseline"),
-        (bound + pl.col("low")).alias("low"),
-        (bound + pl.col("high")).alias("high"),
-        "n",
-        "n_eff",
+def _regimes_of(trial: Tried) -> dict[str, Any]:
+    return {"by_regime": {regime: asdict(skill) for regime, skill in trial.by_regime.items()}}
+
+
+def walk_forward_scores(artifact_id: str, tried: Sequence[Tried]) -> pl.DataFrame:
+    """Rows of models.walk_forward_scores: the chosen families beside no_change, by market regime."""
+    return pl.DataFrame(
+        [
+            {
+                "artifact_id": artifact_id,
+                "kind": trial.kind,
+                "horizon": trial.horizon,
+                "regime": regime,
+                "score": trial.metric,
+                "baseline": "no_change",
+                "family": trial.family,
+                "mean_score": skill.score,
+                "mean_score_baseline": skill.baseline,
+                **{name: getattr(skill, name) for name in _COUNTS},
+            }
+            for trial in tried
+            if trial.chosen
+            for regime, skill in trial.by_regime.items()
+        ],
+        infer_schema_length=None,
     )
+
+
+_COUNTS = ("skill", "skill_low", "skill_high", "n", "n_eff")

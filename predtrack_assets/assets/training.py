@@ -14,19 +14,24 @@ from predtrack_assets.assets.market import prices
 from predtrack_assets.assets.models import model_registry
 from predtrack_assets.domain.fitted import EVERY_SYMBOL, POOLED, SYMBOL
 from predtrack_assets.domain.learners.pooled import PooledFit, fit_pooled
-from predtrack_assets.domain.learners.selection import candidates, choose_families
+from predtrack_assets.domain.learners.selection import (
+    Regimes,
+    Trial,
+    candidates,
+    choose_families,
+)
 from predtrack_assets.domain.learners.symbol import SymbolFit, fit_symbol
 from predtrack_assets.domain.learners.training_data import TrainingData
 from predtrack_assets.partitions import KINDS, MONTHS, ONE_RUN, OWNERS, SYMBOLS, months
 from predtrack_assets.settings import Settings, get_settings
-from predtrack_assets.warehouse import registry
-from predtrack_assets.warehouse.warehouse import Warehouse
+from predtrack_assets.warehouse import queries, registry
+from predtrack_assets.warehouse.warehouse import Warehouse, Written
 
 
 @dg.asset(
     key_prefix=["models"],
     group_name="models",
-    code_version="1",
+    code_version="2",
     owners=OWNERS,
     kinds={*KINDS, "lightgbm"},
     partitions_def=MONTHS,
@@ -47,18 +52,26 @@ def pooled_models(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg
     """
     settings = get_settings()
     training = Training(warehouse, settings, pooled_fitter(settings), context.run.run_id)
-    for cutoff, data in training_data(warehouse, settings, months(context), None):
+    report, asked = training.report, months(context)
+    if training.retired:
+        context.log.warning(f"{training.retired}: no month is fitted")
+        report.skipped = dict.fromkeys(asked, training.retired)
+        asked = []
+    for cutoff, data in training_data(warehouse, settings, asked, None):
         training.fit(cutoff, data)
-        context.log.info(f"{cutoff}: {len(training.report.fitted)} fitted")
-    for month, metadata in _by_month(training.report).items():
+        context.log.info(f"{cutoff}: {len(report.fitted)} fitted")
+        if cutoff in report.unvalidated:
+            lacking = "; ".join(report.unvalidated[cutoff])
+            context.log.warning(f"{cutoff}: the simplest families by default. {lacking}")
+    for month, metadata in _by_month(report).items():
         context.add_asset_metadata(metadata, partition_key=month)
-    return _result(training.report)
+    return _result(report)
 
 
 @dg.asset(
     key_prefix=["models"],
     group_name="models",
-    code_version="1",
+    code_version="2",
     owners=OWNERS,
     kinds=set(KINDS),
     partitions_def=SYMBOLS,
@@ -77,13 +90,32 @@ def symbol_models(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg
         raise dg.Failure("no pooled fit to correct: materialize models/pooled_models first")
     fit = newest.row(0, named=True)
     pooled = PooledFit.from_bytes(load(fit["artifact_id"], fit["artifact_uri"], fit["sha256"]))
-    reports = Report()
+    kinds = dict(warehouse.read(queries.SYMBOLS).select("symbol", "kind").iter_rows())
+    reports: dict[str, Report] = {}
     for symbol in context.partition_keys:
         fitter = symbol_fitter(symbol, pooled, fit["sha256"])
-        training = Training(warehouse, settings, fitter, context.run.run_id, reports)
-        for cutoff, data in training_data(warehouse, settings, [fit["trained_through"]], [symbol]):
-            training.fit(cutoff, data)
-    return _result(reports)
+        training = Training(warehouse, settings, fitter, context.run.run_id)
+        cutoff = fit["trained_through"]
+        if refused := training.retired or _unfit(kinds.get(symbol)):
+            training.report.skipped[cutoff] = refused
+        else:
+            for _, data in training_data(warehouse, settings, [cutoff], [symbol]):
+                training.fit(cutoff, data)
+        said = reports[symbol] = training.report
+        if cutoff in said.skipped:
+            context.log.warning(f"{symbol} is not fitted: {said.skipped[cutoff]}")
+        about = (
+            {"fit": said.fits[cutoff]} if cutoff in said.fits else {"skipped": said.skipped[cutoff]}
+        )
+        context.add_asset_metadata(about, partition_key=symbol)
+    return _result(*reports.values())
+
+
+def _unfit(kind: str | None) -> str:
+    """Why a symbol of that kind (None: of no known one) has no model of its own; else empty."""
+    if kind is None:
+        return "no such symbol is registered: no prices of it have been stored"
+    return "nothing is predicted of volatility indices" if kind == "volatility" else ""
 
 
 def pooled_fitter(settings: Settings) -> Fitter:
@@ -94,9 +126,10 @@ def pooled_fitter(settings: Settings) -> Fitter:
     ) -> PooledFit:
         return fit_pooled(data, settings.horizons, cutoff=cutoff, choices=choices)
 
-    def choose(data: TrainingData, cutoff: np.datetime64) -> tuple[dict[str, Any], list[Any]]:
-        choices, trials = choose_families(data, settings.horizons, cutoff)
-        return choices, list(trials)
+    def choose(
+        data: TrainingData, cutoff: np.datetime64, regimes: Regimes
+    ) -> tuple[dict[str, Any], list[Trial]]:
+        return choose_families(data, settings.horizons, cutoff, regimes)
 
     return Fitter(
         POOLED, EVERY_SYMBOL, fit, choose, candidates(settings.horizons), explain=importance_since
@@ -112,12 +145,16 @@ def symbol_fitter(symbol: str, pooled: PooledFit, sha256: str) -> Fitter:
     return Fitter(SYMBOL, symbol, fit, basis=sha256)
 
 
-def _result(report: Report) -> dg.MaterializeResult:
+def _result(*reports: Report) -> dg.MaterializeResult:
     """Counts of rows and fits; Dagster repeats them for every partition of the run."""
-    counts = report.written.as_metadata()
-    counts["rows_unchanged"] += len(report.unchanged)
-    fits = {"fits": len(report.fitted), "fits_unchanged": len(report.unchanged)}
-    return dg.MaterializeResult(metadata={**counts, **fits, "fits_skipped": len(report.skipped)})
+    counts = sum((report.written for report in reports), Written()).as_metadata()
+    fits = {
+        "fits": sum(len(report.fitted) for report in reports),
+        "fits_unchanged": sum(len(report.unchanged) for report in reports),
+        "fits_skipped": sum(len(report.skipped) for report in reports),
+    }
+    counts["rows_unchanged"] += fits["fits_unchanged"]
+    return dg.MaterializeResult(metadata={**counts, **fits})
 
 
 def _by_month(report: Report) -> dict[str, dict[str, Any]]:
@@ -128,6 +165,8 @@ def _by_month(report: Report) -> dict[str, dict[str, Any]]:
     }
     for cutoff, choices in report.choices.items():
         metadata: dict[str, Any] = {"fit": report.fits[cutoff], "families": choices["families"]}
+        if cutoff in report.unvalidated:
+            metadata["not_validated"] = report.unvalidated[cutoff]
         if choices["cutoff"] == str(cutoff) or cutoff == last:
             metadata["walk_forward_scores"] = dg.MetadataValue.md(scores_table(choices["scores"]))
         if cutoff in report.importance:
@@ -137,28 +176,40 @@ def _by_month(report: Report) -> dict[str, dict[str, Any]]:
 
 
 def scores_table(scores: list[dict[str, Any]]) -> str:
-    """Trials of the choice in force as a Markdown table; skill against the simplest family."""
+    """Trials of the choice in force as a Markdown table; skill against no_change."""
     lines = [
-        "| kind | sessions | family | score | value | skill | difference, 95 % interval | n_eff | |",
-        "|---|---:|---|---|---:|---:|---|---:|---|",
+        "| kind | sessions | family | score | value | skill, 95 % interval | n | n_eff"
+        " | difference, 95 % interval | |",
+        "|---|---:|---|---|---:|---|---:|---:|---|---|",
     ]
     for s in scores:
-        gap = ""
+        gap = skill = ""
         if s["difference"] is not None:
             gap = f"{s['difference']:+.2g} ({s['low']:+.2g} .. {s['high']:+.2g}) to {s['against']}"
-        value, skill = ("" if s[k] is None else f"{s[k]:.4g}" for k in ("score", "skill"))
-        n_eff = "" if s["n_eff"] is None else f"{s['n_eff']:,.0f}"
-        chosen = "chosen" if s["chosen"] else ""
+        if (
+            s.get("baseline") is not None
+        ):  # fits made before there was one have it against the simplest
+            skill = skill_with_interval(s["skill"], s["skill_low"], s["skill_high"])
         cells = (
             s["kind"],
             s["horizon"],
             s["family"],
             s["metric"],
-            value,
+            "" if s["score"] is None else f"{s['score']:.4g}",
             skill,
+            f"{s['n']:,}",
+            "" if s["n_eff"] is None else f"{s['n_eff']:,.0f}",
             gap,
-            n_eff,
-            chosen,
+            f"{'chosen: ' if s['chosen'] else ''}{s.get('reason', '')}",
         )
         lines.append("| " + " | ".join(str(cell) for cell in cells) + " |")
     return "\n".join(lines)
+
+
+def skill_with_interval(skill: float | None, low: float | None, high: float | None) -> str:
+    """`+0.012 (-0.003 .. +0.027)`; without the interval where there is none."""
+    if skill is None:
+        return "-"
+    return f"{skill:+.3f}" + (
+        "" if low is None or high is None else f" ({low:+.3f} .. {high:+.3f})"
+    )

@@ -20,6 +20,7 @@ CALIBRATION = dg.AssetSelection.assets(
     ["accuracy", "calibration_metrics"],
     ["accuracy", "calibration_summary"],
     ["accuracy", "performance_analytics"],
+    ["models", "prediction_scores"],
 )
 SYMBOLS = dg.AssetSelection.assets(
     ["accuracy", "symbol_accuracy"], ["accuracy", "error_distribution"]

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from predtrack_assets.checks import features, profiles
+from predtrack_assets.checks import features, prediction_scores, profiles
 from predtrack_assets.checks.factory import Suite, build_check
 from predtrack_assets.checks.gate_suites import GATE_SUITES
 from predtrack_assets.checks.profiles import every_day, period_ends, reports
@@ -396,6 +396,11 @@ SUITES = (
                 "The skill of no_change and of drift against themselves is 0.",
             ),
         ),
+    ),
+    Suite(
+        tables.PREDICTION_SCORES,
+        prediction_scores.prediction_scores,
+        prediction_scores.PREDICTION_SCORES,
     ),
     *GATE_SUITES,
 )

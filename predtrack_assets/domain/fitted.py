@@ -58,6 +58,21 @@ SYMBOL = Procedure(
     {"refit": "on demand", "families": "those of the pooled fit"},
 )
 PROCEDURES = (POOLED, SYMBOL)
+TUNED = "pooled_tuned"
+
+
+def tuned_procedure(version: int, hyperparameters: dict[str, Any]) -> Procedure:
+    """A pooled version whose parameters were found by tuning; it exists in the registry alone.
+
+    hyperparameters: `tuned` as in learners/tuned, `tuned_through` (ISO day): not fitted to less.
+    """
+    return Procedure(
+        TUNED,
+        "pooled",
+        f"The pooled version as tuned through {hyperparameters['tuned_through']}.",
+        hyperparameters,
+        version,
+    )
 
 
 @dataclass(frozen=True)

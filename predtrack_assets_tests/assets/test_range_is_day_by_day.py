@@ -123,5 +123,6 @@ def test_the_whole_graph_over_every_kind_of_trouble(prepared: str) -> None:
         "features.feature_importance",
         "forecasts.skipped_predictions",
         "models.model_artifacts",
-        "models.model_performance",
+        "models.prediction_scores",
+        "models.walk_forward_scores",
     }

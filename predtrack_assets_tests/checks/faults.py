@@ -257,6 +257,23 @@ _ACCURACY = [
           " <REPORT> AND model_id = baseline"),
 ]  # fmt: skip
 
+_MONTH = "WHERE evaluated_through = '2000-10-31'"
+_PERFORMANCE = [
+    fault("models.prediction_scores", "no_missing_days", f"DELETE FROM <TABLE> {_MONTH}"),
+    fault("models.prediction_scores", "no_duplicate_keys", COPY),
+    fault("models.prediction_scores", "finite_numbers",
+          f"UPDATE <TABLE> SET mean_score = 'NaN' {_MONTH}"),
+    fault("models.prediction_scores", "no_look_ahead",
+          f"UPDATE <TABLE> SET recorded_at = evaluated_through {_MONTH}"),
+    fault("models.prediction_scores", "skill_follows_from_scores",
+          f"UPDATE <TABLE> SET skill_low = 2, skill_high = 3 {_MONTH}"),
+    fault("models.prediction_scores", "regimes_sum_to_all",
+          f"UPDATE <TABLE> SET n = n + 100000 {_MONTH} AND regime <> 'all'"),
+    fault("models.prediction_scores", "no_skill_in_no_change",
+          "UPDATE <TABLE> SET skill = 0.5, mean_score = 1, mean_score_baseline = 2, skill_low = 0,"
+          f" skill_high = 1 {_MONTH} AND model_id = 'no_change'"),
+]  # fmt: skip
+
 _PASS = "UPDATE deployment.deployment_gates SET gate_status = 'passed' <GATES>"
 _DEPLOY = (
     "INSERT INTO deployment.deployments (kind, scope, model_id, valid_from, gate_id, deployed_by, reason)"
@@ -328,4 +345,4 @@ _FITS = [
     *_fits("models.symbol_models", "symbol-v1", "AAPL"),
 ]
 
-FAULTS = [*_MARKET, *_FEATURES, *_FITS, *_FORECASTS, *_ACCURACY, *_DEPLOYMENT]
+FAULTS = [*_MARKET, *_FEATURES, *_FITS, *_FORECASTS, *_ACCURACY, *_PERFORMANCE, *_DEPLOYMENT]

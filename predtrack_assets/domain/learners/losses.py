@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from predtrack_assets.domain.first_passage import hit_probability
 from predtrack_assets.domain.learners import time_to_hit
 from predtrack_assets.domain.learners.pooled import Correction, HorizonModels
 from predtrack_assets.domain.learners.training_data import Examples
-from predtrack_assets.domain.models import QUANTILE_LEVELS
+from predtrack_assets.domain.models import QUANTILE_LEVELS, normal_quantiles
 from predtrack_assets.domain.scores import brier, crps_from_quantiles, qlike
 
 METRICS = {
@@ -46,3 +47,20 @@ def volatility_loss(log_variance: np.ndarray, rows: Examples) -> np.ndarray:
     """QLIKE (n,) of ln of expected variance over sigma squared."""
     expected = rows.sigma * np.exp(log_variance / 2)
     return qlike(expected, rows.sigma * np.sqrt(rows.variance))
+
+
+def no_change_loss(kind: str, rows: Examples) -> np.ndarray:
+    """Score (n,) of the baseline no_change on every example: of a driftless price of volatility sigma."""
+    one = np.ones(len(rows))
+    if kind == "price":
+        return crps_from_quantiles(normal_quantiles(0 * one, one), QUANTILE_LEVELS, rows.z)
+    if kind == "direction":
+        return brier(one / 2, rows.up)
+    if kind == "volatility":
+        return volatility_loss(0 * one, rows)
+    sigma, sessions = rows.sigma[:, None], np.arange(1.0, rows.horizon + 1)
+    barrier, drift = sigma * np.sqrt(rows.horizon), -np.square(sigma) / 2
+    above, below = (
+        1.0 - hit_probability(side * barrier, sigma, sessions, drift) for side in (1.0, -1.0)
+    )
+    return hit_loss(above, below, rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,12 @@ from predtrack_assets.domain.learners import direction, price, time_to_hit, vola
 from predtrack_assets.domain.learners.boosting import Boosting
 from predtrack_assets.domain.learners.comparison import mean_difference
 from predtrack_assets.domain.learners.direction import UNCALIBRATED, Direction
-from predtrack_assets.domain.learners.losses import METRICS, hit_loss, volatility_loss
+from predtrack_assets.domain.learners.losses import (
+    METRICS,
+    hit_loss,
+    no_change_loss,
+    volatility_loss,
+)
 from predtrack_assets.domain.learners.pooled import FAMILIES
 from predtrack_assets.domain.learners.training_data import Examples, TrainingData, examples
 from predtrack_assets.domain.learners.volatility import Volatility
@@ -26,32 +31,64 @@ MAX_COMPARED = 50_000  # examples; many symbols on one day say little more than 
 EMBARGO = 1  # decision days beyond the last label before a test block
 
 
+EVERY_REGIME = "all"
+
+
+@dataclass(frozen=True)
+class Skill:
+    """Mean score beside that of no_change on the same rows; both are means over decision dates.
+
+    skill: 1 - score / baseline, with the 95 % interval of their difference, None below two lengths
+    of an outcome. n: rows; n_eff: what their dates are worth.
+    """
+
+    score: float
+    baseline: float
+    skill: float
+    skill_low: float | None
+    skill_high: float | None
+    days: int
+    n: int
+    n_eff: float
+
+
 @dataclass(frozen=True)
 class Trial:
     """A family evaluated out of sample by purged walk-forward.
 
-    score: mean over dates; difference, low, high: from the score of `against`, the best of the
-    simpler families, with its 95 % interval; None for the simplest, and for all where there are
-    too few days. skill: 1 - score / score of the simplest family, with the 95 % interval of their
-    difference. chosen: used in the end.
+    by_regime: its Skill on all decision days (EVERY_REGIME) and on those of each market regime;
+    empty where nothing could be validated. difference, low, high: from the score of `against`, the
+    best of the simpler families, with its 95 % interval; None for the simplest. chosen: used in
+    the end; reason: why, or why not.
     """
 
     kind: str
     horizon: int
     family: str
     metric: str
-    score: float | None
-    skill: float | None
-    skill_low: float | None
-    skill_high: float | None
-    against: str | None
-    difference: float | None
-    low: float | None
-    high: float | None
-    days: int
-    n: int
-    n_eff: float | None
     chosen: bool
+    reason: str
+    against: str | None = None
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    by_regime: Mapping[str, Skill] = field(default_factory=dict)
+
+    @property
+    def validated(self) -> bool:
+        """Whether there were rows to evaluate it on."""
+        return EVERY_REGIME in self.by_regime
+
+    def summary(self) -> dict[str, Any]:
+        """The trial on all days as plain JSON, None for what was not measured."""
+        own = {k: v for k, v in vars(self).items() if k != "by_regime"}
+        whole = self.by_regime.get(EVERY_REGIME)
+        names = Skill.__dataclass_fields__
+        return own | (asdict(whole) if whole else {**dict.fromkeys(names), "days": 0, "n": 0})
+
+
+Regimes = Mapping[np.datetime64, str]
+"""Market regime by decision day (datetime64[D]), as known on that day."""
 
 
 def candidates(horizons: tuple[int, ...]) -> list[tuple[str, int, str]]:
@@ -60,12 +97,16 @@ def candidates(horizons: tuple[int, ...]) -> list[tuple[str, int, str]]:
 
 
 def choose_families(
-    data: TrainingData, horizons: tuple[int, ...], cutoff: np.datetime64
+    data: TrainingData,
+    horizons: tuple[int, ...],
+    cutoff: np.datetime64,
+    regimes: Regimes | None = None,
 ) -> tuple[dict[str, Any], list[Trial]]:
     """Choose by purged, embargoed, expanding walk-forward over what was known at `cutoff`.
 
     A family replaces a simpler one where the 95 % interval of their mean loss difference lies
-    below zero. Returns choices for `fit_pooled` (plain JSON: cutoff, columns, families,
+    below zero; where nothing can be validated the simplest is used. `regimes` only add scores to
+    the trials. Returns choices for `fit_pooled` (plain JSON: cutoff, columns, families,
     calibration, scores) and the trials in the order of `candidates`. Raises ValueError where a
     label ends or a row is decided after the cutoff.
     """
@@ -74,7 +115,9 @@ def choose_families(
     calibration = {}
     for horizon in horizons:
         found, calibration[str(horizon)] = _choose(
-            examples(data, horizon, thin=True, limit=MAX_COMPARED), len(np.unique(data.day))
+            examples(data, horizon, thin=True, limit=MAX_COMPARED),
+            len(np.unique(data.day)),
+            regimes or {},
         )
         trials += found
     families: dict[str, dict[str, str]] = {kind: {} for kind in FAMILIES}
@@ -86,7 +129,7 @@ def choose_families(
         "columns": list(data.columns),
         "families": families,
         "calibration": calibration,
-        "scores": [asdict(trial) for trial in trials],
+        "scores": [trial.summary() for trial in trials],
     }
     return choices, trials
 
@@ -101,22 +144,19 @@ class _Fitted:
     spreads: Mapping[str, Volatility]
 
 
-def _choose(rows: Examples, days: int) -> tuple[list[Trial], list[float]]:
+def _choose(rows: Examples, days: int, regimes: Regimes) -> tuple[list[Trial], list[float]]:
     """Trials of one horizon, and the calibration of its direction; days: before thinning."""
-    if days < MIN_DAYS:
-        untried = [t for k in FAMILIES for t in _untried(rows, k)]
+    folds, lacking = _folds(rows, days)
+    if lacking:
+        untried = [t for kind in FAMILIES for t in _untried(rows.horizon, kind, lacking)]
         return untried, list(UNCALIBRATED)
-    folds = [
-        _fit_fold(rows.take(fold.train), rows.take(fold.test))
-        for fold in walk_forward(rows.day, rows.end, folds=FOLDS, embargo=EMBARGO)
-    ]
     p_up, calibration = _calibrated(folds)
     up = np.concatenate([fold.test.up for fold in folds])
     losses: dict[str, dict[str, np.ndarray]] = {}
     losses["direction"] = {family: brier(p, up) for family, p in p_up.items()}
     losses["volatility"] = {f: _over(folds, _volatility_loss, f) for f in volatility.FAMILIES}
     losses["time_to_hit"] = {f: _over(folds, _hit_loss, f) for f in time_to_hit.FAMILIES}
-    compared = {k: _compare(folds, k, v) for k, v in losses.items()}
+    compared = {k: _compare(folds, k, v, regimes) for k, v in losses.items()}
     rising = next(t.family for t in compared["direction"] if t.chosen)
     slices = np.cumsum([len(fold.test) for fold in folds])[:-1]
     parts = np.split(p_up[rising], slices)
@@ -126,8 +166,21 @@ def _choose(rows: Examples, days: int) -> tuple[list[Trial], list[float]]:
         )
         for family in price.FAMILIES
     }
-    compared["price"] = _compare(folds, "price", losses["price"])
+    compared["price"] = _compare(folds, "price", losses["price"], regimes)
     return [t for kind in FAMILIES for t in compared[kind]], list(calibration[rising])
+
+
+def _folds(rows: Examples, days: int) -> tuple[list[_Fitted], str]:
+    """The folds with their models, or none and what was lacking."""
+    if days < MIN_DAYS:
+        return [], f"{days} decision days, {MIN_DAYS} needed"
+    labelled = len(np.unique(rows.day))
+    if labelled < 2 * FOLDS:
+        return [], f"{labelled} days with known outcomes, {2 * FOLDS} needed"
+    folds = walk_forward(rows.day, rows.end, folds=FOLDS, embargo=EMBARGO)
+    if not folds:
+        return [], "no outcome was known before any of the test blocks"
+    return [_fit_fold(rows.take(fold.train), rows.take(fold.test)) for fold in folds], ""
 
 
 def _over(
@@ -194,49 +247,65 @@ def _price_loss(fold: _Fitted, family: str, rising: str, p_up: np.ndarray) -> np
     return crps_from_quantiles(quantiles, QUANTILE_LEVELS, fold.test.z)
 
 
-def _untried(rows: Examples, kind: str) -> list[Trial]:
+def _untried(horizon: int, kind: str, lacking: str) -> list[Trial]:
+    """The simplest family of a kind by default, because nothing could be validated."""
+    simplest = FAMILIES[kind][0]
     return [
-        Trial(
-            kind,
-            rows.horizon,
-            family,
-            METRICS[kind],
-            *(None,) * 8,
-            days=0,
-            n=0,
-            n_eff=None,
-            chosen=position == 0,
-        )
-        for position, family in enumerate(FAMILIES[kind])
+        Trial(kind, horizon, family, METRICS[kind], family == simplest, f"not validated: {lacking}")
+        for family in FAMILIES[kind]
     ]
 
 
-def _compare(folds: list[_Fitted], kind: str, losses: Mapping[str, np.ndarray]) -> list[Trial]:
+def _compare(
+    folds: list[_Fitted], kind: str, losses: Mapping[str, np.ndarray], regimes: Regimes
+) -> list[Trial]:
     """Climb from the simplest family to the most complex one that is better for certain."""
     day = np.concatenate([fold.test.day for fold in folds])
-    horizon, overlap = folds[0].test.horizon, folds[0].test.overlap
-    simplest = FAMILIES[kind][0]
-    base = mean_difference(day, losses[simplest], overlap).mean
-    best, found = simplest, []
+    overlap = folds[0].test.overlap
+    baseline = np.concatenate([no_change_loss(kind, fold.test) for fold in folds])
+    simplest = best = FAMILIES[kind][0]
+    found: list[dict[str, Any]] = []
     for family in FAMILIES[kind]:
-        gain = mean_difference(day, losses[simplest] - losses[family], overlap)
-        facts: dict[str, Any] = {
-            "kind": kind,
-            "horizon": horizon,
-            "family": family,
-            "metric": METRICS[kind],
-            "score": base - gain.mean,
-            "skill": gain.mean / base,
-            "skill_low": gain.low / base,
-            "skill_high": gain.high / base,
-            "days": gain.days,
-            "n": len(day),
-        }
-        if family == simplest:
-            found.append(facts | dict.fromkeys(("against", "difference", "low", "high", "n_eff")))
-            continue
-        gap = mean_difference(day, losses[family] - losses[best], overlap)
-        measured = {"difference": gap.mean, "low": gap.low, "high": gap.high, "n_eff": gap.n_eff}
-        found.append(facts | {"against": best} | measured)
-        best = family if gap.high < 0 else best
-    return [Trial(**facts, chosen=facts["family"] == best) for facts in found]
+        facts: dict[str, Any] = {"family": family, "reason": "the simplest"}
+        facts["by_regime"] = _by_regime(day, losses[family], baseline, overlap, regimes)
+        if family != simplest:
+            gap = mean_difference(day, losses[family] - losses[best], overlap)
+            better = gap.high < 0
+            facts["reason"] = f"{'' if better else 'not '}better than {best} for certain"
+            facts |= {"against": best, "difference": gap.mean, "low": gap.low, "high": gap.high}
+            best = family if better else best
+        found.append(facts)
+    horizon = folds[0].test.horizon
+    return [
+        Trial(kind, horizon, metric=METRICS[kind], chosen=f["family"] == best, **f) for f in found
+    ]
+
+
+def _by_regime(
+    day: np.ndarray, loss: np.ndarray, baseline: np.ndarray, overlap: int, regimes: Regimes
+) -> dict[str, Skill]:
+    """Skill of losses (n,) beside baseline losses (n,) on all days and on those of each regime."""
+    days, position = np.unique(day, return_inverse=True)
+    names = np.array([regimes.get(one, "") for one in days])[position]
+    rows = {EVERY_REGIME: np.ones(len(day), dtype=bool)}
+    rows |= {str(name): names == name for name in np.unique(names) if name}
+    return {
+        name: _skill(day[chosen], loss[chosen], baseline[chosen], overlap)
+        for name, chosen in rows.items()
+    }
+
+
+def _skill(day: np.ndarray, loss: np.ndarray, baseline: np.ndarray, overlap: int) -> Skill:
+    level = mean_difference(day, baseline, overlap).mean
+    gain = mean_difference(day, baseline - loss, overlap)
+    bounded = gain.days >= 2 * overlap
+    return Skill(
+        score=level - gain.mean,
+        baseline=level,
+        skill=gain.mean / level,
+        skill_low=gain.low / level if bounded else None,
+        skill_high=gain.high / level if bounded else None,
+        days=gain.days,
+        n=len(day),
+        n_eff=gain.n_eff,
+    )

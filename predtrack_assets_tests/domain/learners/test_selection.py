@@ -12,14 +12,17 @@ from predtrack_assets.domain.learners.selection import MIN_DAYS, candidates, cho
 from predtrack_assets.domain.learners.training_data import TrainingData
 from predtrack_assets_tests.domain.learners.simulated import HORIZONS, simulated
 
+NEVER = np.datetime64("NaT")
+
 
 def test_a_planted_signal_is_found(planted: TrainingData) -> None:
     choices, trials = choose_families(planted, HORIZONS, planted.day[-1] + 30)
     chosen = {(t.kind, t.horizon): t for t in trials if t.chosen}
     for kind in FAMILIES:
         assert chosen[kind, 1].family != FAMILIES[kind][0], kind
-        assert chosen[kind, 1].skill > 0
-        assert chosen[kind, 1].skill_low > 0
+        whole = chosen[kind, 1].by_regime["all"]
+        assert whole.skill_low > 0
+        assert whole.skill == pytest.approx(1 - whole.score / whole.baseline)
     fit = fit_pooled(planted, HORIZONS, cutoff=planted.day[-1] + 30, choices=choices)
     assert {k: dict(v) for k, v in fit.family.items()} == {
         kind: {h: chosen[kind, h].family for h in HORIZONS} for kind in FAMILIES
@@ -81,12 +84,59 @@ def test_trials_are_the_candidates_and_choices_plain_json(planted: TrainingData)
             assert trial.against != trial.family
 
 
-def test_few_days_are_no_ground_for_a_choice(planted: TrainingData) -> None:
-    few = planted.take(planted.day < np.unique(planted.day)[MIN_DAYS - 1])
-    choices, trials = choose_families(few, HORIZONS, planted.day[-1] + 30)
-    assert all(t.score is None for t in trials)
+def test_what_stays_is_measured_too_against_no_change() -> None:
+    """The simplest families have skill and interval; what noise follows exactly has none to gain."""
+    data = unpredictable(simulated(seed=2))
+    _, trials = choose_families(data, (1,), data.day[-1] + 30)
+    stayed = {t.kind: t.by_regime["all"] for t in trials if t.chosen}
+    for kind, skill in stayed.items():
+        assert skill.skill_low < skill.skill < skill.skill_high, kind
+        assert 1 <= skill.n_eff <= skill.n
+    for kind in ("price", "direction"):  # drawn from what no_change says: a coin, a normal
+        assert stayed[kind].skill_low < 0.005
+        assert abs(stayed[kind].skill) < 0.02
+
+
+def test_regimes_part_the_days_and_change_no_choice(planted: TrainingData) -> None:
+    cutoff = planted.day[-1] + 30
+    days = np.unique(planted.day)
+    regimes = dict(zip(days, np.where(np.arange(len(days)) % 40 < 30, "bull", "bear"), strict=True))
+    del regimes[days[-40]]  # a day without a regime counts in none
+    plain, _ = choose_families(planted, (1,), cutoff)
+    choices, trials = choose_families(planted, (1,), cutoff, regimes)
+    assert choices == plain
+    for trial in trials:
+        assert set(trial.by_regime) == {"all", "bull", "bear"}
+        whole, *parts = (trial.by_regime[name] for name in ("all", "bull", "bear"))
+        assert sum(part.days for part in parts) == whole.days - 1
+        mean = sum(part.score * part.days for part in parts) / sum(part.days for part in parts)
+        assert mean == pytest.approx(whole.score, rel=0.02)
+    rare = {day: "rare" if i == len(days) - 30 else "usual" for i, day in enumerate(days)}
+    _, trials = choose_families(planted, (1,), cutoff, rare)
+    assert {t.by_regime["rare"].skill_low for t in trials} == {None}, "one day bounds nothing"
+
+
+@pytest.mark.parametrize(
+    ("last", "lacking"),
+    [(MIN_DAYS - 2, f"{MIN_DAYS - 1} decision days, {MIN_DAYS} needed"), (None, "known outcomes")],
+)
+def test_what_cannot_be_validated_is_the_simplest_and_says_why(
+    planted: TrainingData, last: int | None, lacking: str
+) -> None:
+    days = np.unique(planted.day)
+    if last is not None:
+        data = planted.take(planted.day <= days[last])
+    else:  # enough days, hardly an outcome
+        data = planted.known_by(planted.day[-1])
+        for key, (value, end) in data.labels.items():
+            late = data.day > days[5]
+            data.labels[key] = (np.where(late, np.nan, value), np.where(late, NEVER, end))
+    choices, trials = choose_families(data, HORIZONS, planted.day[-1] + 30)
+    assert not any(t.validated for t in trials)
+    assert all(lacking in t.reason for t in trials)
     assert all(t.chosen == (t.family == FAMILIES[t.kind][0]) for t in trials)
-    fit_pooled(few, HORIZONS, cutoff=planted.day[-1] + 30, choices=choices)
+    assert all(s["score"] is None and s["n"] == 0 for s in choices["scores"])
+    fit_pooled(data, HORIZONS, cutoff=planted.day[-1] + 30, choices=choices)
 
 
 def test_nothing_after_the_cutoff_is_compared(planted: TrainingData, cutoff: np.datetime64) -> None:

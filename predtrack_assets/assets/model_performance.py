@@ -1,0 +1,84 @@
+"""Models stage: how good each version was in the year up to the end of a month, by market regime."""
+
+from datetime import date, timedelta
+
+import dagster as dg
+import polars as pl
+
+from predtrack_assets.assets.market import market_conditions
+from predtrack_assets.assets.models import model_registry
+from predtrack_assets.assets.outcomes import outcomes
+from predtrack_assets.assets.training import skill_with_interval
+from predtrack_assets.domain.calendar import Days
+from predtrack_assets.domain.models import BASELINES
+from predtrack_assets.domain.regime_performance import EVERY_REGIME, performance_by_regime
+from predtrack_assets.partitions import day_asset, last_days_of, window
+from predtrack_assets.plots import attach
+from predtrack_assets.warehouse import model_performance, tables
+from predtrack_assets.warehouse.snapshots import Epoch, outcome_epochs
+from predtrack_assets.warehouse.warehouse import Transaction, Warehouse, Written
+
+YEAR = timedelta(days=364)
+
+
+@day_asset(schema="models", deps=[outcomes, market_conditions, model_registry], code_version="1")
+def prediction_scores(
+    context: dg.AssetExecutionContext, warehouse: Warehouse
+) -> dg.MaterializeResult:
+    """Skill of every version beside no_change, by market regime, at the end of each month."""
+    written = Written()
+    days = window(context).days
+    with warehouse.transaction() as transaction:
+        for epoch in outcome_epochs(transaction, days):
+            ends = last_days_of("M", epoch.days)
+            if len(ends):
+                frame = _scores(transaction, epoch, ends)
+                written += transaction.replace(
+                    tables.PREDICTION_SCORES, frame, epoch.first, epoch.last
+                )
+            context.log.info(f"{epoch.first} to {epoch.last}: {written.changed:,} rows changed")
+        if len(days):
+            attach(context, tables_of_skill(transaction, days[-1].item()))
+    return written.as_result()
+
+
+def _scores(transaction: Transaction, epoch: Epoch, ends: Days) -> pl.DataFrame:
+    """Scores of the report days of one epoch."""
+    losses = transaction.read(
+        model_performance.LOSSES, first=ends[0].item() - YEAR, last=epoch.last, as_of=epoch.as_of
+    )
+    return performance_by_regime(losses, ends)
+
+
+def tables_of_skill(transaction: Transaction, last: date) -> dict[str, dg.MarkdownMetadataValue]:
+    """The newest scores as of a day: a table per version that is no baseline, a column per regime."""
+    rows = transaction.read(model_performance.NEWEST_SCORES, last=last)
+    rows = rows.filter(~pl.col("model_id").is_in(sorted(BASELINES)))
+    return {
+        f"{evaluation} {model}": dg.MetadataValue.md(skill_table(part))
+        for (evaluation, model), part in rows.group_by(
+            "evaluation", "model_id", maintain_order=True
+        )
+    }
+
+
+def skill_table(rows: pl.DataFrame) -> str:
+    """Skill with its 95 % interval and n_eff, a line per kind and horizon, a column per regime."""
+    regimes = [EVERY_REGIME, *sorted(set(rows["regime"]) - {EVERY_REGIME})]
+    lines = [
+        f"| kind | sessions | score | {' | '.join(regimes)} |",
+        f"|---|---:|---|{'---|' * len(regimes)}",
+    ]
+    for (kind, horizon, score), cells in rows.group_by(
+        "kind", "horizon", "score", maintain_order=True
+    ):
+        said = {
+            cell[
+                "regime"
+            ]: f"{skill_with_interval(cell['skill'], cell['skill_low'], cell['skill_high'])}"
+            f" n {cell['n']:,}, n_eff {cell['n_eff']:,.0f}"
+            for cell in cells.iter_rows(named=True)
+        }
+        columns = " | ".join(said.get(regime, "") for regime in regimes)
+        lines.append(f"| {kind} | {horizon} | {score} | {columns} |")
+    return "\n".join(lines)
