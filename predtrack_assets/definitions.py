@@ -15,6 +15,7 @@ from predtrack_assets.assets import (
     model_performance,
     models,
     outcomes,
+    regimes,
     training,
 )
 from predtrack_assets.automation.jobs import JOBS
@@ -51,6 +52,7 @@ def build_definitions(**overrides: Any) -> dg.Definitions:
                 forecasts,
                 outcomes,
                 accuracy,
+                regimes,
                 model_performance,
                 deployment,
             ]

@@ -131,6 +131,22 @@ def ranking(
     return picture.result
 
 
+def by_regime(panels: Mapping[str, Ranked], what: str) -> dg.MarkdownMetadataValue:
+    """Rates of each panel with their intervals, in the order given."""
+    panels = {title: panel for title, panel in panels.items() if len(panel.names)}
+    if not panels:
+        return nothing("no month with results has ended yet")
+    with _picture(len(panels), f"Accuracy by market regime of {what}", height=1.6) as picture:
+        for axis, (title, panel) in zip(picture.axes, panels.items(), strict=True):
+            _intervals(axis, panel, np.arange(len(panel.names)), gap=False)
+            axis.set_xlim(0, 1)
+            axis.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+            axis.locator_params(axis="x", nbins=4)
+            _title(axis, title, "")
+        _footer(picture, "calls that came true, 95 % interval · regime and its dates in a year")
+    return picture.result
+
+
 def importance(
     names: Sequence[str], means: Floats, lows: Floats, highs: Floats, shown: int = 20
 ) -> dg.MarkdownMetadataValue:

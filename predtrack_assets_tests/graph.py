@@ -23,6 +23,7 @@ from predtrack_assets.assets import (
     model_performance,
     models,
     outcomes,
+    regimes,
     training,
 )
 from predtrack_assets.partitions import Window
@@ -38,6 +39,7 @@ ASSETS = dg.load_assets_from_modules(
         forecasts,
         outcomes,
         accuracy,
+        regimes,
         model_performance,
         deployment,
     ]

@@ -52,6 +52,7 @@ def pictures() -> dict[str, dg.MarkdownMetadataValue]:
         "errors": plots.error_histogram(errors, "x"),
         "equal errors": plots.error_histogram({"still": np.zeros(3)}, "x"),
         "ranking": plots.ranking({k: rates(500) for k in kinds[:3]}, "x"),
+        "regimes": plots.by_regime({k: rates(4) for k in kinds[:3]}, "x"),
         "one symbol": plots.ranking({"price": rates(1)}, "x"),
         "importance": plots.importance(NAMES, SIZE, SIZE - 0.1, SIZE + 0.1),
         "skill": plots.over_time(lines, "x", "note"),

@@ -23,7 +23,9 @@ CALIBRATION = dg.AssetSelection.assets(
     ["models", "prediction_scores"],
 )
 SYMBOLS = dg.AssetSelection.assets(
-    ["accuracy", "symbol_accuracy"], ["accuracy", "error_distribution"]
+    ["accuracy", "symbol_accuracy"],
+    ["accuracy", "error_distribution"],
+    ["accuracy", "accuracy_correlation"],
 )
 GATES = dg.AssetSelection.groups("deployment")
 PROOFS = dg.AssetSelection.checks(*PROOF_CHECKS)
@@ -53,7 +55,7 @@ calibration_job = dg.define_asset_job(
 symbol_accuracy_job = dg.define_asset_job(
     "symbol_accuracy",
     SYMBOLS,
-    description="Accuracy per symbol and error distribution as of a day.",
+    description="Accuracy per symbol and by market regime, and error distribution as of a day.",
 )
 gates_job = dg.define_asset_job(
     "gates",

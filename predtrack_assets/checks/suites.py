@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from predtrack_assets.checks import features, prediction_scores, profiles
+from predtrack_assets.checks import features, prediction_scores, profiles, regimes
 from predtrack_assets.checks.factory import Suite, build_check
 from predtrack_assets.checks.gate_suites import GATE_SUITES
 from predtrack_assets.checks.profiles import every_day, period_ends, reports
@@ -346,6 +346,11 @@ SUITES = (
                 "Posterior means lie within their intervals.",
             ),
             none(
+                "miscounted",
+                "recommendations_add_up",
+                "BUY, SELL and HOLD add up to all predictions, their rates follow from the counts.",
+            ),
+            none(
                 "unregistered", "symbols_registered", "Every symbol is registered with an exchange."
             ),
         ),
@@ -401,6 +406,9 @@ SUITES = (
         tables.PREDICTION_SCORES,
         prediction_scores.prediction_scores,
         prediction_scores.PREDICTION_SCORES,
+    ),
+    Suite(
+        tables.ACCURACY_CORRELATION, regimes.accuracy_correlation, regimes.ACCURACY_CORRELATION
     ),
     *GATE_SUITES,
 )

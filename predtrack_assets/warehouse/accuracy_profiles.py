@@ -90,13 +90,19 @@ SYMBOL_ACCURACY = Query("""
            count(*) FILTER (WHERE finite AND (
                posterior_mean NOT BETWEEN posterior_low - 1e-9 AND posterior_high + 1e-9
                OR n_eff > total_predictions + 1e-6)) AS outside_interval,
+           count(*) FILTER (WHERE finite AND (buy_count + sell_count + hold_count <> total_predictions
+               OR abs(buy_accuracy - buy_right::float8 / nullif(buy_count, 0)) > 1e-9
+               OR abs(sell_accuracy - sell_right::float8 / nullif(sell_count, 0)) > 1e-9
+               OR abs(hold_accuracy - hold_right::float8 / nullif(hold_count, 0)) > 1e-9)) AS miscounted,
            count(*) FILTER (WHERE NOT registered) AS unregistered
     FROM (
         SELECT a.*, CASE period WHEN 'monthly' THEN date_trunc('month', period_end)::date
                ELSE period_end - 29 END AS starts,
                EXISTS (SELECT FROM market.symbols s WHERE s.symbol = a.symbol) AS registered,
                market.is_finite(accuracy_rate + n_eff + posterior_mean + posterior_low + posterior_high
-                   + p_below_threshold + coalesce(avg_error_magnitude, 0) + avg_confidence) AS finite
+                   + p_below_threshold + coalesce(avg_error_magnitude, 0) + avg_confidence
+                   + coalesce(buy_low + buy_high, 0) + coalesce(sell_low + sell_high, 0)
+                   + coalesce(hold_low + hold_high, 0)) AS finite
         FROM accuracy.symbol_accuracy a WHERE period_end BETWEEN :first AND :last
     ) r
     GROUP BY period_end

@@ -247,6 +247,7 @@ COUNTED_TABLES = (
     tables.AB_TESTS,
     tables.DEPLOYMENTS,
     tables.PERFORMANCE_ANALYTICS,
+    tables.ACCURACY_CORRELATION,
 )
 
 

@@ -38,6 +38,15 @@ CALLS = Query("""
 
 REGIMES = Query("SELECT trading_day, market_regime FROM market.market_conditions")
 
+BY_REGIME = Query("""
+    SELECT model_id, kind, market_regime, dates, accuracy_rate, accuracy_low, accuracy_high,
+           array_position(ARRAY['bull', 'bear', 'sideways', 'volatile'], market_regime) AS place
+    FROM accuracy.accuracy_correlation
+    WHERE period = 'rolling_365d' AND horizon = :horizon AND period_end = (
+        SELECT max(period_end) FROM accuracy.accuracy_correlation
+        WHERE period = 'rolling_365d' AND period_end BETWEEN :last::date - 40 AND :last)
+""")
+
 
 def outcomes_with_advice(
     transaction: Transaction, first: date, last: date, as_of: datetime

@@ -19,6 +19,7 @@ PLOTS = {
     "error_distribution": "errors",
     "symbol_accuracy": "ranking",
     "performance_analytics": "skill",
+    "accuracy_correlation": "regimes",
 }
 
 

@@ -23,6 +23,7 @@ CHAIN = [
     "accuracy/calibration_summary",
     "accuracy/symbol_accuracy",
     "accuracy/error_distribution",
+    "accuracy/accuracy_correlation",
     "accuracy/performance_analytics",
 ]
 PRICES = ["market/market_data", "market/corporate_actions"]

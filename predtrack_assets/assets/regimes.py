@@ -1,0 +1,66 @@
+"""Accuracy by the market's regime, as of the end of each month."""
+
+from datetime import date
+
+import dagster as dg
+import polars as pl
+
+from predtrack_assets import plots
+from predtrack_assets.assets.accuracy import Periods, report
+from predtrack_assets.assets.market import market_conditions
+from predtrack_assets.assets.outcomes import outcomes
+from predtrack_assets.domain import accuracy_correlation as regimes
+from predtrack_assets.domain.calendar import Days
+from predtrack_assets.domain.models import BASELINES
+from predtrack_assets.partitions import day_asset, last_days_of
+from predtrack_assets.settings import get_settings
+from predtrack_assets.warehouse import symbol_reports, tables
+from predtrack_assets.warehouse.warehouse import Transaction, Warehouse
+
+
+def _month_ends(days: Days) -> Days:
+    return last_days_of("M", days)
+
+
+PERIODS: Periods = {"monthly": _month_ends, "rolling_365d": _month_ends}
+
+
+@day_asset(schema="accuracy", deps=[outcomes, market_conditions], code_version="1")
+def accuracy_correlation(
+    context: dg.AssetExecutionContext, warehouse: Warehouse
+) -> dg.MaterializeResult:
+    """Accuracy in each market regime of the decision day against all others, tested by date.
+
+    At the end of each month, of the month and of the 365 days before.
+    """
+    return report(
+        context,
+        warehouse,
+        tables.ACCURACY_CORRELATION,
+        lambda _, known, days, period: regimes.accuracy_correlation(known, days, period),
+        PERIODS,
+        regime_plot,
+        symbol_reports.calls_in_regimes,
+    )
+
+
+def regime_plot(transaction: Transaction, last: date) -> dict[str, dg.MarkdownMetadataValue]:
+    """Rate per regime of the latest report over a year, per kind and of the first model each."""
+    horizons = get_settings().horizons
+    horizon = horizons[len(horizons) // 2]
+    rows = transaction.read(symbol_reports.BY_REGIME, last=last, horizon=horizon)
+    first = rows.sort(pl.col("model_id").is_in(BASELINES), "model_id").group_by(
+        "kind", maintain_order=True
+    )
+    panels = {}
+    for (kind,), part in first:
+        model = part["model_id"][0]
+        shown = part.filter(pl.col("model_id") == model).sort("place")
+        panels[f"{kind} · {model}"] = plots.Ranked(
+            [
+                f"{regime} · {dates}"
+                for regime, dates in shown["market_regime", "dates"].iter_rows()
+            ],
+            *(shown[f"accuracy_{name}"].to_numpy() for name in ("rate", "low", "high")),
+        )
+    return {"regimes": plots.by_regime(panels, f"calls {horizon} sessions ahead")}
