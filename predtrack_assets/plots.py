@@ -164,6 +164,33 @@ def importance(
     return picture.result
 
 
+def against_critical(
+    names: Sequence[str],
+    values: Floats,
+    critical: Floats,
+    beyond: NDArray[np.bool_],
+    what: str,
+    shown: int = 24,
+) -> dg.MarkdownMetadataValue:
+    """Bars of statistics, those beyond in another colour, and each one's critical value; all (n,)."""
+    if not len(names):
+        return nothing("no report has a reference of three windows yet")
+    chosen = np.lexsort((-values, ~beyond))[:shown]
+    place = np.arange(chosen.size)
+    height = 0.9 + 0.17 * chosen.size
+    with _picture(1, f"Features: {what}", width=5.2, height=height) as picture:
+        axis = picture.axes[0]
+        colours = np.where(beyond, COLOURS[1], COLOURS[0])[chosen]
+        axis.barh(place, values[chosen], height=0.6, color=colours, alpha=0.75, linewidth=0)
+        axis.vlines(critical[chosen], place - 0.42, place + 0.42, color=INK, linewidth=1)
+        axis.set_yticks(place, [str(names[i]) for i in chosen], fontsize=6.5, color=INK)
+        axis.tick_params(axis="y", length=0)
+        axis.set_ylim(chosen.size - 0.4, -0.6)
+        _title(axis, what[:1].upper() + what[1:], f"{int(beyond.sum())} of {len(names)} drifted")
+        _footer(picture, "rule: critical value of the one feature · orange: drifted among all")
+    return picture.result
+
+
 @dataclass(frozen=True)
 class Line:
     """Values over days (T,) datetime64[D], with an interval (lows, highs) or without."""
@@ -196,6 +223,44 @@ def over_time(
             _date_axis(axis)
             _title(axis, title, "")
         _footer(picture, note)
+    return picture.result
+
+
+@dataclass(frozen=True)
+class Survival:
+    """Survival at sessions 1 .. H with its interval, and the baseline's, all (H,); the prediction
+    at H; n predictions."""
+
+    values: Floats
+    lows: Floats
+    highs: Floats
+    baseline: Floats
+    predicted: float
+    n: int
+
+
+def survival(panels: Mapping[str, Survival], what: str) -> dg.MarkdownMetadataValue:
+    """Steps of what was not touched yet, one panel per title, beside the baseline's curve."""
+    panels = {title: panel for title, panel in panels.items() if np.isfinite(panel.values).any()}
+    if not panels:
+        return nothing("no prediction of a touch has been seen for a session")
+    with _picture(len(panels), f"Survival of {what}") as picture:
+        for axis, (title, panel) in zip(picture.axes, panels.items(), strict=True):
+            sessions = np.arange(panel.values.size + 1)
+            values, lows, highs, baseline = (
+                np.append(1.0, a) for a in (panel.values, panel.lows, panel.highs, panel.baseline)
+            )
+            axis.fill_between(
+                sessions, lows, highs, step="post", color=COLOURS[0], alpha=0.13, linewidth=0
+            )
+            axis.step(sessions, values, where="post", color=COLOURS[0], linewidth=1.2)
+            axis.plot(sessions, baseline, color=MUTED, linewidth=0.8, linestyle="--")
+            axis.plot(sessions[-1], panel.predicted, "o", color=COLOURS[1], markersize=3.5)
+            axis.set(ylim=(-0.03, 1.03), yticks=[0, 0.5, 1], xlim=(0, sessions[-1] + 0.4))
+            axis.locator_params(axis="x", integer=True, nbins=5)
+            _title(axis, title, f"n = {panel.n:,}")
+        picture.axes[0].set_ylabel("not touched yet", fontsize=7, color=MUTED)
+        _footer(picture, f"{what} · dashes: first passage · dot: predicted")
     return picture.result
 
 

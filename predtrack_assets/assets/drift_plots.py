@@ -1,0 +1,52 @@
+"""Plots of drift as of a run's last day: distances of the features, evidence against the models."""
+
+from datetime import date, timedelta
+
+import dagster as dg
+import numpy as np
+import polars as pl
+
+from predtrack_assets import plots
+from predtrack_assets.domain.degradation import DEGRADED_AT
+from predtrack_assets.settings import get_settings
+from predtrack_assets.warehouse import drift as store
+from predtrack_assets.warehouse.warehouse import Transaction
+
+REPORT_AGE = timedelta(days=13)  # the last week's end is no further back
+HISTORY = timedelta(days=730)
+TITLES = {
+    "price": "price: CRPS",
+    "direction": "direction: Brier",
+    "time_to_hit": "time to hit: Brier",
+    "volatility": "volatility: QLIKE",
+}
+
+
+def drift_plots(transaction: Transaction, last: date) -> dict[str, dg.MarkdownMetadataValue]:
+    """PSI of each feature against its critical value, and the e-processes over time."""
+    rows = transaction.read(store.LATEST, first=last - REPORT_AGE, last=last)
+    features = plots.against_critical(
+        rows["name"].to_list(),
+        rows["value"].to_numpy(),
+        rows["critical_value"].cast(pl.Float64).fill_null(np.nan).to_numpy(),
+        rows["drifted"].cast(pl.Boolean).to_numpy(),
+        "population stability index",
+    )
+    horizons = get_settings().horizons
+    horizon = horizons[len(horizons) // 2]
+    evidence = transaction.read(store.EVIDENCE, first=last - HISTORY, last=last, horizon=horizon)
+    panels = {
+        title: {
+            str(model): plots.Line(
+                part["as_of_day"].to_numpy().astype("datetime64[D]"),
+                np.log10(np.maximum(part["value"].to_numpy(), 1e-3)),
+            )
+            for (model,), part in evidence.filter(pl.col("kind") == kind).group_by(
+                ["model_id"], maintain_order=True
+            )
+        }
+        for kind, title in TITLES.items()
+    }
+    note = f"log10 of the evidence of degradation, {horizon} sessions ahead · rule: the alert at 20"
+    line = plots.over_time(panels, "Evidence of degradation", note, float(np.log10(DEGRADED_AT)))
+    return {"feature_drift": features, "degradation": line}
