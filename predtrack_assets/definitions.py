@@ -9,6 +9,7 @@ import dagster as dg
 from predtrack_assets.assets import (
     accuracy,
     deployment,
+    drift,
     features,
     forecasts,
     market,
@@ -16,7 +17,9 @@ from predtrack_assets.assets import (
     models,
     outcomes,
     regimes,
+    survival,
     training,
+    tuning,
 )
 from predtrack_assets.automation.jobs import JOBS
 from predtrack_assets.automation.progress import progress_logger
@@ -49,11 +52,14 @@ def build_definitions(**overrides: Any) -> dg.Definitions:
                 features,
                 models,
                 training,
+                tuning,
                 forecasts,
                 outcomes,
                 accuracy,
                 regimes,
+                survival,
                 model_performance,
+                drift,
                 deployment,
             ]
         ),

@@ -17,6 +17,7 @@ from psycopg import sql
 from predtrack_assets.assets import (
     accuracy,
     deployment,
+    drift,
     features,
     forecasts,
     market,
@@ -24,7 +25,9 @@ from predtrack_assets.assets import (
     models,
     outcomes,
     regimes,
+    survival,
     training,
+    tuning,
 )
 from predtrack_assets.partitions import Window
 from predtrack_assets.warehouse.urls import database_name, with_database
@@ -36,18 +39,23 @@ ASSETS = dg.load_assets_from_modules(
         features,
         models,
         training,
+        tuning,
         forecasts,
         outcomes,
         accuracy,
         regimes,
+        survival,
         model_performance,
+        drift,
         deployment,
     ]
 )
 REFERENCE = dg.AssetSelection.assets(
     "market/universe_members", "features/feature_sets", "models/model_registry"
 )
-TRAINING = dg.AssetSelection.assets("models/pooled_models", "models/symbol_models")
+TRAINING = dg.AssetSelection.assets(
+    "models/pooled_models", "models/symbol_models", "models/optimization_results"
+)
 STAGES = ("market", "features", "models", "forecasts", "accuracy", "deployment")
 
 # Identities, clocks and run ids differ between runs by nature; requests are logged per run.

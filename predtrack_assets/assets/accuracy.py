@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
+from functools import cache
 
 import dagster as dg
 import polars as pl
@@ -18,6 +19,8 @@ from predtrack_assets.domain import calibration, performance
 from predtrack_assets.domain import error_distribution as errors
 from predtrack_assets.domain import symbol_accuracy as symbols
 from predtrack_assets.domain.calendar import Days
+from predtrack_assets.domain.coverage import coverage as coverage_of
+from predtrack_assets.domain.coverage import with_coverage
 from predtrack_assets.domain.windows import period_named
 from predtrack_assets.partitions import day_asset, last_days_of, window
 from predtrack_assets.plots import attach
@@ -28,7 +31,8 @@ from predtrack_assets.warehouse.symbol_reports import outcomes_with_advice
 from predtrack_assets.warehouse.tables import Table
 from predtrack_assets.warehouse.warehouse import Transaction, Warehouse, Written
 
-Build = Callable[[Transaction, pl.DataFrame, Days, str], pl.DataFrame]
+Due = Callable[[], pl.DataFrame]  # predictions per model, kind, horizon and due day
+Build = Callable[[Due, pl.DataFrame, Days, str], pl.DataFrame]
 Read = Callable[[Transaction, date, date, datetime], pl.DataFrame]  # first and last due day, as of
 Periods = Mapping[str, Callable[[Days], Days]]  # a period's name, and which days get its report
 
@@ -37,14 +41,18 @@ def _every_day(days: Days) -> Days:
     return days
 
 
-def _last_of(unit: str) -> Callable[[Days], Days]:
+def last_of(unit: str) -> Callable[[Days], Days]:
+    """Chooses the last trading days of every week, month, ...: see partitions.last_days_of."""
     return lambda days: last_days_of(unit, days)
 
 
-DAILY: Periods = {"rolling_30d": _every_day, "monthly": _last_of("M")}
-WEEKLY: Periods = {"rolling_30d": _last_of("W"), "monthly": _last_of("M")}
-WEEKS: Periods = {"weekly": _last_of("W"), **WEEKLY}
-LONG: Periods = {**DAILY, "quarterly": _last_of("3M"), "yearly": _last_of("Y")}
+WEEKS: Periods = {
+    "weekly": last_of("W"),
+    "monthly": last_of("M"),
+    "rolling_30d": last_of("W"),
+}
+DAYS: Periods = {**WEEKS, "daily": _every_day, "rolling_30d": _every_day}
+LONG: Periods = {**DAYS, "quarterly": last_of("3M"), "yearly": last_of("Y")}
 
 
 def _outcomes(transaction: Transaction, first: date, last: date, as_of: datetime) -> pl.DataFrame:
@@ -73,11 +81,11 @@ def report(
                 period: report_days for period, report_days in asked.items() if len(report_days)
             }
             if asked:
-                first = min(_start(period, report_days) for period, report_days in asked.items())
+                first = min(start_of(period, report_days) for period, report_days in asked.items())
                 known = read(transaction, first, epoch.last, epoch.as_of)
+                due = _due(transaction, first, epoch.last)
                 frames = [
-                    build(transaction, known, report_days, period)
-                    for period, report_days in asked.items()
+                    build(due, known, report_days, period) for period, report_days in asked.items()
                 ]
                 written += transaction.replace(table, pl.concat(frames), epoch.first, epoch.last)
             context.log.info(f"{epoch.first} to {epoch.last}: {written.changed:,} rows changed")
@@ -86,17 +94,28 @@ def report(
     return written.as_result()
 
 
-def _start(period: str, report_days: Days) -> date:
+def start_of(period: str, report_days: Days) -> date:
     """First day of the first window."""
     return period_named(period).starts(report_days).min().item()
 
 
-def _due(transaction: Transaction, report_days: Days, period: str) -> pl.DataFrame:
-    first = _start(period, report_days)
-    return transaction.read(queries.DUE_COUNTS, first=first, last=report_days[-1].item())
+def _due(transaction: Transaction, first: date, last: date) -> Due:
+    return cache(lambda: transaction.read(queries.DUE_COUNTS, first=first, last=last))
 
 
 @day_asset(schema="accuracy", deps=[outcomes], code_version="1")
+def coverage(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
+    """What of all that fell due was validated, has expired or is still pending."""
+    return report(
+        context,
+        warehouse,
+        tables.COVERAGE,
+        lambda due, known, days, period: coverage_of(known, due(), days, period),
+        DAYS,
+    )
+
+
+@day_asset(schema="accuracy", deps=[outcomes], code_version="2")
 def calibration_metrics(
     context: dg.AssetExecutionContext, warehouse: Warehouse
 ) -> dg.MaterializeResult:
@@ -106,11 +125,11 @@ def calibration_metrics(
         warehouse,
         tables.CALIBRATION_METRICS,
         lambda _, known, days, period: calibration.calibration_metrics(known, days, period),
-        DAILY,
+        DAYS,
     )
 
 
-@day_asset(schema="accuracy", deps=[outcomes], code_version="1")
+@day_asset(schema="accuracy", deps=[outcomes], code_version="2")
 def calibration_summary(
     context: dg.AssetExecutionContext, warehouse: Warehouse
 ) -> dg.MaterializeResult:
@@ -119,10 +138,10 @@ def calibration_summary(
         context,
         warehouse,
         tables.CALIBRATION_SUMMARY,
-        lambda transaction, known, days, period: calibration.calibration_summary(
-            known, _due(transaction, days, period), days, period
+        lambda due, known, days, period: calibration.calibration_summary(
+            known, due(), days, period
         ),
-        DAILY,
+        DAYS,
         reliability_plot,
     )
 
@@ -153,22 +172,24 @@ def symbol_accuracy(
     )
 
 
-@day_asset(schema="accuracy", deps=[outcomes], code_version="1")
+@day_asset(schema="accuracy", deps=[outcomes], code_version="2")
 def error_distribution(
     context: dg.AssetExecutionContext, warehouse: Warehouse
 ) -> dg.MaterializeResult:
-    """Percentiles, bias, shape and outliers of price errors, at the end of each week and month."""
+    """Percentiles, bias, shape and outliers of price errors."""
     return report(
         context,
         warehouse,
         tables.ERROR_DISTRIBUTION,
-        lambda _, known, days, period: errors.error_distribution(known, days, period),
-        WEEKLY,
+        lambda due, known, days, period: with_coverage(
+            errors.error_distribution(known, days, period), known, due(), days, period
+        ),
+        DAYS,
         error_plot,
     )
 
 
-@day_asset(schema="accuracy", deps=[outcomes], code_version="1")
+@day_asset(schema="accuracy", deps=[outcomes], code_version="2")
 def performance_analytics(
     context: dg.AssetExecutionContext, warehouse: Warehouse
 ) -> dg.MaterializeResult:
@@ -177,7 +198,9 @@ def performance_analytics(
         context,
         warehouse,
         tables.PERFORMANCE_ANALYTICS,
-        lambda _, known, days, period: performance.performance_analytics(known, days, period),
+        lambda due, known, days, period: with_coverage(
+            performance.performance_analytics(known, days, period), known, due(), days, period
+        ),
         LONG,
         skill_plot,
     )

@@ -14,12 +14,14 @@ from predtrack_assets.domain.models import BASELINES
 from predtrack_assets.domain.reliability import Reliability, reliability
 from predtrack_assets.settings import get_settings
 from predtrack_assets.warehouse import plotted
+from predtrack_assets.warehouse import survival as curves
 from predtrack_assets.warehouse.warehouse import Transaction
 
 Draw = Callable[[Transaction, date], dict[str, dg.MarkdownMetadataValue]]
 
 ROLLING = timedelta(days=29)
 REPORT_AGE = timedelta(days=13)  # the last week's end is no further back
+CURVE_AGE = timedelta(days=100)  # the last quarter's end is no further back
 HISTORY = timedelta(days=365)
 SCORES = {
     "price": "price: CRPS",
@@ -79,6 +81,27 @@ def skill_plot(transaction: Transaction, last: date) -> dict[str, dg.MarkdownMet
     }
     note = f"skill against no_change {_ahead(horizon)}, rolling 30 days · shade: the first model's 95 %"
     return {"skill": plots.over_time(panels, "Skill over time", note)}
+
+
+def survival_plot(transaction: Transaction, last: date) -> dict[str, dg.MarkdownMetadataValue]:
+    """Survival curves of the longest deadline, of the latest report with most predictions."""
+    horizon = max(get_settings().horizons)
+    span = {"first": last - CURVE_AGE, "last": last}
+    rows = transaction.read(curves.CURVES, **span, horizon=horizon)
+    panels = {model: _curve(part) for model, part in _by_model(rows, most=6)}
+    when = f" made {rows['period_start'][0]} to {rows['period_end'][0]}" if len(rows) else ""
+    return {"survival": plots.survival(panels, f"touches within {horizon} sessions{when}")}
+
+
+def _curve(rows: pl.DataFrame) -> plots.Survival:
+    values, lows, highs, baseline, predicted = (
+        rows[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
+        for name in (
+            *("survival", "survival_low", "survival_high"),
+            *("baseline_survival", "predicted_survival"),
+        )
+    )
+    return plots.Survival(values, lows, highs, baseline, float(predicted[-1]), rows["n"][0])
 
 
 def _reliability(rows: pl.DataFrame, horizon: int) -> Reliability:

@@ -14,18 +14,22 @@ DECISION = dg.AssetSelection.groups("market") | dg.AssetSelection.assets(
 )
 TRAINING = dg.AssetSelection.assets(["models", "pooled_models"])
 SYMBOL_TRAINING = dg.AssetSelection.assets(["models", "symbol_models"])
+TUNING = dg.AssetSelection.assets(["models", "optimization_results"])
 BEFORE_TRAINING = dg.AssetSelection.groups("market", "features")
 VALIDATION = dg.AssetSelection.assets(["forecasts", "outcomes"])
 CALIBRATION = dg.AssetSelection.assets(
+    ["accuracy", "coverage"],
     ["accuracy", "calibration_metrics"],
     ["accuracy", "calibration_summary"],
     ["accuracy", "performance_analytics"],
+    ["accuracy", "survival_curves"],
     ["models", "prediction_scores"],
 )
 SYMBOLS = dg.AssetSelection.assets(
     ["accuracy", "symbol_accuracy"],
     ["accuracy", "error_distribution"],
     ["accuracy", "accuracy_correlation"],
+    ["accuracy", "drift_metrics"],
 )
 GATES = dg.AssetSelection.groups("deployment")
 PROOFS = dg.AssetSelection.checks(*PROOF_CHECKS)
@@ -64,8 +68,13 @@ gates_job = dg.define_asset_job(
 )
 daily_job = dg.define_asset_job(
     "daily",
-    dg.AssetSelection.all() - REFERENCE - PROOFS - TRAINING - SYMBOL_TRAINING,
+    dg.AssetSelection.all() - REFERENCE - PROOFS - TRAINING - SYMBOL_TRAINING - TUNING,
     description="The whole chain of a day or of a range of days, in one run, with the fits there are.",
+)
+tuning_job = dg.define_asset_job(
+    "tuning",
+    TUNING - PROOFS,
+    description="Weekly comprehensive tuning: parameters, features and rules, as proposals.",
 )
 training_job = dg.define_asset_job(
     "training",
@@ -94,5 +103,6 @@ JOBS = [
     gates_job,
     proof_job,
     training_job,
+    tuning_job,
     symbol_training_job,
 ]

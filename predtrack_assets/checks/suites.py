@@ -2,11 +2,12 @@
 
 import dagster as dg
 
-from predtrack_assets.checks import features, prediction_scores, profiles, regimes
+from predtrack_assets.checks import coverage, features, prediction_scores, profiles, regimes
 from predtrack_assets.checks.factory import Suite, build_check
 from predtrack_assets.checks.gate_suites import GATE_SUITES
 from predtrack_assets.checks.profiles import every_day, period_ends, reports
 from predtrack_assets.checks.rules import BETWEEN, Rule, at_most, none, structural
+from predtrack_assets.checks.tuning_suites import TUNING_SUITES
 from predtrack_assets.warehouse import accuracy_profiles, tables
 
 MISSING = structural(
@@ -28,7 +29,7 @@ REPORTS = (
     none(
         "wrong_period",
         "period_is_whole",
-        "Periods begin 29 days before their end, or with its month, quarter or year.",
+        "Periods begin with their end's week, month, quarter or year, or 29 days before it.",
     ),
 )
 
@@ -323,6 +324,11 @@ SUITES = (
                 "Rates lie within their intervals, n_eff below n.",
             ),
             none(
+                "unlike_brier",
+                "corp_adds_up",
+                "Miscalibration - discrimination + uncertainty is the Brier score.",
+            ),
+            none(
                 "skilful_no_change",
                 "no_skill_in_no_change",
                 "The skill of no_change against itself is 0.",
@@ -358,7 +364,7 @@ SUITES = (
     Suite(
         tables.ERROR_DISTRIBUTION,
         reports(
-            tables.ERROR_DISTRIBUTION, accuracy_profiles.ERROR_DISTRIBUTION, period_ends, ("price",)
+            tables.ERROR_DISTRIBUTION, accuracy_profiles.ERROR_DISTRIBUTION, every_day, ("price",)
         ),
         (
             *REPORTS,
@@ -408,9 +414,21 @@ SUITES = (
         prediction_scores.PREDICTION_SCORES,
     ),
     Suite(
+        tables.COVERAGE,
+        coverage.coverage,
+        (*REPORTS, *coverage.COVERAGE),
+        after=(dg.AssetKey(["accuracy", "calibration_summary"]),),
+    ),
+    Suite(
+        tables.SURVIVAL_CURVES,
+        coverage.survival_curves,
+        (*REPORTS, *coverage.SURVIVAL_CURVES),
+    ),
+    Suite(
         tables.ACCURACY_CORRELATION, regimes.accuracy_correlation, regimes.ACCURACY_CORRELATION
     ),
     *GATE_SUITES,
+    *TUNING_SUITES,
 )
 
 

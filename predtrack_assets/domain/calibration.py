@@ -16,12 +16,22 @@ from predtrack_assets.domain import scores
 from predtrack_assets.domain.corp import RESAMPLES, consistency_p_value, corp_of_sorted
 from predtrack_assets.domain.equal_mass import EqualMass, equal_mass, ordered, probability
 from predtrack_assets.domain.intervals import add_rows, wilson
-from predtrack_assets.domain.windows import CELL, Days, Windows, column, scored, table, windows
+from predtrack_assets.domain.windows import (
+    CELL,
+    Days,
+    Windows,
+    column,
+    scored,
+    table,
+    totals,
+    windows,
+)
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 BUCKETS = 10
+PART = 1 << 16  # rows summed at once
 MIN_EFFECTIVE = 100  # below, no statement about quality
 GOOD, MODERATE = 0.05, 0.10  # limits on the upper bound of the RMS calibration error
 TESTED = ("weekly", "monthly")  # periods whose calibration is tested: those that come to an end
@@ -42,15 +52,12 @@ class BucketTable(NamedTuple):
 def bucket_table(p: ArrayLike, y: ArrayLike, n_buckets: int = BUCKETS) -> BucketTable:
     """Mean confidence, hit rate and their absolute difference per equal-width bucket of p."""
     p, y = _forecasts(p, y)
-    bucket = _bucket(p, n_buckets)
-    count, hits, confidence = (
-        np.bincount(bucket, weights=w, minlength=n_buckets) for w in (np.ones_like(p), y, p)
-    )
+    (missed, hits), confidence = _bucket_totals(p, y, n_buckets)
+    count = missed + hits
     with np.errstate(invalid="ignore"):
         mean, rate = confidence / count, hits / count
     edges = np.arange(n_buckets + 1) / n_buckets
-    whole = (count.astype(np.int64), hits.astype(np.int64))
-    return BucketTable(edges[:-1], edges[1:], *whole, mean, rate, np.abs(mean - rate))
+    return BucketTable(edges[:-1], edges[1:], count, hits, mean, rate, np.abs(mean - rate))
 
 
 def ece(p: ArrayLike, y: ArrayLike, n_buckets: int = BUCKETS) -> float:
@@ -215,9 +222,9 @@ def calibration_summary(
     events = outcomes.filter(pl.col("event").is_not_null())
     expired = events.select(*CELL, "due_day", expired=pl.col("status") == "expired")
     result = (
-        _totals(expired, CELL, "expired", report_days, period)
+        totals(expired, CELL, "expired", report_days, period)
         .join(table(columns, [*CELL, "period_end"]), on=[*CELL, *labels], how="left")
-        .join(_totals(fallen, asked, "due", report_days, period), on=[*asked, *labels], how="left")
+        .join(totals(fallen, asked, "due", report_days, period), on=[*asked, *labels], how="left")
         .with_columns(pl.col("n", "due").fill_null(0), pl.col("n_eff").fill_null(0.0))
         .with_columns(
             pl.col("calibration_quality").fill_null("insufficient_data"),
@@ -236,7 +243,7 @@ def _forecasts(p: ArrayLike, y: ArrayLike) -> tuple[Floats, Floats]:
     p, y = np.asarray(p, np.float64), np.asarray(y, np.float64)
     if p.ndim != 1 or p.shape != y.shape or not p.size:
         raise ValueError(f"p {p.shape} and y {y.shape} are not two equally long lists")
-    if not (np.all((p >= 0) & (p <= 1)) and np.all((y == 0) | (y == 1))):
+    if not (p.min() >= 0 and p.max() <= 1 and np.all((y == 0) | (y == 1))):
         raise ValueError("p must be probabilities and y outcomes 0 or 1")
     return p, y
 
@@ -244,6 +251,26 @@ def _forecasts(p: ArrayLike, y: ArrayLike) -> tuple[Floats, Floats]:
 def _bucket(p: Floats, n_buckets: int) -> Ints:
     """Bucket of each probability: 0.3 belongs to 30-40 and 1.0 to the last."""
     return np.searchsorted(np.arange(1, n_buckets) / n_buckets, p, side="right")
+
+
+def _bucket_totals(p: Floats, y: Floats, n_buckets: int) -> tuple[Ints, Floats]:
+    """Rows per outcome and bucket (2, n_buckets), and summed confidence (n_buckets,).
+
+    As `_bucket` says, but faster: multiplied, and corrected where that rounds across an edge; in
+    parts that stay in the processor's cache.
+    """
+    edges = np.arange(n_buckets + 1) / n_buckets
+    above = np.append(edges[1:-1], np.inf)
+    rows, confidence = np.zeros(2 * n_buckets, np.int64), np.zeros(n_buckets)
+    for first in range(0, p.size, PART):
+        part = p[first : first + PART]
+        bucket = np.minimum((part * n_buckets).astype(np.int64), n_buckets - 1)
+        bucket -= part < edges[bucket]
+        bucket += part >= above[bucket]
+        confidence += np.bincount(bucket, weights=part, minlength=n_buckets)
+        bucket += n_buckets * (y[first : first + PART] == 1)
+        rows += np.bincount(bucket, minlength=2 * n_buckets)
+    return rows.reshape(2, n_buckets), confidence
 
 
 def _bucket_errors(p: ArrayLike, y: ArrayLike, n_buckets: int) -> tuple[Floats, Floats]:
@@ -369,12 +396,3 @@ def _scores(view: Windows) -> dict[str, pl.Series | Floats | Ints]:
         "crps_no_change": crps_no_change,
         "crps_skill": scores.skill(beside_crps, crps_no_change),
     }
-
-
-def _totals(
-    rows: pl.DataFrame, keys: list[str], name: str, report_days: Days, period: str
-) -> pl.DataFrame:
-    """Sum of one column per window, with the window's labels."""
-    view = windows(rows, keys, report_days, period)
-    (total,) = view.sums([view.per_date(column(view.rows, name))])
-    return pl.DataFrame({**view.labels(), name: total.astype(np.int64)})

@@ -57,7 +57,6 @@ PERIODS = {
         Period("weekly", _monday),
         rolling("rolling_30d", 30),
         rolling("rolling_365d", 365),
-        rolling("rolling_365d", 365),
         Period("monthly", lambda ends: ends.astype("datetime64[M]").astype("datetime64[D]")),
         Period("quarterly", lambda ends: ends.astype("datetime64[3M]").astype("datetime64[D]")),
         Period("yearly", lambda ends: ends.astype("datetime64[Y]").astype("datetime64[D]")),
@@ -153,21 +152,24 @@ class Windows:
             yield np.where(inside, first + lag, 0), inside
 
 
-def windows(rows: pl.DataFrame, keys: list[str], report_days: Days, period: str) -> Windows:
-    """The windows of `rows` (columns keys and due_day among others) for sorted report days.
+def windows(
+    rows: pl.DataFrame, keys: list[str], report_days: Days, period: str, day: str = "due_day"
+) -> Windows:
+    """The windows of `rows` (columns keys and `day` among others) for sorted report days.
 
-    report_days: datetime64[D]. Raises ValueError for an unknown period.
+    report_days: datetime64[D]; day: the column that windows are cut by. Raises ValueError for an
+    unknown period.
     """
     ends = np.asarray(report_days, "datetime64[D]")
     starts = period_named(period).starts(ends)
     if ends.size:
-        rows = rows.filter(pl.col("due_day").is_between(starts.min(), ends.max()))
+        rows = rows.filter(pl.col(day).is_between(starts.min(), ends.max()))
     rows = rows[:0] if not ends.size else rows
-    first = [*keys, "due_day"]
+    first = [*keys, day]
     rows = rows.sort([*first, *(c for c in rows.columns if c not in first)], nulls_last=True)
     cell, date = (_run_ids(rows, columns) for columns in (keys, first))
     new_date = np.flatnonzero(np.diff(date, prepend=-1))
-    at = (cell[new_date] << 32) + _ordinals(rows["due_day"].to_numpy()[new_date])
+    at = (cell[new_date] << 32) + _ordinals(rows[day].to_numpy()[new_date])
     row_of = np.append(new_date, len(rows))
 
     base = (np.arange(cell.max(initial=-1) + 1) << 32)[:, None]
@@ -187,6 +189,15 @@ def windows(rows: pl.DataFrame, keys: list[str], report_days: Days, period: str)
         starts=starts,
         ends=ends,
     )
+
+
+def totals(
+    rows: pl.DataFrame, keys: list[str], name: str, report_days: Days, period: str
+) -> pl.DataFrame:
+    """Sum of one column of whole numbers per window, with the window's labels."""
+    view = windows(rows, keys, report_days, period)
+    (total,) = view.sums([view.per_date(column(view.rows, name))])
+    return pl.DataFrame({**view.labels(), name: total.astype(np.int64)})
 
 
 def scored(outcomes: pl.DataFrame) -> pl.DataFrame:

@@ -32,8 +32,7 @@ CALIBRATION_METRICS = Query("""
            count(*) FILTER (WHERE finite AND actual_accuracy NOT BETWEEN actual_low - 1e-9
                             AND actual_high + 1e-9) AS outside_interval
     FROM (
-        SELECT *, CASE period WHEN 'monthly' THEN date_trunc('month', period_end)::date
-                  ELSE period_end - 29 END AS starts,
+        SELECT *, accuracy.period_start(period, period_end) AS starts,
                market.is_finite(expected_accuracy + actual_accuracy + calibration_error
                    + coalesce(actual_low, 0) + coalesce(actual_high, 0)) AS finite
         FROM accuracy.calibration_metrics WHERE period_end BETWEEN :first AND :last
@@ -58,15 +57,18 @@ CALIBRATION_SUMMARY = Query("""
            count(*) FILTER (WHERE finite AND (
                accuracy_rate NOT BETWEEN accuracy_low - 1e-9 AND accuracy_high + 1e-9
                OR n_eff > n + 1e-6)) AS outside_interval,
+           count(*) FILTER (WHERE finite AND abs(
+               brier - (miscalibration - discrimination + uncertainty)) > 1e-9) AS unlike_brier,
            count(*) FILTER (WHERE model_name = 'no_change' AND finite AND abs(skill_vs_no_change) > 1e-9)
                AS skilful_no_change
     FROM (
         SELECT c.*, m.model_name,
-               CASE period WHEN 'monthly' THEN date_trunc('month', period_end)::date
-               ELSE period_end - 29 END AS starts,
+               accuracy.period_start(period, period_end) AS starts,
                market.is_finite(coalesce(n_eff, 0) + coalesce(coverage, 0) + coalesce(accuracy_rate, 0)
                    + coalesce(accuracy_low, 0) + coalesce(accuracy_high, 0) + coalesce(mean_confidence, 0)
-                   + coalesce(ece, 0) + coalesce(rms_calibration_error, 0)
+                   + coalesce(ece, 0) + coalesce(ece_equal_mass, 0) + coalesce(squared_calibration_error, 0)
+                   + coalesce(miscalibration, 0) + coalesce(discrimination, 0) + coalesce(uncertainty, 0)
+                   + coalesce(consistency_p_value, 0) + coalesce(rms_calibration_error, 0)
                    + coalesce(rms_calibration_upper, 0) + coalesce(brier, 0) + coalesce(brier_no_change, 0)
                    + coalesce(brier_climatology, 0) + coalesce(skill_vs_no_change, 0)
                    + coalesce(skill_vs_climatology, 0) + coalesce(crps, 0) + coalesce(crps_no_change, 0)
@@ -96,8 +98,7 @@ SYMBOL_ACCURACY = Query("""
                OR abs(hold_accuracy - hold_right::float8 / nullif(hold_count, 0)) > 1e-9)) AS miscounted,
            count(*) FILTER (WHERE NOT registered) AS unregistered
     FROM (
-        SELECT a.*, CASE period WHEN 'monthly' THEN date_trunc('month', period_end)::date
-               ELSE period_end - 29 END AS starts,
+        SELECT a.*, accuracy.period_start(period, period_end) AS starts,
                EXISTS (SELECT FROM market.symbols s WHERE s.symbol = a.symbol) AS registered,
                market.is_finite(accuracy_rate + n_eff + posterior_mean + posterior_low + posterior_high
                    + p_below_threshold + coalesce(avg_error_magnitude, 0) + avg_confidence
@@ -121,8 +122,7 @@ ERROR_DISTRIBUTION = Query("""
                OR outlier_count NOT BETWEEN 0 AND sample_size
                OR outlier_count_mad NOT BETWEEN 0 AND sample_size)) AS impossible
     FROM (
-        SELECT *, CASE period WHEN 'monthly' THEN date_trunc('month', period_end)::date
-               ELSE period_end - 29 END AS starts,
+        SELECT *, accuracy.period_start(period, period_end) AS starts,
                market.is_finite(p10_error + p25_error + p50_error + p75_error + p90_error
                    + abs_p10 + abs_p25 + abs_p50 + abs_p75 + abs_p90 + mean_error
                    + coalesce(std_error, 0) + coalesce(skewness, 0)) AS finite
@@ -148,14 +148,63 @@ PERFORMANCE_ANALYTICS = Query("""
            count(*) FILTER (WHERE finite AND model_id = baseline AND baseline <> 'climatology'
                             AND abs(skill) > 1e-9) AS skilful_baselines
     FROM (
-        SELECT *, CASE period WHEN 'monthly' THEN date_trunc('month', period_end)::date
-               WHEN 'quarterly' THEN date_trunc('quarter', period_end)::date
-               WHEN 'yearly' THEN date_trunc('year', period_end)::date
-               ELSE period_end - 29 END AS starts,
+        SELECT *, accuracy.period_start(period, period_end) AS starts,
                market.is_finite(n_eff + mean_score + mean_score_baseline + coalesce(skill, 0)
                    + mean_difference + coalesce(difference_low, 0) + coalesce(difference_high, 0)
                    + coalesce(dm_statistic, 0) + coalesce(dm_p_value, 0)) AS finite
         FROM accuracy.performance_analytics WHERE period_end BETWEEN :first AND :last
     ) r
     GROUP BY period_end
+""")
+
+# What is still due of the last 30 days, beside what the other reports say of the same.
+COVERAGE = Query("""
+    SELECT c.period_end AS day, count(*) AS reports,
+           count(*) FILTER (WHERE c.recorded_at < (c.period_end + 1)::timestamp AT TIME ZONE 'UTC')
+               AS look_ahead,
+           count(*) FILTER (WHERE c.period_start <> accuracy.period_start(c.period, c.period_end))
+               AS wrong_period,
+           count(*) FILTER (WHERE NOT market.is_finite(c.coverage)) AS non_finite,
+           count(*) FILTER (WHERE c.due <> c.validated + c.expired + c.pending
+               OR abs(c.coverage - c.validated::float8 / nullif(c.due, 0)) > 1e-9) AS inconsistent,
+           count(*) FILTER (WHERE s.due <> c.due OR s.n <> c.validated OR s.expired <> c.expired)
+               AS unlike_summary,
+           coalesce(sum(c.due) FILTER (WHERE c.period = 'rolling_30d'), 0)::bigint AS due_30d,
+           coalesce(sum(c.due - c.validated) FILTER (WHERE c.period = 'rolling_30d'), 0)::bigint
+               AS lacking_30d
+    FROM accuracy.coverage c
+    LEFT JOIN accuracy.calibration_summary s
+        ON (s.period_end, s.period, s.model_id, s.kind, s.horizon)
+         = (c.period_end, c.period, c.model_id, c.kind, c.horizon)
+    WHERE c.period_end BETWEEN :first AND :last
+    GROUP BY c.period_end
+""")
+
+SURVIVAL_CURVES = Query("""
+    SELECT period_end AS day, count(*) AS reports,
+           count(*) FILTER (WHERE recorded_at < (period_end + 1)::timestamp AT TIME ZONE 'UTC')
+               AS look_ahead,
+           count(*) FILTER (WHERE period_start <> accuracy.period_start(period, period_end)) AS wrong_period,
+           count(*) FILTER (WHERE NOT finite) AS non_finite,
+           count(*) FILTER (WHERE at_risk <> left_over) AS inconsistent,
+           count(*) FILTER (WHERE finite AND (survival > before + 1e-9
+               OR baseline_survival > baseline_before + 1e-9)) AS rising,
+           count(*) FILTER (WHERE finite AND (n_eff > n + 1e-6
+               OR survival NOT BETWEEN survival_low - 1e-9 AND survival_high + 1e-9)) AS outside_interval
+    FROM (
+        SELECT *, lag(at_risk - hits - censored) OVER curve AS left_over, lag(survival) OVER curve AS before,
+               lag(baseline_survival) OVER curve AS baseline_before,
+               market.is_finite(n_eff + coalesce(survival, 0) + coalesce(survival_low, 0)
+                   + coalesce(survival_high, 0) + coalesce(predicted_survival, 0)
+                   + baseline_survival) AS finite
+        FROM accuracy.survival_curves WHERE period_end BETWEEN :first AND :last
+        WINDOW curve AS (PARTITION BY period_end, period, model_id, horizon ORDER BY session)
+    ) r
+    GROUP BY period_end
+""")
+
+# Days on which a touch was predicted: their windows have a curve.
+TOUCH_PREDICTED = Query("""
+    SELECT day, 1 AS reportable FROM unnest(:days::date[]) AS days (day)
+    WHERE EXISTS (SELECT FROM forecasts.predictions WHERE trading_day = day AND kind = 'time_to_hit')
 """)

@@ -248,6 +248,10 @@ COUNTED_TABLES = (
     tables.DEPLOYMENTS,
     tables.PERFORMANCE_ANALYTICS,
     tables.ACCURACY_CORRELATION,
+    tables.DRIFT_METRICS,
+    tables.DRIFT_ALERTS,
+    tables.COVERAGE,
+    tables.SURVIVAL_CURVES,
 )
 
 

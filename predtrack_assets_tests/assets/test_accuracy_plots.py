@@ -20,6 +20,7 @@ PLOTS = {
     "symbol_accuracy": "ranking",
     "performance_analytics": "skill",
     "accuracy_correlation": "regimes",
+    "survival_curves": "survival",
 }
 
 

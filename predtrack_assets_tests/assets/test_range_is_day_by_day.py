@@ -25,6 +25,8 @@ CHAIN = [
     "accuracy/error_distribution",
     "accuracy/accuracy_correlation",
     "accuracy/performance_analytics",
+    "accuracy/coverage",
+    "accuracy/survival_curves",
 ]
 PRICES = ["market/market_data", "market/corporate_actions"]
 

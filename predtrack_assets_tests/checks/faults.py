@@ -27,7 +27,7 @@ class Fault:
     also_unguarded: tuple[str, ...] = field(default=())
 
     def __str__(self) -> str:
-        return "{self.table}-{'+'.join(sorted(self.noticed))}"
+        return f"{self.table}-{'+'.join(sorted(self.noticed))}"
 
 
 def fault(table: str, noticed: str, *statements: str, also: tuple[str, ...] = ()) -> Fault:
@@ -223,8 +223,28 @@ _ACCURACY = [
           "UPDATE accuracy.calibration_summary SET due = n - 1 <REPORT>"),
     fault("accuracy.calibration_summary", "rates_in_interval",
           "UPDATE accuracy.calibration_summary SET accuracy_low = 2 <REPORT>"),
+    fault("accuracy.calibration_summary", "corp_adds_up",
+          "UPDATE accuracy.calibration_summary SET miscalibration = miscalibration + 0.1 <REPORT>"),
     fault("accuracy.calibration_summary", "no_skill_in_no_change",
           "UPDATE accuracy.calibration_summary SET skill_vs_no_change = 0.1 <REPORT>"),
+    *_of_every_report("accuracy.coverage"),
+    fault("accuracy.coverage", "finite_numbers coverage_follows_from_counts",
+          "UPDATE accuracy.coverage SET coverage = 'NaN' <REPORT>"),
+    fault("accuracy.coverage", "coverage_follows_from_counts",
+          "UPDATE accuracy.coverage SET pending = pending + 1 <REPORT>"),
+    fault("accuracy.coverage", "agrees_with_summary",
+          "UPDATE accuracy.calibration_summary SET n = n - 1, expired = expired + 1 <REPORT>"),
+    fault("accuracy.coverage", "coverage_holds agrees_with_summary",
+          "UPDATE accuracy.coverage SET validated = 1, pending = due - 1, coverage = 1.0 / due <REPORT>"),
+    *_of_every_report("accuracy.survival_curves"),
+    fault("accuracy.survival_curves", "finite_numbers",
+          "UPDATE accuracy.survival_curves SET baseline_survival = 'NaN' <REPORT>"),
+    fault("accuracy.survival_curves", "at_risk_follows_from_counts",
+          "UPDATE accuracy.survival_curves SET hits = hits + 1 <REPORT>"),
+    fault("accuracy.survival_curves", "survival_never_rises",
+          "UPDATE accuracy.survival_curves SET baseline_survival = 1 <REPORT> AND session = horizon"),
+    fault("accuracy.survival_curves", "survival_in_interval",
+          "UPDATE accuracy.survival_curves SET n_eff = n + 1 <REPORT>"),
     *_of_every_report("accuracy.symbol_accuracy"),
     fault("accuracy.symbol_accuracy", "finite_numbers",
           "UPDATE accuracy.symbol_accuracy SET n_eff = 'NaN' <REPORT>"),
