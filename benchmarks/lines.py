@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -42,7 +43,10 @@ def line(
     peak_mb: float,
     **more: Any,
 ) -> Line:
-    """limit is one of the ratio, unless limit_unit says that it is one of product_s."""
+    """limit is one of the ratio, unless limit_unit says that it is one of product_s.
+
+    load: processes that ran or wanted to, over the last minute, what is measured among them.
+    """
     ratio = product_s / reference_s
     judged = product_s if "limit_unit" in more else ratio
     return {
@@ -54,6 +58,7 @@ def line(
         "rows": rows,
         "peak_mb": peak_mb,
         "within_limit": None if limit is None else judged <= limit,
+        "load": round(os.getloadavg()[0], 1),
         **more,
     }
 
@@ -63,7 +68,7 @@ def simulated(box: Sandbox, name: str, symbols: int, options: Options) -> Databa
     return box.database(name, PREDTRACK_SOURCE="simulated", PREDTRACK_SIMULATED_SYMBOLS=str(count))
 
 
-def span() -> tuple[str, str]:
-    """First and last of SESSIONS days."""
+def span(sessions: int = SESSIONS) -> tuple[str, str]:
+    """First and last of so many days."""
     market = calendar("XNYS")
-    return FIRST.isoformat(), str(market.offset(FIRST, SESSIONS - 1))
+    return FIRST.isoformat(), str(market.offset(FIRST, sessions - 1))
