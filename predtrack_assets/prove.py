@@ -13,6 +13,7 @@ from rich.table import Table
 from predtrack_assets.automation.progress import CONSOLE
 from predtrack_assets.domain.calendar import Days
 from predtrack_assets.domain.parity import Parity
+from predtrack_assets.partitions import Window
 from predtrack_assets.proofs.lookahead import Verdict, lookahead, sample_days
 from predtrack_assets.proofs.replay import Progress, replay
 from predtrack_assets.proofs.stages import STAGES, Stage, decision_days
@@ -103,6 +104,8 @@ def _decision_days(warehouse: Warehouse, first: date, last: date) -> Days:
     if last < first:
         raise ValueError(f"--from {first} lies after --to {last}")
     days = decision_days(warehouse, first, last)
+    if not len(days) and not len(Window(first, last).days):
+        raise ValueError(f"no trading day lies in {first} to {last}: no configured exchange is open")
     if not len(days):
         raise ValueError("no predictions are stored there: `predtrack backfill` makes some")
     return days

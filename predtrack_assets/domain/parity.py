@@ -62,11 +62,13 @@ def compare(
     key: Sequence[str],
     by: Sequence[str],
     show: int = 5,
+    places: Sequence[str] = (),
 ) -> Parity:
     """Compare all columns of `stored` with those of `recomputed`, rows paired by `key`.
 
     recomputed: the same columns in types that can be cast to those of `stored`; NaN equals null.
-    by: columns that name a group. At most `show` mismatches are described.
+    by: columns that name a group. At most `show` mismatches are described. places: what the numbers
+    of a vector of that many are called.
     """
     columns = stored.columns
     now = recomputed.select(pl.col(c).cast(t) for c, t in stored.schema.items())
@@ -83,12 +85,17 @@ def compare(
         equal=Counter({tuple(row[:-2]): row[-2] for row in counts if row[-2]}),
         compared=Counter({tuple(row[:-2]): row[-1] for row in counts}),
         unsaid=len(right.join(left, on=key, how="anti")),
-        mismatches=_mismatches(stored.filter(~same), now, key, values, show),
+        mismatches=_mismatches(stored.filter(~same), now, key, values, show, places),
     )
 
 
 def _mismatches(
-    wrong: pl.DataFrame, now: pl.DataFrame, key: Sequence[str], values: list[str], show: int
+    wrong: pl.DataFrame,
+    now: pl.DataFrame,
+    key: Sequence[str],
+    values: list[str],
+    show: int,
+    places: Sequence[str],
 ) -> list[Mismatch]:
     """The first column that differs, of the first rows that do."""
     result = []
@@ -100,15 +107,16 @@ def _mismatches(
             continue
         differs = [not np.array_equal(column_bits(row[c]), column_bits(other[c])) for c in values]
         column = values[differs.index(True)]
-        result.append(Mismatch(name, *_shown(column, row[column][0], other[column][0])))
+        result.append(Mismatch(name, *_shown(column, row[column][0], other[column][0], places)))
     return result
 
 
-def _shown(column: str, stored: object, now: object) -> tuple[str, str, str]:
-    """A column and its two values as text; of vectors the first place that differs."""
+def _shown(column: str, stored: object, now: object, places: Sequence[str]) -> tuple[str, str, str]:
+    """A column and its two values as text; of vectors the first place that differs, by its name."""
     if not isinstance(stored, bytes) or not isinstance(now, bytes) or len(stored) != len(now):
         return column, repr(stored), repr(now)
     left, right = np.frombuffer(stored, "<f8"), np.frombuffer(now, "<f8")
     same = (left.view(np.int64) == right.view(np.int64)) | (np.isnan(left) & np.isnan(right))
     place = int(np.flatnonzero(~same)[0])
-    return f"{column}[{place + 1}]", repr(float(left[place])), repr(float(right[place]))
+    name = places[place] if len(places) == len(left) else f"{column}[{place + 1}]"
+    return name, repr(float(left[place])), repr(float(right[place]))

@@ -145,7 +145,7 @@ def _judge(
     if total_digest(honest) == total_digest(poisoned):
         verdict.equal += 1
         return
-    parity = compare(honest, poisoned, stage.table.key, stage.by, show=1)
+    parity = compare(honest, poisoned, stage.table.key, stage.by, 1, stage.places)
     changed = parity.compared.total() - parity.equal.total() + parity.unsaid
     first = parity.mismatches[0] if parity.mismatches else None
     verdict.alarms.append(Alarm(str(stage.table), day, poison, changed, first))

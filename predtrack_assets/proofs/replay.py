@@ -89,7 +89,7 @@ def _replay(
     if stage is PREDICTED:
         return _replay_predictions(transaction, stored, asked, show)
     recomputed = stage.compute(transaction, asked, settings)
-    return compare(stored, recomputed, stage.table.key, stage.by, show)
+    return compare(stored, recomputed, stage.table.key, stage.by, show, stage.places)
 
 
 def _replay_predictions(

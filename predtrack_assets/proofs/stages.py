@@ -10,6 +10,7 @@ import polars as pl
 
 from predtrack_assets.assets import feature_days, fitting, forecasting, market
 from predtrack_assets.domain.calendar import Days
+from predtrack_assets.domain.features import STANDARD
 from predtrack_assets.domain.forecasts import PREDICTIONS
 from predtrack_assets.partitions import Window
 from predtrack_assets.settings import Settings
@@ -27,13 +28,14 @@ class Stage:
     from what is stored of the stages before. by: the columns that parity is counted by.
 
     stored: whether these rows are kept, so that they can be replayed. asset: schema and table of the
-    asset that the proof speaks of."""
+    asset that the proof speaks of. places: names of the numbers of a vector, where there is one."""
 
     table: Table
     compute: Compute
     by: tuple[str, ...]
     asset: tuple[str, str]
     stored: bool = True
+    places: tuple[str, ...] = ()
 
     @property
     def columns(self) -> list[str]:
@@ -75,7 +77,13 @@ TRAINING_DATA = Table(
 CONDITIONS = Stage(
     tables.MARKET_CONDITIONS, _conditions, ("benchmark",), ("market", "market_conditions")
 )
-FEATURES = Stage(tables.FEATURE_STORE, _features, ("feature_set",), ("features", "feature_store"))
+FEATURES = Stage(
+    tables.FEATURE_STORE,
+    _features,
+    ("feature_set",),
+    ("features", "feature_store"),
+    places=STANDARD.columns,
+)
 TRAINED = Stage(
     TRAINING_DATA, _training_data, ("trained_through",), ("models", "pooled_models"), stored=False
 )

@@ -115,7 +115,7 @@ def test_a_changed_number_is_named_with_its_row(stored: str) -> None:
     assert float(mismatch.stored) != float(mismatch.recomputed)
 
 
-def test_a_changed_feature_is_named_by_its_place(stored: str) -> None:
+def test_a_changed_feature_is_named(stored: str) -> None:
     assert rewrite(stored, NUDGE_VECTOR, DAY) == 1
     found = replays.replay(Warehouse(url=stored), SETTINGS, START, END, stages=(FEATURES,))[
         FEATURES
@@ -123,7 +123,7 @@ def test_a_changed_feature_is_named_by_its_place(stored: str) -> None:
     assert found.compared.total() - found.equal.total() == 1
     (mismatch,) = found.mismatches
     assert mismatch.row == f"PLAIN {DAY} standard-v1"
-    assert mismatch.column == "vector[2]"
+    assert mismatch.column == "return_5", "the second of the set"
 
 
 def test_the_command_says_what_differs_and_ends_1(
@@ -141,6 +141,9 @@ def test_the_command_says_what_differs_and_ends_1(
     assert f"Not replayable: {theirs:,} rows of theirs price: not a model of ours" in said
     with pytest.raises(ValueError, match="no predictions are stored"):
         run_replay(SETTINGS, stored, date(2030, 1, 1), date(2030, 2, 1), None, 0)
+    saturday = DAY + timedelta(days=5 - DAY.weekday())
+    with pytest.raises(ValueError, match=f"no trading day lies in {saturday}"):
+        run_replay(SETTINGS, stored, saturday, saturday + timedelta(days=1), None, 0)
 
 
 def test_a_changed_text_is_a_mismatch_too(stored: str) -> None:
