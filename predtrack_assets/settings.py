@@ -147,6 +147,12 @@ class Settings(BaseSettings):
         None, description="Where improvement events are POSTed to. Unset: they are logged."
     )
 
+    retraining_cap: int = Field(
+        5, ge=1, le=100, description="Symbols' retrainings that may be asked for and unfinished."
+    )
+    retraining_cool_down: int = Field(
+        21, ge=0, description="Sessions after a symbol's own fit in which it is not fitted again."
+    )
     drift_current_sessions: int = Field(
         21, ge=5, le=126, description="Drift: the latest sessions, compared with those before."
     )

@@ -1,7 +1,10 @@
 """Deployment stage: gates, paired tests of challengers, and the champions that come of both."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import date
+from itertools import product
+from typing import NamedTuple
 
 import dagster as dg
 import numpy as np
@@ -10,6 +13,7 @@ import polars as pl
 from predtrack_assets.assets.outcomes import outcomes
 from predtrack_assets.domain import e_process, gates, promotion
 from predtrack_assets.domain.calendar import as_of
+from predtrack_assets.domain.gate_records import Record
 from predtrack_assets.domain.promotion import Deployment, Duel, Evidence, State, Walk
 from predtrack_assets.partitions import day_asset, day_multi_asset, last_days_of, window
 from predtrack_assets.settings import Settings, get_settings
@@ -41,7 +45,7 @@ def thresholds(settings: Settings) -> gates.Thresholds:
     )
 
 
-@day_asset(schema="deployment", deps=[outcomes, *PRICES], code_version="1")
+@day_asset(schema="deployment", deps=[outcomes, *PRICES], code_version="2")
 def deployment_gates(
     context: dg.AssetExecutionContext, warehouse: Warehouse
 ) -> dg.MaterializeResult:
@@ -73,22 +77,37 @@ def _gates(
     limits: gates.Thresholds,
     settings: Settings,
 ) -> pl.DataFrame:
-    """Gates of every model that is not retired, on each report day of an epoch."""
+    """Gates of every model that is not retired, on each report day of an epoch.
+
+    A version with a fit per symbol is judged on each symbol by itself.
+    """
     models = transaction.read(store.MODELS)
     names = models["model_id"].to_list()
+    own = models.filter(pl.col("scope") == "symbol")["model_id"].to_list()
     candidates = int((models["role"] == "candidate").sum())
     horizons = settings.gated_horizons
-    records = read_records(transaction, epoch, names, horizons, settings.benchmark)
+    records = read_records(transaction, epoch, names, horizons, settings.benchmark, own)
     frames = []
-    for kind in KINDS:
-        for horizon in horizons:
-            judged = [r for c, r in records.items() if (c.kind, c.horizon) == (kind, horizon)]
-            if not judged:
-                continue
-            tried = _trials(transaction, kind, horizon, report_days) + candidates
-            result = gates.evaluate(judged, report_days, limits, np.maximum(tried, 1))
-            frames.append(_as_rows(result, kind, horizon, limits))
+    for kind, horizon, of_one in product(KINDS, horizons, (False, True)):
+        judged = [
+            record
+            for cell, record in records.items()
+            if (cell.kind, cell.horizon, cell.symbol is not None) == (kind, horizon, of_one)
+        ]
+        if not judged:
+            continue
+        tried = _trials(transaction, kind, horizon, report_days) + candidates
+        if of_one:  # each symbol is one more draw from the lottery
+            tried = tried + _begun(judged, report_days)
+        result = gates.evaluate(judged, report_days, limits, np.maximum(tried, 1))
+        frames.append(_as_rows(result, kind, horizon, limits))
     return pl.concat(frames) if frames else pl.DataFrame()
+
+
+def _begun(records: Sequence[Record], report_days: np.ndarray) -> np.ndarray:
+    """Records that had a result by each report day."""
+    first = np.sort(np.array([record.scores.days[0] for record in records]))
+    return np.searchsorted(first, report_days, side="right")
 
 
 def _trials(
@@ -141,40 +160,63 @@ def champions(
     with warehouse.transaction() as transaction:
         for epoch in record_epochs(transaction, asked.days, asked.opens):
             report_days = last_days_of("W", epoch.days)
-            for kind in KINDS:
-                for horizon in settings.gated_horizons if len(report_days) else ():
-                    walk = _walk(transaction, epoch, kind, horizon, settings)
-                    for day in report_days:
+            for kind, horizon in product(KINDS, settings.gated_horizons):
+                if not len(report_days):
+                    continue
+                for scope, since in _scopes(transaction, epoch, kind, horizon).items():
+                    walk = _walk(transaction, epoch, scope, settings)
+                    for day in report_days[report_days >= np.datetime64(since)]:
                         walk.week(day.item())
-                    states = _as_tests(walk, kind, horizon)
-                    tested += transaction.append(tables.AB_TESTS, states)
-                    deployed += _deploy(transaction, walk.deployed, kind, horizon)
+                    tested += transaction.append(tables.AB_TESTS, _as_tests(walk, scope))
+                    deployed += _deploy(transaction, walk.deployed, scope)
             context.log.info(f"{epoch.first} to {epoch.last}: {deployed.inserted:,} deployments")
         improvements.note_disabled(transaction, as_of(asked.end))
     yield tested.as_result(["deployment", "ab_tests"])
     yield deployed.as_result(["deployment", "deployments"])
 
 
-def _walk(
-    transaction: Transaction, epoch: Epoch, kind: str, horizon: int, settings: Settings
-) -> Walk:
-    """Where one kind and horizon stands before the epoch, and how its duels are read."""
-    cell = {"kind": kind, "scope": f"h{horizon}"}
-    models = transaction.read(store.MODELS).filter(pl.col("role") == "candidate")
+class Scope(NamedTuple):
+    """What there is a champion for: a kind and horizon, of one symbol or of all."""
+
+    kind: str
+    horizon: int
+    symbol: str | None = None
+
+    @property
+    def name(self) -> str:
+        """As stored: h5, h5:IBM."""
+        return f"h{self.horizon}" + (f":{self.symbol}" if self.symbol else "")
+
+
+def _scopes(transaction: Transaction, epoch: Epoch, kind: str, horizon: int) -> dict[Scope, date]:
+    """Scopes and their first week; all symbols come first: who a symbol's own model has to beat."""
+    own = transaction.read(store.JUDGED_SYMBOLS, kind=kind, horizon=horizon, last=epoch.last)
+    of_one = {Scope(kind, horizon, symbol): since for symbol, since in own.iter_rows()}
+    return {Scope(kind, horizon): date.min, **of_one}
+
+
+def _walk(transaction: Transaction, epoch: Epoch, scope: Scope, settings: Settings) -> Walk:
+    """Where one scope stands before the epoch, and how its duels are read."""
+    cell = {"kind": scope.kind, "scope": scope.name}
+    fits = "symbol" if scope.symbol else "pooled"
+    models = transaction.read(store.MODELS).filter(role="candidate", scope=fits)
     span = {"first": epoch.first, "last": epoch.last}
-    passed = transaction.read(store.PASSED_GATES, kind=kind, horizon=horizon, **span)
+    passed = transaction.read(store.PASSED_GATES, **cell, **span)
     stored = transaction.read(store.DEPLOYMENTS, **cell)
+    wider = {"kind": scope.kind, "scope": f"h{scope.horizon}"}
+    of_all = transaction.read(store.DEPLOYMENTS, **wider) if scope.symbol else stored.clear()
     finished = transaction.read(store.FINISHED_TESTS, **cell)
     known: dict[Duel, Evidence] = {}
 
     def evidence(duel: Duel) -> Evidence:
         if duel not in known:
-            known[duel] = _evidence(transaction, epoch, kind, horizon, duel)
+            known[duel] = _evidence(transaction, epoch, scope, duel)
         return known[duel]
 
     return Walk(
         treatments=models["model_id"].to_list(),
         deployments=[Deployment(*row) for row in stored.iter_rows()],
+        wider=[Deployment(*row) for row in of_all.iter_rows()],
         evidence=evidence,
         passed={(day, model): gate for day, model, gate in passed.iter_rows()},
         finished={
@@ -187,15 +229,14 @@ def _walk(
     )
 
 
-def _evidence(
-    transaction: Transaction, epoch: Epoch, kind: str, horizon: int, duel: Duel
-) -> Evidence:
+def _evidence(transaction: Transaction, epoch: Epoch, scope: Scope, duel: Duel) -> Evidence:
     """The course of a duel over the forecasts that both sides made of the same symbols and days."""
     first = transaction.read(store.PREDICTED_SPAN, last=epoch.last).item() or epoch.last
+    kind, horizon, symbol = scope
     frames = []
     for begin, end in years(max(first, duel.start), epoch.last):
         sides = [duel.control, duel.treatment]
-        rows = said_and_done(transaction, epoch, begin, end, [kind], [horizon], sides)
+        rows = said_and_done(transaction, epoch, begin, end, [kind], [horizon], sides, symbol)
         score = "crps" if kind == "price" else "score"
         rows = rows.with_columns(pl.col(score).alias("score")).drop_nulls("score")
         control, treatment = (
@@ -207,15 +248,15 @@ def _evidence(
     return Evidence.of(pl.concat(frames) if frames else pl.DataFrame(schema=empty), horizon)
 
 
-def _as_tests(walk: Walk, kind: str, horizon: int) -> pl.DataFrame:
+def _as_tests(walk: Walk, scope: Scope) -> pl.DataFrame:
     """The states of a walk's duels in the columns of their table."""
-    metric = "crps" if kind == "price" else "brier"
+    metric = "crps" if scope.kind == "price" else "brier"
     return pl.DataFrame(
         [
             {
                 "as_of_day": day,
-                "kind": kind,
-                "scope": f"h{horizon}",
+                "kind": scope.kind,
+                "scope": scope.name,
                 "control": duel.control,
                 "treatment": duel.treatment,
                 "start_day": duel.start,
@@ -229,15 +270,13 @@ def _as_tests(walk: Walk, kind: str, horizon: int) -> pl.DataFrame:
     )
 
 
-def _deploy(
-    transaction: Transaction, deployed: list[Deployment], kind: str, horizon: int
-) -> Written:
+def _deploy(transaction: Transaction, deployed: list[Deployment], scope: Scope) -> Written:
     """Write new champions down; the database checks that each may be one."""
     for new in deployed:
         decisions.deploy(
             transaction,
-            kind=kind,
-            scope=f"h{horizon}",
+            kind=scope.kind,
+            scope=scope.name,
             model_id=new.model_id,
             valid_from=new.valid_from,
             gate_id=new.gate_id,

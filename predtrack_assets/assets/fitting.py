@@ -18,7 +18,7 @@ import polars as pl
 
 from predtrack_assets.artifacts import store
 from predtrack_assets.domain.features import STANDARD
-from predtrack_assets.domain.fitted import Procedure
+from predtrack_assets.domain.fitted import EVERY_SYMBOL, Procedure
 from predtrack_assets.domain.history import MAX_GAP, MEMORY, as_of_statistics
 from predtrack_assets.domain.labels import LABELS, label
 from predtrack_assets.domain.learners.selection import Regimes
@@ -30,6 +30,7 @@ from predtrack_assets.warehouse import model_performance, registry, tables
 from predtrack_assets.warehouse.features import read_features
 from predtrack_assets.warehouse.registry import Training as Task
 from predtrack_assets.warehouse.registry import Trial
+from predtrack_assets.warehouse.retraining import BY_HAND, Cause, note_retrained
 from predtrack_assets.warehouse.snapshots import (
     Epoch,
     market_epochs,
@@ -140,6 +141,7 @@ class Training:
     settings: Settings
     fitter: Fitter
     dagster_run_id: str
+    cause: Cause = BY_HAND
     report: Report = field(default_factory=Report)
 
     def fit(self, cutoff: date, data: TrainingData) -> None:
@@ -168,7 +170,7 @@ class Training:
             self.report.add(cutoff, name, json.loads(there["choices"][-1]))
             return
         task = self._task(cutoff, data, made[_text(choices)])
-        run = registry.start(self.warehouse, task, self.dagster_run_id)
+        run = registry.start(self.warehouse, task, self.dagster_run_id, self.cause)
         try:
             self._fit_and_register(task, run, data, choices)
         except Exception:
@@ -197,6 +199,8 @@ class Training:
             if len(importance):
                 measured = importance.with_columns(measured_by=pl.lit(name))
                 written += transaction.append(tables.FEATURE_IMPORTANCE, measured)
+            if task.scope != EVERY_SYMBOL:
+                note_retrained(transaction, name, self.cause)
         del self._fits
         self.report.written += written
         if len(importance):

@@ -1,10 +1,12 @@
 """Models stage: fits of the registered versions, pooled ones by month and symbols' own on demand."""
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 import dagster as dg
 import numpy as np
+from pydantic import Field
 
 from predtrack_assets.artifacts import load
 from predtrack_assets.assets.features import feature_store
@@ -22,10 +24,25 @@ from predtrack_assets.domain.learners.selection import (
 )
 from predtrack_assets.domain.learners.symbol import SymbolFit, fit_symbol
 from predtrack_assets.domain.learners.training_data import TrainingData
-from predtrack_assets.partitions import KINDS, MONTHS, ONE_RUN, OWNERS, SYMBOLS, months
+from predtrack_assets.partitions import (
+    KINDS,
+    MONTHS,
+    ONE_RUN,
+    OWNERS,
+    SYMBOLS,
+    TRADING_DAYS,
+    months,
+)
 from predtrack_assets.settings import Settings, get_settings
-from predtrack_assets.warehouse import queries, registry
-from predtrack_assets.warehouse.warehouse import Warehouse, Written
+from predtrack_assets.warehouse import queries
+from predtrack_assets.warehouse.retraining import Cause, pooled_fit
+from predtrack_assets.warehouse.warehouse import READER, Warehouse, Written
+
+TRIGGERS = {
+    "dagster/sensor_name": "sensor",
+    "dagster/schedule_name": "schedule",
+    "dagster/backfill": "backfill",
+}
 
 
 @dg.asset(
@@ -51,7 +68,8 @@ def pooled_models(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg
     A month fitted before from the same data, choices and code is left as it is.
     """
     settings = get_settings()
-    training = Training(warehouse, settings, pooled_fitter(settings), context.run.run_id)
+    cause = Cause(triggered_by(context.run.tags), "refit of the month")
+    training = Training(warehouse, settings, pooled_fitter(settings), context.run.run_id, cause)
     report, asked = training.report, months(context)
     if training.retired:
         context.log.warning(f"{training.retired}: no month is fitted")
@@ -68,6 +86,16 @@ def pooled_models(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg
     return _result(report)
 
 
+class Retraining(dg.Config):
+    """Why symbols are fitted, and from what was known on which day."""
+
+    through: str | None = Field(
+        None,
+        description="Last trading day to use, YYYY-MM-DD; none: that of the newest pooled fit.",
+    )
+    reason: str = Field("asked for by hand", description="Stays on record with the fit.")
+
+
 @dg.asset(
     key_prefix=["models"],
     group_name="models",
@@ -79,23 +107,31 @@ def pooled_models(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg
     pool="training",
     deps=[dg.AssetDep(pooled_models, partition_mapping=dg.AllPartitionMapping())],
 )
-def symbol_models(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
-    """Corrections of the newest pooled fit to a symbol's own past, as far as it bears them.
+def symbol_models(
+    context: dg.AssetExecutionContext, config: Retraining, warehouse: Warehouse
+) -> dg.MaterializeResult:
+    """Corrections of a pooled fit to a symbol's own past, as far as it bears them.
 
-    Of the days through which that fit was made. Symbols are partitions once they are asked for.
+    The retraining sensor asks for them through the day of its report, on the newest pooled fit of
+    that day or before. Symbols are partitions once they are asked for.
     """
     settings = get_settings()
-    newest = warehouse.read(registry.NEWEST_FIT, model_id=POOLED.model_id, scope=EVERY_SYMBOL)
-    if newest.is_empty():
-        raise dg.Failure("no pooled fit to correct: materialize models/pooled_models first")
-    fit = newest.row(0, named=True)
-    pooled = PooledFit.from_bytes(load(fit["artifact_id"], fit["artifact_uri"], fit["sha256"]))
+    if config.through and not TRADING_DAYS.has_partition_key(config.through):
+        raise dg.Failure(f"{config.through!r} is no trading day that is over (YYYY-MM-DD)")
+    through = date.fromisoformat(config.through) if config.through else date.max
+    with warehouse.transaction(READER) as transaction:
+        fit = pooled_fit(transaction, POOLED.model_id, through)
+    if fit is None:
+        known = f" through {config.through} or before" if config.through else ""
+        raise dg.Failure(f"no pooled fit{known} to correct: materialize models/pooled_models first")
+    pooled = PooledFit.from_bytes(load(fit.artifact_id, fit.artifact_uri, fit.sha256))
+    cutoff = through if config.through else fit.trained_through
+    cause = Cause(triggered_by(context.run.tags), config.reason)
     kinds = dict(warehouse.read(queries.SYMBOLS).select("symbol", "kind").iter_rows())
     reports: dict[str, Report] = {}
     for symbol in context.partition_keys:
-        fitter = symbol_fitter(symbol, pooled, fit["sha256"])
-        training = Training(warehouse, settings, fitter, context.run.run_id)
-        cutoff = fit["trained_through"]
+        fitter = symbol_fitter(symbol, pooled, fit.sha256)
+        training = Training(warehouse, settings, fitter, context.run.run_id, cause)
         if refused := training.retired or _unfit(kinds.get(symbol)):
             training.report.skipped[cutoff] = refused
         else:
@@ -116,6 +152,14 @@ def _unfit(kind: str | None) -> str:
     if kind is None:
         return "no such symbol is registered: no prices of it have been stored"
     return "nothing is predicted of volatility indices" if kind == "volatility" else ""
+
+
+def triggered_by(tags: Mapping[str, str]) -> str:
+    """What started a run, by the tags that Dagster gives it: sensor, schedule, backfill or manual."""
+    for tag, what in TRIGGERS.items():
+        if tag in tags:
+            return what
+    return "manual"
 
 
 def pooled_fitter(settings: Settings) -> Fitter:

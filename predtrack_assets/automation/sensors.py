@@ -4,7 +4,9 @@ from collections.abc import Collection
 
 import dagster as dg
 
+from predtrack_assets.automation.degradation import build_degradation_sensor
 from predtrack_assets.automation.notifications import build_notification_sensor
+from predtrack_assets.automation.retraining import build_retraining_sensor
 
 RUN_FAILURE = "run_failure_sensor"
 
@@ -39,4 +41,9 @@ def build_sensors(allowed: Collection[str]) -> list[dg.SensorDefinition]:
             )
         )
 
-    return [run_failure, build_notification_sensor(allowed)]
+    return [
+        run_failure,
+        build_notification_sensor(allowed),
+        build_retraining_sensor(allowed),
+        build_degradation_sensor(allowed),
+    ]

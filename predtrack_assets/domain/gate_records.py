@@ -50,12 +50,16 @@ class Returns:
 
 @dataclass(frozen=True)
 class Record:
-    """What a model has to show for itself, for one kind and horizon."""
+    """What a model has to show for itself, for one kind and horizon.
+
+    symbol: the one that it is judged on; None: all of them together.
+    """
 
     model_id: str
     horizon: int
     scores: Scores
     returns: Returns
+    symbol: str | None = None
 
 
 def measure(rows: pl.DataFrame) -> pl.DataFrame:

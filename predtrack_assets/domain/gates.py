@@ -78,7 +78,7 @@ def evaluate(
     """One row per record and report day on which the record has anything to show.
 
     records: of one kind and horizon, whose Sharpe ratios tell how much trials vary; trials (W,):
-    configurations tried by each report day. Columns: model_id, as_of_day, gate_status, one struct
+    configurations tried by each report day. Columns: model_id, symbol, as_of_day, gate_status, one struct
     per criterion (value, bound, threshold, n, n_eff, status), psr, deflated_sharpe, trial_count,
     failure_reasons.
     """
@@ -133,6 +133,7 @@ def _gate(
     frame = pl.DataFrame(
         [
             pl.Series("model_id", [record.model_id] * n.size, dtype=pl.String),
+            pl.Series("symbol", [record.symbol] * n.size, dtype=pl.String),
             pl.Series("as_of_day", report_days).cast(pl.Date),
             pl.Series("gate_status", overall, dtype=pl.String),
             *structs,

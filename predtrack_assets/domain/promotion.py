@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import NamedTuple
@@ -76,8 +76,9 @@ class Walk:
     deployments: those there are, sorted by valid_from, a part of them later than a week in
     question; evidence: course of a duel; passed: gate ids of (week, model) that passed; finished:
     week in which a duel was decided before, with its state; barred: models never deployed by
-    themselves, because they were rolled back; longest: decision dates after which an undecided duel
-    is inconclusive, for as long as its control stays champion.
+    themselves, because they were rolled back; wider: champions of a wider scope, sorted, one of
+    which is in force where this scope has none of its own; longest: decision dates after which an
+    undecided duel is inconclusive, for as long as its control stays champion.
     """
 
     treatments: Collection[str]
@@ -87,6 +88,7 @@ class Walk:
     finished: dict[Duel, tuple[date, State]]
     barred: Collection[str] = ()
     automatic: bool = True
+    wider: Sequence[Deployment] = ()
     longest: int = LONGEST
     states: list[tuple[date, Duel, State]] = field(default_factory=list)
     deployed: list[Deployment] = field(default_factory=list)
@@ -114,18 +116,25 @@ class Walk:
             if current.status == e_process.PROMOTED:
                 promoted.append((current.mean_difference or 0.0, treatment, current))
         changed = self._deploy(day, control, promoted)
+        if champion not in self.deployments:  # it is the wider scope's, whose next one replaces it
+            changed = changed or any(d.valid_from == moment for d in self.wider)
         for duel, current in running:
             ended = current._replace(status=INCONCLUSIVE) if changed else current
             self.states.append((day, duel, ended))
 
     def _in_force(self, moment: datetime) -> tuple[Deployment | None, date]:
         """The champion just before `moment`, and the first decision date of duels against it."""
-        there = [d for d in self.deployments if d.valid_from < moment]
-        ends = [d.valid_until for d in there if d.valid_until and d.valid_until <= moment]
-        turns = [d.valid_from for d in there] + ends
-        since = max(turns).date() if turns else BEGINNING
-        in_force = [d for d in there if d.valid_until is None or moment <= d.valid_until]
-        return (in_force[-1] if in_force else None), since
+        turns: list[datetime] = []
+        champion = None
+        for timeline in (self.deployments, self.wider):
+            there = [d for d in timeline if d.valid_from < moment]
+            turns += [d.valid_from for d in there]
+            turns += [d.valid_until for d in there if d.valid_until and d.valid_until <= moment]
+            in_force = [d for d in there if d.valid_until is None or moment <= d.valid_until]
+            champion = in_force[-1] if in_force else None
+            if champion:
+                break
+        return champion, (max(turns).date() if turns else BEGINNING)
 
     def _deploy(self, day: date, control: str, promoted: list[tuple[float, str, State]]) -> bool:
         """Whether the champion changes at the end of `day`, by itself or as it is on record."""

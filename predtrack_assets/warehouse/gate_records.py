@@ -34,11 +34,15 @@ KINDS = ("price", "direction")
 
 
 class Cell(NamedTuple):
-    """A model version, kind and horizon."""
+    """A model version, kind and horizon; of one symbol, or of all together (None)."""
 
     model_id: str
     kind: str
     horizon: int
+    symbol: str | None = None
+
+
+JUDGED = [*CELL, "judged"]  # judged: the symbol of a version that has a fit per symbol, else null
 
 
 def record_epochs(transaction: Transaction, days: Days, opens: date) -> list[Epoch]:
@@ -71,14 +75,19 @@ def said_and_done(
     kinds: Sequence[str],
     horizons: Sequence[int],
     models: Sequence[str],
+    symbol: str | None = None,
 ) -> pl.DataFrame:
-    """Predictions decided in [first, last], sorted, beside outcomes known at the epoch's end."""
+    """Predictions decided in [first, last], sorted, beside outcomes known at the epoch's end.
+
+    symbol: of that one alone.
+    """
     cut = {
         "first": first,
         "last": last,
         "kinds": list(kinds),
         "horizons": list(horizons),
         "models": list(models),
+        "symbol": symbol,
     }
     key = ["trading_day", "symbol", "model_id", "kind", "horizon"]
     results = transaction.read(gates.RESULTS, as_of=epoch.as_of, **cut)
@@ -91,8 +100,12 @@ def read_records(
     models: Sequence[str],
     horizons: Sequence[int],
     benchmark: str,
+    by_symbol: Sequence[str] = (),
 ) -> dict[Cell, Record]:
-    """Record of each model, kind and horizon with a result, as known at the end of the epoch."""
+    """Record of each model, kind and horizon with a result, as known at the end of the epoch.
+
+    by_symbol: those of `models` that have one for each symbol.
+    """
     first = transaction.read(gates.PREDICTED_SPAN, last=epoch.last).item()
     if first is None or not models:
         return {}
@@ -102,16 +115,17 @@ def read_records(
         rows = said_and_done(transaction, epoch, begin, end, KINDS, horizons, models)
         if rows.is_empty():
             continue
-        rows = measure(rows)
-        advice.append(rows.select(*CELL, "symbol", "trading_day", "position"))
+        own = pl.when(pl.col("model_id").is_in(list(by_symbol))).then("symbol")
+        rows = measure(rows).with_columns(own.alias("judged"))
+        advice.append(rows.select(*JUDGED, "symbol", "trading_day", "position"))
         scored = rows.filter(pl.col("gain").is_not_null()).rename({"resolved_day": "known_day"})
-        for key, group in scored.group_by(CELL, maintain_order=True):
+        for key, group in scored.group_by(JUDGED, maintain_order=True):
             parts[Cell(*key)].append(score_sums(group))
     if not advice:
         return {}
     returns = _returns(transaction, epoch, pl.concat(advice), first, benchmark)
     return {
-        cell: Record(cell.model_id, cell.horizon, add_up(scores), returns[cell])
+        cell: Record(cell.model_id, cell.horizon, add_up(scores), returns[cell], cell.symbol)
         for cell, scores in sorted(parts.items())
     }
 
@@ -123,6 +137,7 @@ def _returns(
     sessions = np.arange(np.datetime64(first), np.datetime64(epoch.last) + 1)
     totals: dict[Cell, Following] = {}
     index = np.full(sessions.size, np.nan)
+    judged = [column for column in JUDGED if column in advice.columns]
     for exchange, symbols in symbol_groups(transaction, sessions.size):
         panel = read_panel(transaction, symbols, exchange, first, epoch)
         if not len(panel.symbols):
@@ -132,9 +147,10 @@ def _returns(
         if benchmark in panel.symbols:
             index[at] = returns[panel.symbols == benchmark][0]
         group = advice.filter(pl.col("symbol").is_in(panel.symbols.tolist()))
-        for key, rows in group.group_by(CELL, maintain_order=True):
+        for key, rows in group.group_by(judged, maintain_order=True):
             cell = Cell(*key)
-            followed = follow(_positions(rows, panel), returns, cell.horizon)
+            mine = slice(None) if cell.symbol is None else panel.symbols == cell.symbol
+            followed = follow(_positions(rows, panel)[mine], returns[mine], cell.horizon)
             spread = _on(followed, at, sessions.size)
             totals[cell] = totals[cell] + spread if cell in totals else spread
     return {cell: _as_returns(total, sessions, index) for cell, total in totals.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from predtrack_assets.warehouse.queries import Query
 
 MODELS = Query("""
-    SELECT model_id, role FROM models.model_registry
+    SELECT model_id, role, coalesce(scope, 'pooled') AS scope FROM models.model_registry
     WHERE status <> 'retired' AND kinds && ARRAY['price', 'direction'] ORDER BY model_id
 """)
 
@@ -21,6 +21,7 @@ SAID = Query("""
     FROM forecasts.predictions
     WHERE trading_day BETWEEN :first AND :last AND kind = ANY(:kinds)
       AND horizon = ANY(:horizons) AND model_id = ANY(:models)
+      AND (:symbol::text IS NULL OR symbol = :symbol)
 """)
 
 # The latest revision known at a moment.
@@ -31,6 +32,7 @@ RESULTS = Query("""
     FROM forecasts.outcomes
     WHERE trading_day BETWEEN :first AND :last AND knowledge_time <= :as_of
       AND kind = ANY(:kinds) AND horizon = ANY(:horizons) AND model_id = ANY(:models)
+      AND (:symbol::text IS NULL OR symbol = :symbol)
     ORDER BY trading_day DESC, symbol DESC, model_id DESC, kind DESC, horizon DESC,
              knowledge_time DESC
 """)
@@ -55,8 +57,15 @@ TRIALS = Query("""
 
 PASSED_GATES = Query("""
     SELECT as_of_day, model_id, gate_id::text AS gate_id FROM deployment.deployment_gates
-    WHERE kind = :kind AND horizon = :horizon AND gate_status = 'passed'
+    WHERE kind = :kind AND scope = :scope AND gate_status = 'passed'
       AND as_of_day BETWEEN :first AND :last
+""")
+
+# Symbols that versions of symbols' own fits are judged on by a day, and since when.
+JUDGED_SYMBOLS = Query("""
+    SELECT symbol, min(as_of_day) AS since FROM deployment.deployment_gates
+    WHERE kind = :kind AND horizon = :horizon AND symbol IS NOT NULL AND as_of_day <= :last
+    GROUP BY symbol ORDER BY symbol
 """)
 
 DEPLOYMENTS = Query("""
@@ -106,22 +115,28 @@ DEPLOY_BY_OVERRIDE = Query("""
 """)
 
 # The champion before the one in force, those that were rolled back left out. Where that one is
-# itself the return to an earlier one, the champion before that.
+# itself the return to an earlier one, the champion before that. A symbol that never had another
+# returns to the champion of all symbols.
 ROLL_BACK = Query("""
     WITH in_force AS (
         SELECT c.model_id, coalesce(origin.valid_from, c.valid_from) AS since
         FROM deployment.champion_at(:kind, :scope, clock_timestamp()) c
         LEFT JOIN deployment.deployments origin ON origin.deployment_id = c.restores
+    ), earlier AS (
+        SELECT d.*, 1 AS turn FROM deployment.deployments d JOIN in_force f ON d.valid_from < f.since
+        WHERE d.kind = :kind AND d.scope = :scope AND d.restores IS NULL
+        UNION ALL
+        SELECT w.*, 2 FROM deployment.champion_at(:kind, split_part(:scope, ':', 1), clock_timestamp()) w
+        WHERE :scope LIKE '%:%'
     )
     INSERT INTO deployment.deployments
         (kind, scope, model_id, valid_from, valid_until, gate_id, override_id, restores, deployed_by, reason)
-    SELECT d.kind, d.scope, d.model_id, clock_timestamp(), d.valid_until, d.gate_id, d.override_id,
+    SELECT d.kind, :scope, d.model_id, clock_timestamp(), d.valid_until, d.gate_id, d.override_id,
            d.deployment_id, :by, :reason
-    FROM deployment.deployments d JOIN in_force f ON d.model_id <> f.model_id AND d.valid_from < f.since
-    WHERE d.kind = :kind AND d.scope = :scope AND d.restores IS NULL
-      AND (d.valid_until IS NULL OR d.valid_until > clock_timestamp())
+    FROM earlier d JOIN in_force f ON d.model_id <> f.model_id
+    WHERE (d.valid_until IS NULL OR d.valid_until > clock_timestamp())
       AND d.model_id <> ALL(:barred)
-    ORDER BY d.valid_from DESC LIMIT 1
+    ORDER BY d.turn, d.valid_from DESC LIMIT 1
     RETURNING deployment_id, model_id
 """)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
@@ -14,6 +14,7 @@ import polars as pl
 from predtrack_assets.artifacts import Artifact
 from predtrack_assets.warehouse import tables
 from predtrack_assets.warehouse.queries import Query
+from predtrack_assets.warehouse.retraining import BY_HAND, Cause
 from predtrack_assets.warehouse.warehouse import Transaction, Warehouse, Written
 
 ERROR_LENGTH = 20_000
@@ -52,12 +53,6 @@ CHOICES_BEFORE = Query("""
     SELECT choices::text AS choices, chosen_through FROM models.model_artifacts
     WHERE model_id = :model_id AND scope = :scope AND trained_through < :trained_through
       AND status = 'active'
-    ORDER BY trained_through DESC, revision DESC LIMIT 1
-""")
-
-NEWEST_FIT = Query("""
-    SELECT artifact_id, artifact_uri, sha256, trained_through FROM models.model_artifacts
-    WHERE model_id = :model_id AND scope = :scope AND status = 'active'
     ORDER BY trained_through DESC, revision DESC LIMIT 1
 """)
 
@@ -157,7 +152,9 @@ class Trial:
     chosen: bool = False
 
 
-def start(warehouse: Warehouse, training: Training, dagster_run_id: str) -> str:
+def start(
+    warehouse: Warehouse, training: Training, dagster_run_id: str, cause: Cause = BY_HAND
+) -> str:
     """Write down that a fit begins, and commit; the id of the training run.
 
     An earlier run of the same fit that never ended is marked as failed.
@@ -165,7 +162,7 @@ def start(warehouse: Warehouse, training: Training, dagster_run_id: str) -> str:
     identity = uuid.uuid4().hex
     row = {name: getattr(training, name) for name in Training.__dataclass_fields__}
     row |= {"parameters": json.dumps(training.parameters), "symbols": list(training.symbols)}
-    row |= {"training_run_id": identity, "dagster_run_id": dagster_run_id}
+    row |= {"training_run_id": identity, "dagster_run_id": dagster_run_id, **asdict(cause)}
     with warehouse.transaction() as transaction:
         transaction.read(
             ABANDON,

@@ -111,7 +111,7 @@ TRAINING_RUNS = Table(
     ("training_run_id",),
     (
         "model_id", "scope", "trained_through", "first_day", "samples", "symbols", "feature_set",
-        "parameters", "code_version", "input_digest", "dagster_run_id",
+        "parameters", "code_version", "input_digest", "dagster_run_id", "triggered_by", "reason",
     ),
     day="trained_through",
 )  # fmt: skip
@@ -297,13 +297,14 @@ SURVIVAL_CURVES = Table(
 DEPLOYMENT_GATES = Table(
     "deployment",
     "deployment_gates",
-    ("as_of_day", "model_id", "kind", "horizon"),
+    ("as_of_day", "model_id", "kind", "horizon", "symbol"),
     (
         "gate_status", "accuracy", "skill", "market_outperformance", "sharpe_ratio", "max_drawdown",
         "calibration_error", "psr", "deflated_sharpe", "trial_count", "criteria", "thresholds",
         "failure_reasons",
     ),
     day="as_of_day",
+    nullable=("symbol",),
 )  # fmt: skip
 AB_TESTS = Table(
     "deployment",

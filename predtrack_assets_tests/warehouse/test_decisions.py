@@ -19,7 +19,7 @@ from predtrack_assets.domain.gates import CRITERIA, FAILED, INSUFFICIENT, PASSED
 from predtrack_assets.settings import PROJECT_ROOT
 from predtrack_assets.warehouse import decisions, gates
 from predtrack_assets.warehouse.decisions import DecisionRefused
-from predtrack_assets.warehouse.migrate import migrate
+from predtrack_assets.warehouse.migrate import migrate, rollback
 from predtrack_assets.warehouse.warehouse import Transaction, Warehouse
 from predtrack_assets_tests.graph import execute, frame
 
@@ -312,12 +312,10 @@ def test_a_changed_threshold_leaves_one_event(database_url: str) -> None:
 
 
 def test_going_down_and_up_again_leaves_the_schema_as_it_was(database_url: str) -> None:
-    down = (PROJECT_ROOT / "sql" / "10-gates.down.sql").read_text()
-    up = (PROJECT_ROOT / "sql" / "10-gates.sql").read_text()
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute(down)
-        connection.execute(up)
-    assert migrate(database_url, PROJECT_ROOT / "sql") == []
+    files = PROJECT_ROOT / "sql"
+    undone = rollback(database_url, files, to=9)
+    assert undone[-1] == "10-gates"
+    assert migrate(database_url, files) == undone[::-1]
     insert(database_url, gate_id=add_gate(database_url, "good", PASSED))
     assert champion(database_url, LATER) == "good"
 

@@ -1,0 +1,181 @@
+"""The retraining sensor: symbols that the latest report calls for become runs, a few at a time.
+
+What was asked before is known from rows: Dagster's runs by their run_key, fits by the registry.
+Nothing is kept in a cursor, so a sensor that was off for a month, or anew, asks the same.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import dagster as dg
+import numpy as np
+import polars as pl
+
+from predtrack_assets.automation.jobs import symbol_training_job
+from predtrack_assets.domain.calendar import Days
+from predtrack_assets.domain.fitted import SYMBOL
+from predtrack_assets.partitions import SYMBOLS, Window
+from predtrack_assets.settings import get_settings
+from predtrack_assets.warehouse import retraining
+from predtrack_assets.warehouse.warehouse import Warehouse
+
+RETRAINING = "retraining_sensor"
+ASSET = dg.AssetKey(["models", "symbol_models"])
+UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.MANAGED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+RUN_KEY, PARTITION = "dagster/run_key", "dagster/partition"
+RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+NAMED = 5  # symbols that a sentence names
+
+RUNNING = "is being fitted"
+COOLING = "was fitted less than {} sessions before the report"
+ASKED = "was asked for by the same report"
+LATER = "waits for a later tick: at most {} at a time"
+WANTED = "wanted"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """cap: retrainings asked for and unfinished at once; cool_down: sessions between two fits."""
+
+    cap: int
+    cool_down: int
+
+
+def choose(
+    candidates: pl.DataFrame,
+    sessions: Days,
+    asked: Collection[str],
+    running: Collection[str],
+    limits: Limits,
+) -> pl.DataFrame:
+    """Candidates, worst first, with `why`: WANTED, or the reason that it is not asked for now.
+
+    candidates: one row per symbol (symbol, run_key, posterior_mean, report_day, fitted_through or
+    null). sessions: sorted trading days that cover the days in them. asked: run keys of before;
+    running: symbols that are being fitted, each of which takes one of the cap's places.
+    """
+    frame = candidates.sort("posterior_mean", "symbol")
+    at = {
+        name: np.searchsorted(sessions, frame[name].to_numpy().astype("datetime64[D]"))
+        for name in ("report_day", "fitted_through")
+    }
+    rested = pl.Series(at["report_day"] - at["fitted_through"])
+    fitted_lately = pl.col("fitted_through").is_not_null() & (rested < limits.cool_down)
+    wanted = pl.col("why") == WANTED
+    free = max(0, limits.cap - len(set(running)))
+    return frame.with_columns(
+        pl.when(pl.col("symbol").is_in(list(running)))
+        .then(pl.lit(RUNNING))
+        .when(fitted_lately)
+        .then(pl.lit(COOLING.format(limits.cool_down)))
+        .when(pl.col("run_key").is_in(list(asked)))
+        .then(pl.lit(ASKED))
+        .otherwise(pl.lit(WANTED))
+        .alias("why")
+    ).with_columns(
+        pl.when(wanted & (wanted.cum_sum() > free))
+        .then(pl.lit(LATER.format(limits.cap)))
+        .otherwise("why")
+        .alias("why")
+    )
+
+
+def _sessions_of(candidates: pl.DataFrame) -> Days:
+    """The trading days that candidates' dates lie in."""
+    earliest = pl.min_horizontal("report_day", "fitted_through").min()
+    first, last = candidates.select(earliest.alias("first"), pl.col("report_day").max()).row(0)
+    return Window(first, last).days
+
+
+def sentence(chosen: pl.DataFrame, unfitted: int) -> str:
+    """How many candidates there were, and which were not asked for and why."""
+    count = int((chosen["why"] == WANTED).sum())
+    parts = [f"{len(chosen)} symbols need retraining, {count} asked for now"]
+    left = chosen.filter(pl.col("why") != WANTED)
+    for (why,), rows in left.group_by("why", maintain_order=True):
+        names = rows["symbol"].head(NAMED).to_list()
+        more = f" and {len(rows) - NAMED} more" if len(rows) > NAMED else ""
+        parts.append(f"{', '.join(names)}{more}: {why}")
+    if unfitted:
+        parts.append(f"{unfitted} more only for models of which nothing is fitted")
+    return "; ".join(parts)
+
+
+def request(row: dict[str, object]) -> dg.RunRequest:
+    """The run of one chosen candidate: fits through the day of its report, with the reason."""
+    cell = f"{row['model_id']}, {row['kind']} {row['event']} h{row['horizon']}"
+    config = {"through": str(row["report_day"]), "reason": f"{cell}: {row['reason']}"}
+    return dg.RunRequest(
+        run_key=str(row["run_key"]),
+        partition_key=str(row["symbol"]),
+        run_config={"ops": {ASSET.to_python_identifier(): {"config": config}}},
+    )
+
+
+def in_flight(instance: dg.DagsterInstance) -> set[str]:
+    """Symbols of unfinished runs that fit them, whoever started these."""
+    found: set[str] = set()
+    for run in instance.get_runs(filters=dg.RunsFilter(statuses=UNFINISHED)):
+        if run.job_name != symbol_training_job.name and ASSET not in (run.asset_selection or ()):
+            continue
+        if PARTITION in run.tags:
+            found.add(run.tags[PARTITION])
+        elif RANGE[0] in run.tags:
+            known = list(instance.get_dynamic_partitions(str(SYMBOLS.name)))
+            first, last = (known.index(run.tags[tag]) for tag in RANGE)
+            found.update(known[first : last + 1])
+    return found
+
+
+def asked_before(instance: dg.DagsterInstance, run_keys: list[str]) -> set[str]:
+    """Those of the keys that a run of this sensor carries, whatever became of it."""
+    if not run_keys:
+        return set()
+    tags = {"dagster/sensor_name": RETRAINING, RUN_KEY: run_keys}
+    return {run.tags[RUN_KEY] for run in instance.get_runs(filters=dg.RunsFilter(tags=tags))}
+
+
+def build_retraining_sensor(allowed: Collection[str]) -> dg.SensorDefinition:
+    """The sensor, running from the start where `allowed` names it."""
+
+    @dg.sensor(
+        name=RETRAINING,
+        job=symbol_training_job,
+        minimum_interval_seconds=3600,
+        description="Fits symbols anew that the latest report flags, the worst first, a few at a time.",
+        default_status=dg.DefaultSensorStatus.RUNNING
+        if RETRAINING in allowed
+        else dg.DefaultSensorStatus.STOPPED,
+    )
+    def run(
+        context: dg.SensorEvaluationContext, warehouse: Warehouse
+    ) -> dg.SensorResult | dg.SkipReason:
+        candidates = warehouse.read(retraining.CANDIDATES, fitted_as=SYMBOL.model_id)
+        unfitted = warehouse.read(retraining.UNFITTED).item()
+        if candidates.is_empty():
+            return dg.SkipReason(sentence(candidates.with_columns(why=pl.lit("")), unfitted))
+        settings = get_settings()
+        limits = Limits(settings.retraining_cap, settings.retraining_cool_down)
+        asked = asked_before(context.instance, candidates["run_key"].to_list())
+        running = in_flight(context.instance)
+        chosen = choose(candidates, _sessions_of(candidates), asked, running, limits)
+        said = sentence(chosen, unfitted)
+        wanted = chosen.filter(pl.col("why") == WANTED)
+        if wanted.is_empty():
+            return dg.SkipReason(said)
+        context.log.info(said)
+        there = set(context.instance.get_dynamic_partitions(str(SYMBOLS.name)))
+        new = [symbol for symbol in wanted["symbol"] if symbol not in there]
+        return dg.SensorResult(
+            run_requests=[request(row) for row in wanted.iter_rows(named=True)],
+            dynamic_partitions_requests=[SYMBOLS.build_add_request(new)] if new else [],
+        )
+
+    return run
