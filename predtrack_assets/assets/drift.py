@@ -35,7 +35,7 @@ SAID_OF = {
     "volatility": "predicted_volatility",
 }
 
-Read = Callable[[Transaction, date, date], list[Observed]]
+Read = Callable[[Transaction, Days, int], list[Observed]]  # sessions, the first one wanted
 
 
 @day_asset(schema="accuracy", deps=[feature_store, outcomes], code_version="1")
@@ -85,7 +85,8 @@ def _family(
     symbols = max(len(transaction.read(queries.SYMBOLS)), 1)
     for part in _parts(report_days, sessions, asked.sessions, ROWS // symbols):
         begin = max(int(np.searchsorted(sessions, part[0])) + 1 - asked.sessions, 0)
-        family = read(transaction, sessions[begin].item(), part[-1].item())
+        until = sessions[: int(np.searchsorted(sessions, part[-1])) + 1]
+        family = read(transaction, until, begin)
         if not family:
             continue
 
@@ -104,12 +105,14 @@ def _parts(report_days: Days, sessions: Days, reach: int, most: int) -> Iterator
         yield report_days[(place - place[0]) // step == number]
 
 
-def _features(transaction: Transaction, first: date, last: date) -> list[Observed]:
+def _features(transaction: Transaction, sessions: Days, begin: int) -> list[Observed]:
     """Every feature of the standard set, of all symbols."""
+    first, last = sessions[begin].item(), sessions[-1].item()
     rows = read_features(transaction, STANDARD, None, first, last)
+    place = np.searchsorted(sessions, rows.days)
     columns = np.ascontiguousarray(rows.values.T)
     return [
-        Observed({"subject": "feature", "name": name}, rows.days, values)
+        Observed({"subject": "feature", "name": name}, place, values)
         for name, values in zip(STANDARD.columns, columns, strict=True)
         if len(rows)
     ]
@@ -118,25 +121,22 @@ def _features(transaction: Transaction, first: date, last: date) -> list[Observe
 def _said_by(model: str) -> Read:
     """What a model said, per kind and horizon."""
 
-    def read(transaction: Transaction, first: date, last: date) -> list[Observed]:
+    def read(transaction: Transaction, sessions: Days, begin: int) -> list[Observed]:
+        first, last = sessions[begin].item(), sessions[-1].item()
         rows = transaction.read(store.SAID, model_id=model, first=first, last=last)
         parts = rows.sort("kind", "horizon", "trading_day").group_by(
             "kind", "horizon", maintain_order=True
         )
-        return [
-            Observed(
-                {
-                    "subject": "prediction",
-                    "name": SAID_OF[str(kind)],
-                    "model_id": model,
-                    "kind": str(kind),
-                    "horizon": int(str(horizon)),
-                },
-                part["trading_day"].to_numpy().astype("datetime64[D]"),
-                part["value"].to_numpy(),
+        family = []
+        for (kind, horizon), part in parts:
+            labels = {"subject": "prediction", "name": SAID_OF[str(kind)], "model_id": model}
+            labels |= {"kind": str(kind)}
+            days = part["trading_day"].to_numpy().astype("datetime64[D]")
+            place = np.searchsorted(sessions, days)
+            family.append(
+                Observed({**labels, "horizon": int(str(horizon))}, place, part["value"].to_numpy())
             )
-            for (kind, horizon), part in parts
-        ]
+        return family
 
     return read
 

@@ -14,6 +14,7 @@ from predtrack_assets.domain.drift import STATISTICS, Column, Drift, arrangement
 from predtrack_assets.domain.symbol_accuracy import benjamini_hochberg
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.integer]
 Bools = NDArray[np.bool_]
 
 LEAST_REFERENCE = 3  # current windows
@@ -39,85 +40,77 @@ class Windows:
 
 @dataclass(frozen=True)
 class Observed:
-    """A column over time. days: sorted datetime64[D] (n,); values: float64 (n,), NaN where missing.
+    """A column over time: session (n,), sorted, of each of the values (n,), NaN where missing.
 
     labels: subject, name and, of a prediction, model_id, kind, horizon.
     """
 
     labels: Mapping[str, str | int]
-    days: Days
+    session: Ints
     values: Floats
 
 
 def drift_report(
     family: Sequence[Observed], sessions: Days, day: np.datetime64, windows: Windows
 ) -> pl.DataFrame:
-    """Rows of accuracy.drift_metrics for a family of columns as of `day`, one of the sessions.
+    """Rows of accuracy.drift_metrics for a family of columns as of `day`, one of the sorted sessions.
 
     The windows end on `day` and begin with the family's first day, if that is later: nothing is
     reported while the reference has fewer than LEAST_REFERENCE current windows.
     """
     end = int(np.searchsorted(sessions, day)) + 1
-    earliest = sessions[max(end - windows.sessions, 0)]
-    cuts = [np.searchsorted(o.days, [earliest, day + 1]) for o in family]
-    firsts = [o.days[a] for o, (a, b) in zip(family, cuts, strict=True) if b > a]
-    start = int(np.searchsorted(sessions, min(firsts))) if firsts else end
+    cuts = [np.searchsorted(o.session, [end - windows.sessions, end]) for o in family]
+    firsts = [int(o.session[a]) for o, (a, b) in zip(family, cuts, strict=True) if b > a]
+    start = min(firsts, default=end)
     size = end - start
     if size < (1 + LEAST_REFERENCE) * windows.current:
         return pl.DataFrame()
     span = sessions[start:end]
     columns = [
-        Column(o.values[a:b], np.searchsorted(span, o.days[a:b]))
+        Column(o.values[a:b], o.session[a:b] - start)
         for o, (a, b) in zip(family, cuts, strict=True)
     ]
     sets = arrangements(size, windows.current, windows.block, DRAWS, seed_of(str(day), size))
     found = drift(columns, sets, windows.level)
-    parts = [_rows(family, found, i, windows.level) for i in range(len(STATISTICS))]
+    tested = _tested(found)
+    which, column = np.nonzero(tested)
+    p_value = found.p_value[which, column]
+    adjusted = np.concatenate([_adjusted(p[t]) for p, t in zip(found.p_value, tested, strict=True)])
+    is_share = which == STATISTICS.index("missing")
     own = size - windows.current
-    ends = {
-        "as_of_day": span[-1],
-        "reference_start": span[0],
-        "reference_end": span[own - 1],
-        "current_start": span[own],
-        "current_end": span[-1],
-    }
-    return pl.concat(parts).with_columns(
-        pl.lit(value=False).alias("is_estimate"),
-        *(pl.lit(bound.item()).alias(name) for name, bound in ends.items()),
+    return pl.DataFrame(
+        {
+            **{name: [family[int(i)].labels[name] for i in column] for name in family[0].labels},
+            "statistic": [STATISTICS[i] for i in which],
+            "value": found.value[which, column],
+            "reference_value": np.where(is_share, found.missing[column], np.nan),
+            "critical_value": found.critical[which, column],
+            "critical_value_iid": found.critical_iid[which, column],
+            "p_value": p_value,
+            "p_adjusted": adjusted,
+            "drifted": adjusted <= windows.level,
+            "n_reference": np.where(is_share, found.rows[0, column], found.valid[0, column]),
+            "n_current": np.where(is_share, found.rows[1, column], found.valid[1, column]),
+            "is_estimate": False,
+            "as_of_day": span[-1].item(),
+            "reference_start": span[0].item(),
+            "reference_end": span[own - 1].item(),
+            "current_start": span[own].item(),
+            "current_end": span[-1].item(),
+        }
     )
 
 
-def _rows(family: Sequence[Observed], found: Drift, which: int, level: float) -> pl.DataFrame:
-    """The columns that have this statistic, Benjamini-Hochberg applied across them."""
-    share = STATISTICS[which] == "missing"
-    size = found.rows if share else found.valid
-    value = found.value[which]
-    # What is nowhere missing is not tested for it, and so does not dilute what is.
-    tested = ~np.isnan(value) & ~(share & (found.valid == found.rows).all(axis=0))
-    p_value = found.p_value[which, tested]
-    adjusted = np.maximum(benjamini_hochberg(p_value), p_value)  # p n / n may be a bit less than p
-    chosen = [o.labels for o, asked in zip(family, tested, strict=True) if asked]
-    labels = pl.DataFrame(
-        chosen, schema={c: t for c, t in _LABELS.items() if c in family[0].labels}
-    )
-    return labels.with_columns(
-        pl.lit(STATISTICS[which]).alias("statistic"),
-        pl.Series("value", value[tested]),
-        pl.Series("reference_value", np.where(share, found.missing, np.nan)[tested]),
-        pl.Series("critical_value", found.critical[which, tested]),
-        pl.Series("critical_value_iid", found.critical_iid[which, tested]),
-        pl.Series("p_value", p_value),
-        pl.Series("p_adjusted", adjusted),
-        pl.Series("drifted", adjusted <= level),
-        pl.Series("n_reference", size[0, tested]),
-        pl.Series("n_current", size[1, tested]),
-    )
+def _tested(found: Drift) -> Bools:
+    """Which columns have which statistic (4, F).
+
+    What is nowhere missing is not tested for it, and so does not dilute the tests of what is.
+    """
+    tested = ~np.isnan(found.value)
+    tested[STATISTICS.index("missing")] &= (found.valid < found.rows).any(axis=0)
+    return tested
 
 
-_LABELS = {
-    "subject": pl.String,
-    "name": pl.String,
-    "model_id": pl.String,
-    "kind": pl.String,
-    "horizon": pl.Int64,
-}
+def _adjusted(p_value: Floats) -> Floats:
+    """Benjamini-Hochberg; p n / n may be a bit less than p."""
+    return np.maximum(benjamini_hochberg(p_value), p_value)

@@ -12,92 +12,99 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 Days = NDArray[np.datetime64]
 
 PRIOR = 10.0  # predictions taken as calibrated that a bucket's rate is shrunk by
 UNIT = 1e-9  # of probabilities that are kept as whole numbers
 YEAR = np.timedelta64(365, "D")
+BUCKETS = 10
 CELL = ["model_id", "kind", "horizon"]
-BUCKET = [*CELL, "bucket"]
 
 
 def expected_scores(known: pl.DataFrame, said: pl.DataFrame, report_days: Days) -> pl.DataFrame:
     """Expected Brier score and ECE of what is open on each report day: rows of drift_metrics.
 
-    known: BUCKET, due_day, n, confidence, occurred, score: sums of validated outcomes. said:
-    BUCKET, trading_day, due_day, n, confidence, squared: sums of predictions and their squares.
-    Probabilities, their squares and scores are whole numbers of UNIT, so that sums are exact.
-    Open on D is what was said by D and falls due after it, whether or not it is decided already: a
-    hit that came early says nothing about those that are still to come.
+    known: CELL, bucket, due_day, n, confidence, occurred, score: sums of validated outcomes; those
+    of the year up to the report are used. said: CELL, bucket, trading_day, due_day, n, confidence,
+    squared: sums of predictions and their squares, from a horizon before the first report on.
+    Probabilities, squares and scores are whole numbers of UNIT, so that sums are exact. Open on D is
+    what was said by D and falls due after it, whether or not it is decided already: a hit that came
+    early says nothing about those that are still to come.
     """
-    known, said = known.sort("due_day"), said.sort("trading_day")
-    frames = [_on(_between(known, "due_day", day), _open(said, day), day) for day in report_days]
-    frames = [frame for frame in frames if len(frame)]
+    if not len(known) or not len(said):
+        return pl.DataFrame()
+    results = known.partition_by(CELL, as_dict=True)
+    frames = []
+    for key, part in sorted(said.partition_by(CELL, as_dict=True).items()):
+        if key in results:
+            frame = _of_cell(results[key], part, report_days)
+            frames.append(
+                frame.with_columns(pl.lit(v).alias(k) for k, v in zip(CELL, key, strict=True))
+            )
     return pl.concat(frames) if frames else pl.DataFrame()
 
 
-def _between(rows: pl.DataFrame, column: str, day: np.datetime64) -> pl.DataFrame:
-    """The sorted rows of the year up to a day."""
-    days = rows[column].to_numpy().astype("datetime64[D]")
-    start, stop = np.searchsorted(days, [day - YEAR, day], side="right")
-    return rows[int(start) : int(stop)]
-
-
-def _open(said: pl.DataFrame, day: np.datetime64) -> pl.DataFrame:
-    return _between(said, "trading_day", day).filter(pl.col("due_day") > pl.lit(day.item()))
-
-
-def _on(past: pl.DataFrame, pending: pl.DataFrame, day: np.datetime64) -> pl.DataFrame:
-    """Both estimates of every cell with something open and something known, as of one day."""
-    came = _sums(past, "n", "confidence", "occurred", "score", day="due_day").sort(BUCKET)
-    shown = came.group_by(CELL, maintain_order=True).agg(
-        brier=pl.col("score").sum() * UNIT / pl.col("n").sum(),
-        ece=_gap(pl.col("occurred")),
-        n_reference=pl.col("n").sum(),
-        reference_start=pl.col("first").min(),
-        reference_end=pl.col("last").max(),
+def _of_cell(known: pl.DataFrame, said: pl.DataFrame, days: Days) -> pl.DataFrame:
+    """Both estimates on the report days with something open and something known."""
+    come = ("n", "confidence", "occurred", "score")
+    n_known, promised, came, score = _up_to(known, "due_day", come, days) - _up_to(
+        known, "due_day", come, days - YEAR
     )
-    rates = came.select(*BUCKET, "occurred", n_known="n")
-    mean = pl.col("confidence") * UNIT / pl.col("n")
-    hits, size = (pl.col(c).fill_null(0) for c in ("occurred", "n_known"))
-    said = _sums(pending, "n", "confidence", "squared", day="trading_day")
-    said = said.join(rates, on=BUCKET, how="left").sort(BUCKET)
-    said = said.with_columns(rate=(hits + PRIOR * mean) / (size + PRIOR))
-    rate, n = pl.col("rate"), pl.col("n")
-    brier = (pl.col("squared") - 2 * rate * pl.col("confidence")) * UNIT + rate * n
-    estimates = said.group_by(CELL, maintain_order=True).agg(
-        expected_brier=brier.sum().clip(0, None) / n.sum(),
-        expected_ece=_gap(rate * n),
-        n_current=n.sum(),
-        current_start=pl.col("first").min(),
-    )
-    both = estimates.join(shown, on=CELL, maintain_order="left")
-    parts = [
-        both.select(
-            pl.lit(f"expected_{score}").alias("statistic"),
-            pl.col(f"expected_{score}").alias("value"),
-            pl.col(score).alias("reference_value"),
-            *[*CELL, "n_current", "n_reference"],
-            *["current_start", "reference_start", "reference_end"],
-        )
-        for score in ("brier", "ece")
+    made = ("n", "confidence", "squared")
+    n, sums, squares = _up_to(said, "trading_day", made, days) - _up_to(said, "due_day", made, days)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = sums * UNIT / n
+        rate = (came + PRIOR * mean) / (n_known + PRIOR)
+    rate = np.where(n > 0, rate, 0.0)
+    size, shown = n.sum(axis=1), n_known.sum(axis=1)
+    brier = (squares * UNIT - 2 * rate * (sums * UNIT) + rate * n).sum(axis=1)
+    columns = {
+        "expected_brier": (brier.clip(0), score.sum(axis=1) * UNIT),
+        "expected_ece": (
+            np.abs(sums * UNIT - rate * n).sum(axis=1),
+            np.abs(promised * UNIT - came).sum(axis=1),
+        ),
+    }
+    usable = (size > 0) & (shown > 0)
+    frames = [
+        pl.DataFrame(
+            {
+                "as_of_day": days[usable],
+                "value": value[usable] / size[usable],
+                "reference_value": reference[usable] / shown[usable],
+                "n_current": size[usable],
+                "n_reference": shown[usable],
+                "current_start": _earliest_open(said, days[usable]),
+                "reference_start": days[usable] - YEAR + 1,
+            }
+        ).with_columns(pl.lit(statistic).alias("statistic"))
+        for statistic, (value, reference) in columns.items()
     ]
-    return pl.concat(parts).with_columns(
-        pl.lit(day.item()).alias("as_of_day"),
-        pl.lit(day.item()).alias("current_end"),
+    return pl.concat(frames).with_columns(
         pl.lit("performance").alias("subject"),
         pl.lit("brier").alias("name"),
         pl.lit(value=False).alias("drifted"),
         pl.lit(value=True).alias("is_estimate"),
+        current_end="as_of_day",
+        reference_end="as_of_day",
     )
 
 
-def _sums(rows: pl.DataFrame, *columns: str, day: str) -> pl.DataFrame:
-    """Sums per bucket, of whole numbers and so exact, with the first and last day."""
-    days = {"first": pl.col(day).min(), "last": pl.col(day).max()}
-    return rows.group_by(BUCKET).agg(pl.col(columns).sum(), **days)
+def _up_to(rows: pl.DataFrame, column: str, sums: tuple[str, ...], days: Days) -> Ints:
+    """Sums (columns, days, BUCKETS) of whole numbers over the rows up to each of the sorted days."""
+    at = np.searchsorted(days, rows[column].to_numpy().astype("datetime64[D]"))
+    place = at * BUCKETS + rows["bucket"].to_numpy()
+    total = np.zeros((len(sums), (len(days) + 1) * BUCKETS), np.int64)
+    for i, name in enumerate(sums):
+        np.add.at(total[i], place, rows[name].to_numpy())
+    return np.cumsum(total.reshape(len(sums), -1, BUCKETS)[:, :-1], axis=1)
 
 
-def _gap(came: pl.Expr) -> pl.Expr:
-    """Expected calibration error: what was promised per bucket against what came of it."""
-    return (pl.col("confidence") * UNIT - came).abs().sum() / pl.col("n").sum()
+def _earliest_open(said: pl.DataFrame, days: Days) -> Days:
+    """The first decision day with something that falls due after each of the days."""
+    said = said.sort("trading_day")
+    due = np.maximum.accumulate(said["due_day"].to_numpy().astype("datetime64[D]"))
+    first = np.searchsorted(due, days, side="right")
+    return said["trading_day"].to_numpy().astype("datetime64[D]")[first]
