@@ -107,7 +107,9 @@ class _Paths:
         codes = np.unique(symbols, return_inverse=True)[1]
         keys = (codes[len(rows) :] << 32) + _ordinals(bars["trading_day"])
         order = np.argsort(keys, kind="stable")
-        self._bars, self._sessions = keys[order], bars["ordinal"].to_numpy()[order]
+        # In front stands one of no symbol, so that there is always a bar before.
+        self._bars = np.append(-1, keys[order])
+        self._sessions = np.append(0, bars["ordinal"].to_numpy()[order])
         self._symbol = codes[: len(rows)]
         self._decided, self._due = rows["ordinal"].to_numpy(), _ordinals(rows["due_day"])
         validated = (rows["status"] == "validated").fill_null(False).to_numpy()
@@ -127,7 +129,7 @@ class _Paths:
         settled = self._settled[row] <= day
         limit = (self._symbol[row] << 32) + np.minimum(day, self._due[row])
         at = np.searchsorted(self._bars, limit, side="right") - 1
-        known = (at >= 0) & (self._bars[at] >> 32 == self._symbol[row])
+        known = self._bars[at] >> 32 == self._symbol[row]
         seen = np.where(known, self._sessions[at] - self._decided[row], 0)
         seen = np.clip(seen, 0, self._horizon - 1)
         return np.where(settled, self._after[row], seen), settled & self._hit[row]
