@@ -1,5 +1,6 @@
 """The fits in force over a window, as the registry has them; files are read and checked when needed."""
 
+import json
 from collections.abc import Callable
 from datetime import date, timedelta
 from functools import cache
@@ -12,21 +13,37 @@ from predtrack_assets.artifacts import ArtifactError, load
 from predtrack_assets.domain.features import STANDARD
 from predtrack_assets.domain.fitted import (
     PROCEDURES,
+    TUNED,
     FeatureTable,
     Fit,
     FittedModel,
     Procedure,
     pooled_forecast,
+    tuned_procedure,
 )
 from predtrack_assets.domain.learners.pooled import PooledFit
 from predtrack_assets.domain.learners.symbol import SymbolFit
 from predtrack_assets.domain.models import Cells, Forecast
 from predtrack_assets.warehouse.features import read_features
-from predtrack_assets.warehouse.registry import IN_FORCE
+from predtrack_assets.warehouse.registry import IN_FORCE, VERSIONS
 from predtrack_assets.warehouse.stored_rows import NAMED_FITS
 from predtrack_assets.warehouse.warehouse import Transaction
 
 Turns = list[tuple[Procedure, tuple[Fit, ...]]]
+
+
+def tuned_versions(transaction: Transaction) -> dict[str, tuple[Procedure, str]]:
+    """The versions that tuning has registered, oldest first, with their status."""
+    rows = transaction.read(VERSIONS, model_name=TUNED).iter_rows(named=True)
+    made = [
+        (tuned_procedure(r["version"], json.loads(r["hyperparameters"])), r["status"]) for r in rows
+    ]
+    return {procedure.model_id: (procedure, status) for procedure, status in made}
+
+
+def procedures(transaction: Transaction) -> tuple[Procedure, ...]:
+    """Every version that is fitted: those of the code and those that tuning has registered."""
+    return (*PROCEDURES, *(procedure for procedure, _ in tuned_versions(transaction).values()))
 
 
 def fits_in_force(transaction: Transaction, first: date, last: date, *, retired: bool) -> Turns:
@@ -36,7 +53,7 @@ def fits_in_force(transaction: Transaction, first: date, last: date, *, retired:
     """
     rows = transaction.read(IN_FORCE, first=first, last=last, retired=retired)
     found = []
-    for procedure in PROCEDURES:
+    for procedure in procedures(transaction):
         mine = rows.filter(model_id=procedure.model_id).iter_rows(named=True)
         if fits := tuple(_fit(procedure, row) for row in mine):
             found.append((procedure, fits))
@@ -51,10 +68,10 @@ def fits_that_spoke(transaction: Transaction, spoke: pl.DataFrame) -> tuple[Turn
     names = spoke["artifact_id"].to_list()
     rows = transaction.read(NAMED_FITS, artifact_ids=names)
     mute = dict.fromkeys(set(names) - set(rows["artifact_id"]), "its fit is not registered")
-    procedures = {procedure.model_id: procedure for procedure in PROCEDURES}
+    known = {procedure.model_id: procedure for procedure in procedures(transaction)}
     turns: Turns = []
     for row in rows.join(spoke, on="artifact_id").sort("artifact_id").iter_rows(named=True):
-        procedure = procedures.get(row["model_id"])
+        procedure = known.get(row["model_id"])
         if procedure is None:
             mute[row["artifact_id"]] = "this version of the code has no such model"
             continue

@@ -10,11 +10,12 @@ from pydantic import Field
 
 from predtrack_assets.artifacts import load
 from predtrack_assets.assets.features import feature_store
+from predtrack_assets.assets.fits import tuned_versions
 from predtrack_assets.assets.fitting import Fitter, Report, Training, training_data
 from predtrack_assets.assets.importance import importance_plot, importance_since
 from predtrack_assets.assets.market import prices
 from predtrack_assets.assets.models import model_registry
-from predtrack_assets.domain.fitted import EVERY_SYMBOL, POOLED, SYMBOL
+from predtrack_assets.domain.fitted import EVERY_SYMBOL, POOLED, SYMBOL, Procedure
 from predtrack_assets.domain.learners.pooled import PooledFit, fit_pooled
 from predtrack_assets.domain.learners.selection import (
     Regimes,
@@ -24,6 +25,7 @@ from predtrack_assets.domain.learners.selection import (
 )
 from predtrack_assets.domain.learners.symbol import SymbolFit, fit_symbol
 from predtrack_assets.domain.learners.training_data import TrainingData
+from predtrack_assets.domain.learners.tuned import Tuned
 from predtrack_assets.partitions import (
     KINDS,
     MONTHS,
@@ -65,25 +67,49 @@ TRIGGERS = {
 def pooled_models(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
     """Fits of the pooled version through the last trading day of each month, used from the next day on.
 
-    A month fitted before from the same data, choices and code is left as it is.
+    A month fitted before from the same data, choices and code is left as it is. Versions that tuning
+    has registered are fitted beside it, from the month in which they were tuned on.
     """
     settings = get_settings()
     cause = Cause(triggered_by(context.run.tags), "refit of the month")
     training = Training(warehouse, settings, pooled_fitter(settings), context.run.run_id, cause)
     report, asked = training.report, months(context)
-    if training.retired:
+    tuned = _tuned(warehouse, settings, context.run.run_id, cause)
+    if training.retired and not tuned:
         context.log.warning(f"{training.retired}: no month is fitted")
         report.skipped = dict.fromkeys(asked, training.retired)
         asked = []
     for cutoff, data in training_data(warehouse, settings, asked, None):
         training.fit(cutoff, data)
+        for other, through in tuned:
+            if cutoff >= through:
+                other.fit(cutoff, data)
         context.log.info(f"{cutoff}: {len(report.fitted)} fitted")
         if cutoff in report.unvalidated:
             lacking = "; ".join(report.unvalidated[cutoff])
             context.log.warning(f"{cutoff}: the simplest families by default. {lacking}")
     for month, metadata in _by_month(report).items():
         context.add_asset_metadata(metadata, partition_key=month)
-    return _result(report)
+    return _result(report, *(other.report for other, _ in tuned))
+
+
+def _tuned(
+    warehouse: Warehouse, settings: Settings, run_id: str, cause: Cause
+) -> list[tuple[Training, date]]:
+    """Trainings of the tuned versions that are not retired, each with the day it is tuned through.
+
+    What was chosen by the results of that day must not be fitted to less: it has seen the rest.
+    """
+    with warehouse.transaction(READER) as transaction:
+        known = tuned_versions(transaction).values()
+    return [
+        (
+            Training(warehouse, settings, pooled_fitter(settings, procedure), run_id, cause),
+            date.fromisoformat(procedure.hyperparameters["tuned_through"]),
+        )
+        for procedure, status in known
+        if status != "retired"
+    ]
 
 
 class Retraining(dg.Config):
@@ -162,22 +188,28 @@ def triggered_by(tags: Mapping[str, str]) -> str:
     return "manual"
 
 
-def pooled_fitter(settings: Settings) -> Fitter:
-    """How the pooled version is fitted."""
+def pooled_fitter(settings: Settings, procedure: Procedure = POOLED) -> Fitter:
+    """How the pooled version is fitted, or one that was tuned."""
+    tuned = Tuned.from_json(procedure.hyperparameters.get("tuned", {}))
 
     def fit(
         data: TrainingData, cutoff: np.datetime64, choices: Mapping[str, Any] | None
     ) -> PooledFit:
-        return fit_pooled(data, settings.horizons, cutoff=cutoff, choices=choices)
+        return fit_pooled(
+            tuned.mask(data),
+            settings.horizons,
+            cutoff=cutoff,
+            choices=tuned.choices(choices),
+            overrides=tuned.overrides(),
+        )
 
     def choose(
         data: TrainingData, cutoff: np.datetime64, regimes: Regimes
     ) -> tuple[dict[str, Any], list[Trial]]:
-        return choose_families(data, settings.horizons, cutoff, regimes)
+        return choose_families(tuned.mask(data), settings.horizons, cutoff, regimes)
 
-    return Fitter(
-        POOLED, EVERY_SYMBOL, fit, choose, candidates(settings.horizons), explain=importance_since
-    )
+    every = candidates(settings.horizons)
+    return Fitter(procedure, EVERY_SYMBOL, fit, choose, every, explain=importance_since)
 
 
 def symbol_fitter(symbol: str, pooled: PooledFit, sha256: str) -> Fitter:

@@ -16,6 +16,7 @@ from predtrack_assets.automation.jobs import (
     REFERENCE,
     SYMBOL_TRAINING,
     TRAINING,
+    TUNING,
 )
 from predtrack_assets.dagster_storage import EVENT_VARIABLES
 from predtrack_assets.partitions import MONTHS, TRADING_DAYS, Window
@@ -145,7 +146,7 @@ def run_window(
     what models are fitted to, the fits, and what is said with them. The first failure ends it.
     Raises ValueError when the selection has neither days nor months.
     """
-    chosen = dg.AssetSelection.all() if selection is None else selection
+    chosen = dg.AssetSelection.all() - TUNING if selection is None else selection
     chosen = chosen - REFERENCE - SYMBOL_TRAINING - PROOFS
     days = (asked.start.isoformat(), asked.end.isoformat())
     stages = [

@@ -21,6 +21,7 @@ from predtrack_assets.automation.jobs import (
     proof_job,
     symbol_accuracy_job,
     training_job,
+    tuning_job,
     validation_job,
 )
 from predtrack_assets.partitions import MONTHS, TRADING_DAYS, Window
@@ -74,6 +75,7 @@ TIMES = {
     "symbol_accuracy": (symbol_accuracy_job, "30 12 * * *", day_before),
     "market_conditions": (market_conditions_job, "30 21 * * *", day_before),
     "training": (training_job, "0 3 1 * *", month_before),
+    "tuning": (tuning_job, "0 7 * * 0", week_before),
     "gates": (gates_job, "0 8 * * 0", week_before),
     "proof": (proof_job, "0 6 * * 0", None),
 }

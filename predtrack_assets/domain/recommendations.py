@@ -30,14 +30,16 @@ def implied_median(p_up: ArrayLike, sigma: ArrayLike, horizon: ArrayLike) -> Flo
     return ndtri(np.asarray(p_up, np.float64)) * np.asarray(sigma) * np.sqrt(horizon)
 
 
-def recommend(median: ArrayLike, sigma: ArrayLike, horizon: ArrayLike) -> NDArray[np.int8]:
+def recommend(
+    median: ArrayLike, sigma: ArrayLike, horizon: ArrayLike, band: float = BAND, cost: float = COST
+) -> NDArray[np.int8]:
     """+1 BUY, -1 SELL, 0 HOLD, of the broadcast shape.
 
-    BUY where the median log return of the forecast exceeds cost and band 0.5 sigma sqrt(h), SELL
+    BUY where the median log return of the forecast exceeds cost and band sigma sqrt(h), SELL
     where it is as far below zero: the rule by which the recommendation is later held right.
     """
     median = np.asarray(median, np.float64)
-    threshold = BAND * np.asarray(sigma, np.float64) * np.sqrt(horizon) + COST
+    threshold = band * np.asarray(sigma, np.float64) * np.sqrt(horizon) + cost
     return ((median > threshold).astype(np.int8) - (median < -threshold)).astype(np.int8)
 
 

@@ -9,9 +9,8 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from predtrack_assets.assets.fits import fits_that_spoke
+from predtrack_assets.assets.fits import fits_that_spoke, procedures
 from predtrack_assets.assets.forecasting import forecast_days
-from predtrack_assets.domain.fitted import PROCEDURES
 from predtrack_assets.domain.forecasts import PREDICTIONS
 from predtrack_assets.domain.models import MODELS
 from predtrack_assets.domain.parity import Parity, compare
@@ -125,7 +124,7 @@ def _reasons(transaction: Transaction, stored: pl.DataFrame, mute: dict[str, str
     """Why a stored row cannot be computed again, null where it can."""
     registered = set(transaction.read(stored_rows.REGISTERED)["model_id"])
     unfitted = {model.model_id for model in MODELS}
-    fitted = {procedure.model_id for procedure in PROCEDURES}
+    fitted = {procedure.model_id for procedure in procedures(transaction)}
     of_model = {
         model: "this version of the code has no such model" if model in registered else HANDED_IN
         for model in set(stored["model_id"].unique()) - unfitted - fitted

@@ -123,17 +123,20 @@ def read_records(
             parts[Cell(*key)].append(score_sums(group))
     if not advice:
         return {}
-    returns = _returns(transaction, epoch, pl.concat(advice), first, benchmark)
+    returns = returns_of(transaction, epoch, pl.concat(advice), first, benchmark)
     return {
         cell: Record(cell.model_id, cell.horizon, add_up(scores), returns[cell], cell.symbol)
         for cell, scores in sorted(parts.items())
     }
 
 
-def _returns(
+def returns_of(
     transaction: Transaction, epoch: Epoch, advice: pl.DataFrame, first: date, benchmark: str
 ) -> dict[Cell, Returns]:
-    """Daily returns of following the advice of every cell, beside those of the benchmarks."""
+    """Daily returns of following the advice of every cell, beside those of the benchmarks.
+
+    advice: model_id, kind, horizon, symbol, trading_day, position (+1, 0, -1); first: its oldest day.
+    """
     sessions = np.arange(np.datetime64(first), np.datetime64(epoch.last) + 1)
     totals: dict[Cell, Following] = {}
     index = np.full(sessions.size, np.nan)

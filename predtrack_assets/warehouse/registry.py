@@ -32,6 +32,12 @@ IN_FORCE = Query("""
     ORDER BY model_id, scope = '*', scope, trained_through
 """)
 
+# Versions of one name, the oldest first.
+VERSIONS = Query("""
+    SELECT version, status, hyperparameters::text AS hyperparameters
+    FROM models.model_registry WHERE model_name = :model_name ORDER BY version
+""")
+
 RETIRED = Query("SELECT model_id FROM models.model_registry WHERE status = 'retired'")
 
 FITTED_AT = Query("""

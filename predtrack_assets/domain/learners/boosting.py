@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,10 @@ PARAMETERS: dict[str, Any] = {
     "seed": 1,
     "verbosity": -1,
 }
+
+Overrides = Mapping[str, Any]
+"""Some of PARAMETERS, and `rounds`, with other values."""
+NOTHING: Overrides = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -73,10 +78,14 @@ class Boosted:
 class Boosting:
     """Features binned once, to which several targets can be fitted."""
 
-    def __init__(self, x: np.ndarray, offset: np.ndarray | None = None) -> None:
+    def __init__(
+        self, x: np.ndarray, offset: np.ndarray | None = None, overrides: Overrides = NOTHING
+    ) -> None:
         """x: float64 (n, f), NaN allowed. offset: scores (n,) that the trees are added to."""
         self._x, self._offset = x, offset
-        self._parameters = PARAMETERS | {"min_data_in_leaf": max(20, min(len(x) // 50, 500))}
+        leaf = {"min_data_in_leaf": max(20, min(len(x) // 50, 500))}
+        self._parameters = PARAMETERS | leaf | dict(overrides)
+        self._rounds = self._parameters.pop("rounds", ROUNDS)
 
     @cached_property
     def _binned(self) -> Any:
@@ -96,6 +105,6 @@ class Boosting:
 
         self._binned.set_label(y)
         trained = lightgbm.train(
-            self._parameters | {"objective": objective}, self._binned, num_boost_round=ROUNDS
+            self._parameters | {"objective": objective}, self._binned, num_boost_round=self._rounds
         )
         return Boosted(trained.model_to_string())

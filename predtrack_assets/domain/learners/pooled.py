@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from predtrack_assets.domain.learners import direction, price, time_to_hit, volatility
-from predtrack_assets.domain.learners.boosting import Boosting
+from predtrack_assets.domain.learners.boosting import NOTHING, Boosting, Overrides
 from predtrack_assets.domain.learners.direction import UNCALIBRATED, Direction, fit_direction
 from predtrack_assets.domain.learners.fields import field as json_field
 from predtrack_assets.domain.learners.price import Price, fit_price
@@ -231,12 +232,14 @@ def fit_pooled(
     *,
     cutoff: np.datetime64,
     choices: Mapping[str, Any] | None = None,
+    overrides: Mapping[str, Mapping[str, Overrides]] = MappingProxyType({}),
 ) -> PooledFit:
     """Fit every kind and horizon to what was known at `cutoff` (datetime64[D]).
 
     choices: of `choose_families` at this or an earlier cutoff; without them every kind is of its
-    simplest family. Raises ValueError where a label ends, or a row or the choices are made, after
-    the cutoff; where the choices are for other columns or horizons; where nothing is labelled.
+    simplest family. overrides: parameters of the trees by kind and horizon. Raises ValueError where
+    a label ends, or a row or the choices are made, after the cutoff; where the choices are for other
+    columns or horizons; where nothing is labelled.
     """
     data.refuse_after(cutoff)
     if choices is not None:
@@ -248,7 +251,8 @@ def fit_pooled(
         if not len(rows):
             raise ValueError(f"no labelled rows for horizon {horizon} by {cutoff}")
         chosen, calibration = chosen_families(choices, horizon)
-        models[horizon] = fit_horizon(rows, chosen, calibration)
+        tuned = {kind: of.get(str(horizon), NOTHING) for kind, of in overrides.items()}
+        models[horizon] = fit_horizon(rows, chosen, calibration, tuned)
         for kind, name in chosen.items():
             family[kind][horizon] = name
     metrics = [] if choices is None else list(choices["scores"])
@@ -277,24 +281,30 @@ def chosen_families(
 
 
 def fit_horizon(
-    rows: Examples, families: Mapping[str, str], calibration: tuple[float, float]
+    rows: Examples,
+    families: Mapping[str, str],
+    calibration: tuple[float, float],
+    overrides: Mapping[str, Overrides] = NOTHING,
 ) -> HorizonModels:
-    """Fit one family of each kind to the same rows."""
-    boosting = Boosting(rows.x)
-    rising = fit_direction(families["direction"], rows, boosting, calibration)
-    variance = fit_volatility(families["volatility"], rows, boosting)
+    """Fit one family of each kind to the same rows; overrides: parameters of its trees by kind."""
+    given = {kind: dict(overrides.get(kind, NOTHING)) for kind in FAMILIES}
+    shared = Boosting(rows.x)  # binned once for all that go by the usual parameters
+    trees = {k: Boosting(rows.x, overrides=own) if own else shared for k, own in given.items()}
+    rising = fit_direction(families["direction"], rows, trees["direction"], calibration)
+    variance = fit_volatility(families["volatility"], rows, trees["volatility"])
+    same = given["price"] == given["volatility"]
     if families["price"] == price.FAMILIES[0]:
         spread = None
-    elif families["price"] == families["volatility"]:
+    elif families["price"] == families["volatility"] and same:
         spread = variance
     else:
-        spread = fit_volatility(families["price"], rows, boosting)
+        spread = fit_volatility(families["price"], rows, trees["price"])
     p_up = direction.probability(rising.logits(rows.x))
     return HorizonModels(
         horizon=rows.horizon,
         examples=len(rows),
         price=fit_price(spread, rows.x, rows.z, p_up),
         direction=rising,
-        time_to_hit=fit_time_to_hit(families["time_to_hit"], rows),
+        time_to_hit=fit_time_to_hit(families["time_to_hit"], rows, given["time_to_hit"]),
         volatility=variance,
     )

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from predtrack_assets.domain.learners.boosting import Boosting
+from predtrack_assets.domain.learners.boosting import NOTHING, Boosting, Overrides
 from predtrack_assets.domain.learners.fields import field, numbers
 from predtrack_assets.domain.learners.linear import constant, fit_linear, logistic, logit, sigmoid
 from predtrack_assets.domain.learners.score import Score, score_from_json
@@ -74,15 +74,17 @@ class TimeToHit:
         return cls(*(Hazard.from_json(side, horizon, width) for side in sides))
 
 
-def fit_time_to_hit(family: str, rows: Examples) -> TimeToHit:
-    """Fit one of FAMILIES to both sides."""
+def fit_time_to_hit(family: str, rows: Examples, overrides: Overrides = NOTHING) -> TimeToHit:
+    """Fit one of FAMILIES to both sides; overrides: parameters of the trees."""
     return TimeToHit(
-        fit_hazard(family, rows.x, rows.above, rows.horizon),
-        fit_hazard(family, rows.x, rows.below, rows.horizon),
+        fit_hazard(family, rows.x, rows.above, rows.horizon, overrides),
+        fit_hazard(family, rows.x, rows.below, rows.horizon, overrides),
     )
 
 
-def fit_hazard(family: str, x: np.ndarray, touched: np.ndarray, horizon: int) -> Hazard:
+def fit_hazard(
+    family: str, x: np.ndarray, touched: np.ndarray, horizon: int, overrides: Overrides = NOTHING
+) -> Hazard:
     """Fit one of FAMILIES to x (n, f) and sessions to touch, or 0, int64 (n,)."""
     sessions = np.arange(1, horizon + 1)
     at_risk = np.where(touched > 0, touched, horizon)
@@ -99,7 +101,7 @@ def fit_hazard(family: str, x: np.ndarray, touched: np.ndarray, horizon: int) ->
     period, offset = _at(x[row], session), offset + base[session - 1]
     if family == "logistic":
         return Hazard(base, fit_linear(period, event, logistic, offset=offset))
-    return Hazard(base, Boosting(period, offset).fit("binary", event))
+    return Hazard(base, Boosting(period, offset, overrides).fit("binary", event))
 
 
 def _case_control(event: np.ndarray) -> tuple[np.ndarray, float]:
