@@ -1,0 +1,291 @@
+"""What the database computes itself of accuracy equals what the reports say of the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import polars as pl
+import psycopg
+import pytest
+from psycopg import errors
+
+from predtrack_assets.domain import intervals
+from predtrack_assets.domain.calendar import as_of, calendar
+from predtrack_assets.domain.calibration import calibration_summary
+from predtrack_assets.warehouse.urls import with_database
+from predtrack_assets_tests import graph
+from predtrack_assets_tests.warehouse.test_schema import HIT, OUTCOME, PRICE, insert
+
+SESSIONS = calendar("XNYS").between(date(2024, 1, 2), date(2024, 4, 30))
+END = SESSIONS[60].item()
+KINDS = {"price": "within_5pct", "direction": "up", "time_to_hit": "hit"}
+
+
+def outcomes(kind: str, horizon: int, symbols: int, miss: float, seed: int) -> pl.DataFrame:
+    """Outcomes of 60 decision days, some expired, with ties and certainties among the forecasts;
+    a forecast of p comes true at p - miss."""
+    rng = np.random.default_rng(seed)
+    start = np.repeat(np.arange(60), symbols)
+    p = rng.beta(3, 2, start.size)
+    p = np.where(rng.random(start.size) < 0.4, p.round(1), p)
+    y = rng.random(start.size) < np.clip(p - miss, 0, 1)
+    due = SESSIONS[start + horizon]
+    expired = rng.random(start.size) < 0.04
+    day = pl.Series(due).cast(pl.Date)
+    return pl.DataFrame(
+        {
+            "model_id": "m",
+            "kind": kind,
+            "event": KINDS[kind],
+            "symbol": np.char.add("S", (np.arange(start.size) % symbols).astype(str)),
+            "trading_day": pl.Series(SESSIONS[start]).cast(pl.Date),
+            "horizon": horizon,
+            "due_day": day,
+            "resolved_day": day,
+            "status": np.where(expired, "expired", "validated"),
+            "confidence": p,
+            "occurred": pl.Series(y),
+            "score": np.square(p - y),
+            "knowledge_time": (
+                day.cast(pl.Datetime("us")) + timedelta(days=1)
+            ).dt.replace_time_zone("UTC"),
+        }
+    ).with_columns(
+        pl.when(pl.col("status") == "validated").then(pl.col(c)) for c in ("occurred", "score")
+    )
+
+
+CELLS = {
+    "calibrated": outcomes("price", 1, 120, 0.0, 1),
+    "off": outcomes("direction", 1, 40, 0.15, 2),
+    "overlapping": outcomes("direction", 5, 8, 0.1, 3),
+    "few": outcomes("time_to_hit", 21, 1, 0.0, 4),
+}
+OUTCOMES = pl.concat(CELLS.values())
+
+
+@pytest.fixture(scope="module")
+def shared(postgres_server: str, template_database: str) -> Iterator[psycopg.Connection]:
+    """A connection to a database with OUTCOMES, whose every test is rolled back."""
+    empty = with_database(postgres_server, template_database)
+    with graph.copy_of(empty) as url, psycopg.connect(url) as connection:
+        columns = ", ".join(OUTCOMES.columns)
+        with connection.cursor().copy(f"COPY forecasts.outcomes ({columns}) FROM STDIN") as copy:
+            for row in OUTCOMES.iter_rows():
+                copy.write_row(row)
+        connection.commit()
+        yield connection
+
+
+@pytest.fixture
+def connection(shared: psycopg.Connection) -> Iterator[psycopg.Connection]:
+    yield shared
+    shared.rollback()
+
+
+def ask(connection: psycopg.Connection, query: str, *parameters: Any) -> list[dict[str, Any]]:
+    cursor = connection.execute(query, parameters)
+    names = [column.name for column in cursor.description or []]
+    return [dict(zip(names, row, strict=True)) for row in cursor]
+
+
+def calculated(
+    connection: psycopg.Connection, kind: str, horizon: int, known: datetime, days: int = 30
+) -> dict[str, Any]:
+    query = "SELECT * FROM accuracy.calculate_ece('m', %s, %s, %s, %s)"
+    (row,) = ask(connection, query, kind, horizon, days, known)
+    return row
+
+
+def reported(rows: pl.DataFrame, day: date) -> dict[str, Any]:
+    """The row that the summary of the 30 days until `day` has of one cell."""
+    none = [pl.lit(None, pl.Float64).alias(c) for c in ("score_no_change", "score_climatology")]
+    crps = [pl.lit(None, pl.Float64).alias(c) for c in ("crps", "crps_no_change")]
+    due = rows.group_by("model_id", "kind", "horizon", "due_day").agg(n=pl.len().cast(pl.Int64))
+    days = np.array([day], "datetime64[D]")
+    return calibration_summary(rows.with_columns(none + crps), due, days, "rolling_30d").row(
+        0, named=True
+    )
+
+
+@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("day", [SESSIONS[22].item(), END])
+def test_calculate_ece_is_the_summary_of_the_same_rows(
+    connection: psycopg.Connection, name: str, day: date
+) -> None:
+    rows = CELLS[name]
+    found = calculated(connection, rows["kind"][0], rows["horizon"][0], as_of(day))
+    expected = reported(rows, day)
+    assert found["total_predictions"] == expected["n"] > 0
+    assert found["calibration_quality"] == expected["calibration_quality"]
+    for column in ("ece", "n_eff", "rms_calibration_error", "rms_calibration_upper"):
+        assert found[column] == pytest.approx(expected[column], rel=1e-9, abs=1e-9), column
+
+
+def test_the_cells_show_every_quality(connection: psycopg.Connection) -> None:
+    def quality(kind: str, horizon: int) -> str:
+        return calculated(connection, kind, horizon, as_of(END))["calibration_quality"]
+
+    assert quality("price", 1) in ("good", "moderate")
+    assert quality("direction", 1) == "poor"
+    assert quality("time_to_hit", 21) == "insufficient_data"
+
+
+def test_no_data_is_insufficient_data_not_poor(connection: psycopg.Connection) -> None:
+    (row,) = ask(connection, "SELECT * FROM accuracy.calculate_ece('nobody')")
+    assert (row["total_predictions"], row["calibration_quality"]) == (0, "insufficient_data")
+    assert {row["ece"], row["rms_calibration_error"], row["rms_calibration_upper"]} == {None}
+    assert row["n_eff"] == 0
+
+
+def test_a_later_revision_counts_from_when_it_was_known(connection: psycopg.Connection) -> None:
+    before = calculated(connection, "price", 1, as_of(END))
+    known = as_of(END) + timedelta(days=2)
+    connection.execute(
+        "INSERT INTO forecasts.outcomes (model_id, kind, event, symbol, trading_day, horizon, due_day,"
+        " resolved_day, status, confidence, occurred, score, knowledge_time)"
+        " SELECT model_id, kind, event, symbol, trading_day, horizon, due_day, %s, status, confidence,"
+        " NOT occurred, 1 - score, %s FROM forecasts.outcomes"
+        " WHERE kind = 'price' AND status = 'validated' AND due_day = %s",
+        [END + timedelta(days=1), known, END],
+    )
+    assert calculated(connection, "price", 1, as_of(END)) == before
+    days = (known.date() - END).days + 29  # the same first day
+    after = calculated(connection, "price", 1, known, days)
+    assert after["total_predictions"] == before["total_predictions"]
+    assert after["ece"] != before["ece"]
+
+
+def test_the_window_is_the_days_that_were_asked_for(connection: psycopg.Connection) -> None:
+    week = calculated(connection, "price", 1, as_of(END), 7)["total_predictions"]
+    since = END - timedelta(days=6)
+    chosen = CELLS["calibrated"].filter(
+        pl.col("due_day").is_between(since, END), pl.col("status") == "validated"
+    )
+    assert week == len(chosen)
+    noon = datetime.combine(END, datetime.min.time(), UTC) + timedelta(hours=12)
+    at_noon = calculated(connection, "price", 1, noon, 7)["total_predictions"]
+    assert at_noon == len(chosen.filter(pl.col("due_day") < END)), "the day is not over"
+
+
+@pytest.mark.parametrize("horizon", [1, 5, 21])
+@pytest.mark.parametrize("dates", [1, 2, 15, 60])
+def test_effective_sample_size_is_that_of_the_domain(
+    connection: psycopg.Connection, horizon: int, dates: int
+) -> None:
+    rng = np.random.default_rng(dates)
+    counts = rng.integers(1, 9, dates)
+    for rate in (0.0, 0.4, 1.0):
+        hits = rng.binomial(counts, rate)
+        (row,) = ask(
+            connection,
+            "SELECT accuracy.effective_sample_size(%s::bigint[], %s::bigint[], %s) AS n_eff",
+            *(hits.tolist(), counts.tolist(), horizon),
+        )
+        expected = intervals.effective_sample_size(hits, counts, horizon)
+        assert row["n_eff"] == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_queue_is_what_is_due_and_has_not_ended(connection: psycopg.Connection) -> None:
+    today = ask(connection, "SELECT (now() AT TIME ZONE 'UTC')::date AS day")[0]["day"]
+    due = [today - timedelta(days=9), today - timedelta(days=9), today, today + timedelta(days=1)]
+    for i, day in enumerate(due):
+        insert(connection, "forecasts.predictions", {
+            **PRICE, "symbol": f"Q{i}", "due_day": day, "trading_day": date(2024, 3, 5),
+        })  # fmt: skip
+    insert(connection, "forecasts.predictions", {**HIT, "symbol": "Q0", "due_day": today})
+    expired = {
+        **OUTCOME, "symbol": "Q1", "due_day": due[1], "status": "expired", "occurred": None,
+        "score": None, "actual_price": None,
+    }  # fmt: skip
+    insert(connection, "forecasts.outcomes", expired)
+    rows = ask(connection, "SELECT * FROM forecasts.v_due_queue")
+    keys = ("due_day", "kind", "predictions", "symbols", "oldest_decision", "age_days")
+    assert [tuple(row[key] for key in keys) for row in rows] == [
+        (due[0], "price", 1, 1, date(2024, 3, 5), 9),
+        (today, "price", 1, 1, date(2024, 3, 5), 0),
+        (today, "time_to_hit", 1, 1, date(2024, 3, 5), 0),
+    ]
+
+
+def test_completeness_counts_trading_days_of_the_exchange(connection: psycopg.Connection) -> None:
+    days = calendar("XNYS").between(date(2024, 1, 8), date(2024, 1, 19))  # a holiday is within
+    listed = {"WHOLE": days, "HOLES": np.delete(days, [2, 5]), "YOUNG": days[3:]}
+    for symbol, own in listed.items():
+        connection.execute(
+            "INSERT INTO market.symbols (symbol, exchange, kind, source) VALUES (%s, 'XNYS', 'stock', 't')",
+            [symbol],
+        )
+        for day in own.tolist():
+            close = datetime.combine(day, datetime.min.time(), UTC) + timedelta(hours=21)
+            connection.execute(
+                "INSERT INTO market.market_data (symbol, trading_day, open, high, low, close, volume,"
+                " quality, source, knowledge_time) VALUES (%s, %s, 1, 1, 1, 1, 1, 'good', 't', %s)",
+                [symbol, day, close],
+            )
+    rows = ask(connection, "SELECT * FROM market.check_data_completeness()")
+    assert rows == [{"symbol": "HOLES", "missing_dates": days[[2, 5]].tolist()}]
+    early = "SELECT * FROM market.check_data_completeness(last_day => %s)"
+    assert ask(connection, early, days[4].item())[0]["missing_dates"] == [days[2].item()]
+
+
+@pytest.mark.parametrize(
+    ("period", "end", "start"),
+    [
+        ("daily", "2024-02-29", "2024-02-29"),
+        ("weekly", "2024-03-03", "2024-02-26"),
+        ("rolling_30d", "2024-03-01", "2024-02-01"),
+        ("monthly", "2024-02-29", "2024-02-01"),
+        ("quarterly", "2024-03-29", "2024-01-01"),
+        ("yearly", "2024-12-31", "2024-01-01"),
+    ],
+)
+def test_periods_begin_where_windows_do(
+    connection: psycopg.Connection, period: str, end: str, start: str
+) -> None:
+    from predtrack_assets.domain.windows import period_named
+
+    assert str(period_named(period).starts(np.array([end], "datetime64[D]"))[0]) == start
+    query = "SELECT accuracy.period_start(%s, %s)::text AS start"
+    assert ask(connection, query, period, date.fromisoformat(end)) == [{"start": start}]
+
+
+COVERAGE = {
+    "model_id": "m", "kind": "price", "horizon": 1, "period": "daily", "period_start": END,
+    "period_end": END, "due": 5, "validated": 3, "expired": 1, "pending": 1, "coverage": 0.6,
+}  # fmt: skip
+CURVE = {
+    "model_id": "m", "horizon": 2, "period": "monthly", "period_start": END, "period_end": END,
+    "session": 2, "n": 5, "n_eff": 2.5, "at_risk": 4, "hits": 1, "censored": 3, "survival": 0.75,
+    "survival_low": 0.1, "survival_high": 0.9, "predicted_survival": 0.7, "baseline_survival": 0.6,
+}  # fmt: skip
+
+
+def test_possible_reports_are_taken(connection: psycopg.Connection) -> None:
+    insert(connection, "accuracy.coverage", COVERAGE)
+    insert(connection, "accuracy.survival_curves", CURVE)
+
+
+@pytest.mark.parametrize(
+    ("table", "row"),
+    [
+        *[("coverage", {**COVERAGE, **change}) for change in (
+            {"pending": 2}, {"due": 0, "validated": 0, "expired": 0, "pending": 0},
+            {"coverage": float("nan")}, {"validated": 5, "expired": 1, "pending": -1},
+            {"period": "fortnight"},
+        )],
+        *[("survival_curves", {**CURVE, **change}) for change in (
+            {"survival": float("nan")}, {"survival": 1.1}, {"session": 3}, {"session": 1},
+            {"predicted_survival": None}, {"hits": 2}, {"at_risk": 6}, {"n_eff": 6.0},
+            {"baseline_survival": None}, {"period": "daily"},
+        )],
+    ],
+)  # fmt: skip
+def test_impossible_reports_are_refused(
+    connection: psycopg.Connection, table: str, row: dict[str, Any]
+) -> None:
+    with pytest.raises((errors.CheckViolation, errors.NotNullViolation)):
+        insert(connection, f"accuracy.{table}", row)
