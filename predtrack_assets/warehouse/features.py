@@ -25,6 +25,7 @@ from predtrack_assets.warehouse.warehouse import Transaction, Written
 NUMBER = np.dtype("<f8")
 CONDITIONS_LAST = 7  # calendar days that the market's condition stays in force
 VECTORS_LAST = 7  # calendar days that a vector stays in force
+UNWANTED = -1
 NOT_A_DAY = np.datetime64("NaT", "D")
 
 _CELLS = {"place": "int", "symbol": "text", "feature_set": "text", "first": "date", "last": "date"}
@@ -271,6 +272,40 @@ def read_features(
 
     Raises ValueError when a stored vector has another length than the set's.
     """
+    return _read(transaction, feature_set, symbols, first, last).arranged(feature_set)
+
+
+@dataclass(frozen=True)
+class _Received:
+    """Rows as they came. names: sorted. place (n,): of each row's name; days (n,): datetime64[D]."""
+
+    names: np.ndarray
+    place: np.ndarray
+    days: np.ndarray
+    table: pa.Table
+
+    def order(self, chosen: np.ndarray | None = None) -> np.ndarray:
+        """Rows, or those of a mask, by day and symbol."""
+        order = np.lexsort((self.place, self.days))
+        return order if chosen is None else order[chosen[order]]
+
+    def arranged(self, feature_set: FeatureSet, order: np.ndarray | None = None) -> FeatureRows:
+        """The rows of `order` (all, by day and symbol), in that order."""
+        if order is None:
+            order = self.order()
+        target = np.full(len(self.days), UNWANTED)
+        target[order] = np.arange(len(order))
+        values = _values(self.table, feature_set, len(order), target)
+        return FeatureRows(self.names[self.place[order]], self.days[order], values)
+
+
+def _read(
+    transaction: Transaction,
+    feature_set: FeatureSet,
+    symbols: list[str] | None,
+    first: date,
+    last: date,
+) -> _Received:
     if symbols is None:
         symbols = transaction.read(queries.SYMBOLS)["symbol"].to_list()
     names = np.array(sorted(set(symbols)), dtype=object)
@@ -285,12 +320,8 @@ def read_features(
     )
     transaction.stage("feature_cells", _CELLS, cells)
     found = transaction.read_arrow(_IN_CELLS)
-    place, days = _column(found, "place"), _column(found, "trading_day").astype("datetime64[D]")
-    order = np.lexsort((place, days))
-    target = np.empty_like(order)
-    target[order] = np.arange(len(order))
-    values = _values(found, feature_set, len(order), target)
-    return FeatureRows(names[place[order]], days[order], values)
+    days = _column(found, "trading_day").astype("datetime64[D]")
+    return _Received(names, _column(found, "place"), days, found)
 
 
 def latest_vector(
@@ -362,19 +393,20 @@ def training_frame(
     """
     if as_of.tzinfo is None:
         raise ValueError("as_of needs a time zone")
-    rows = read_features(transaction, feature_set, symbols, first, last)
+    received = _read(transaction, feature_set, symbols, first, last)
     moment = np.datetime64(
         pl.Series([as_of]).dt.convert_time_zone("UTC").dt.replace_time_zone(None)[0]
     )
     known = ~np.isnan(label.value) & (as_of_array(label.end) <= moment)
-    row, has_symbol = _find(label.symbols, rows.symbols)
-    column, has_session = _find(label.sessions, rows.days)
-    chosen = has_symbol & has_session
+    own_row, has_symbol = _find(label.symbols, received.names)
+    row = own_row[received.place]
+    column, has_session = _find(label.sessions, received.days)
+    chosen = has_symbol[received.place] & has_session
     chosen[chosen] = known[row[chosen], column[chosen]]
-    row, column = row[chosen], column[chosen]
-    if not chosen.all():
-        rows = rows.take(np.flatnonzero(chosen))
-    return TrainingFrame(rows, label.value[row, column], label.end[row, column])
+    order = received.order(chosen)
+    place = row[order], column[order]
+    rows = received.arranged(feature_set, order)
+    return TrainingFrame(rows, label.value[place], label.end[place])
 
 
 def _find(axis: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -388,9 +420,10 @@ def _column(table: pa.Table, name: str) -> np.ndarray:
 
 
 def _values(found: pa.Table, feature_set: FeatureSet, rows: int, target: np.ndarray) -> np.ndarray:
-    """The vectors of `found` as the rows `target` of a matrix of NaN."""
+    """The vectors of `found` as the rows `target` (not those UNWANTED) of a matrix of NaN."""
     width = len(feature_set.columns)
-    partial = len(found) < rows
+    wanted = target != UNWANTED
+    partial = int(wanted.sum()) < rows
     values = np.full((rows, width), np.nan) if partial else np.empty((rows, width))
     start = 0
     for chunk in found.column("vector").chunks:
@@ -399,6 +432,10 @@ def _values(found: pa.Table, feature_set: FeatureSet, rows: int, target: np.ndar
         if len(chunk) and not (np.diff(bounds) == 8 * width).all():
             raise ValueError(f"a vector of {feature_set.id} has not {width} numbers")
         numbers = np.frombuffer(data, NUMBER, len(chunk) * width, int(bounds[0]))
-        values[target[start : start + len(chunk)]] = numbers.reshape(len(chunk), width)
+        vectors, part = numbers.reshape(len(chunk), width), slice(start, start + len(chunk))
+        if wanted[part].all():
+            values[target[part]] = vectors
+        else:
+            values[target[part][wanted[part]]] = vectors[wanted[part]]
         start += len(chunk)
     return values
