@@ -82,9 +82,9 @@ def psi_critical_iid(level: float, bins: ArrayLike, n: ArrayLike, m: ArrayLike) 
     from scipy.special import chdtri
 
     degrees = np.asarray(bins, np.float64) - 1
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         scale = 1 / np.asarray(n, np.float64) + 1 / np.asarray(m, np.float64)
-    return np.where(degrees > 0, chdtri(np.maximum(degrees, 1), level), 0.0) * scale
+        return np.where(degrees > 0, chdtri(np.maximum(degrees, 1), level), 0.0) * scale
 
 
 def critical_values_iid(
