@@ -40,6 +40,11 @@ def calibrated(n: int) -> plots.Reliability:
     return reliability(p, RANDOM.random(n) < p, n / 5)
 
 
+def curve(sessions: int) -> plots.Survival:
+    values = np.cumprod(RANDOM.uniform(0.9, 1, sessions))
+    return plots.Survival(values, values**1.4, values**0.7, values**0.9, 0.5, 120)
+
+
 def pictures() -> dict[str, dg.MarkdownMetadataValue]:
     models = [f"model-{i}" for i in range(6)]
     kinds = ("price", "direction", "time to hit", "volatility")
@@ -55,6 +60,8 @@ def pictures() -> dict[str, dg.MarkdownMetadataValue]:
         "regimes": plots.by_regime({k: rates(4) for k in kinds[:3]}, "x"),
         "one symbol": plots.ranking({"price": rates(1)}, "x"),
         "importance": plots.importance(NAMES, SIZE, SIZE - 0.1, SIZE + 0.1),
+        "survival": plots.survival({m: curve(21) for m in models}, "x"),
+        "one session": plots.survival({"only": curve(1)}, "x"),
         "skill": plots.over_time(lines, "x", "note"),
         "one day": plots.over_time({"price": {"model": line(1, 0.1)}}, "x", "note"),
         "folds": plots.walk_forward(DAYS[::60], {"model": RANDOM.random(7)}, "direction"),
@@ -92,6 +99,8 @@ def test_pictures_are_small_and_described(name: str) -> None:
             {"price": {"m": plots.Line(DAYS[:1], np.array([np.nan]))}}, "x", "note"
         ),
         lambda: plots.walk_forward(DAYS[:0], {}, "x"),
+        lambda: plots.survival({}, "x"),
+        lambda: plots.survival({"m": plots.Survival(*[np.full(2, np.nan)] * 4, 0.5, 3)}, "x"),
     ],
 )
 def test_too_little_is_said_in_words(draw: Callable[[], dg.MarkdownMetadataValue]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import polars as pl
@@ -134,7 +134,7 @@ def test_every_prediction_has_exactly_one_status(lived: str) -> None:
 def test_incoherent_predictions_are_skipped_with_the_reason(lived: str) -> None:
     skipped = graph.frame(
         lived, "SELECT kind, reason, payload, symbol FROM forecasts.skipped_predictions"
-        " WHERE model_id = 'broken-v1'"
+        " WHERE model_id = 'broken-v1' AND kind <> '*'"
     )  # fmt: skip
     reasons = set(skipped.select("kind", "reason").iter_rows())
     assert reasons == {("price", "not_finite"), ("time_to_hit", "non_positive")}
@@ -143,7 +143,7 @@ def test_incoherent_predictions_are_skipped_with_the_reason(lived: str) -> None:
     shown = graph.frame(
         lived, "SELECT DISTINCT reason FROM forecasts.prediction_status WHERE status = 'skipped'"
     )
-    assert set(shown["reason"]) == {"not_finite", "non_positive"}
+    assert set(shown["reason"]) == {"not_finite", "non_positive", "too_little_history"}
     kinds = graph.frame(
         lived, "SELECT DISTINCT kind FROM forecasts.predictions WHERE model_id = 'broken-v1'"
     )
@@ -166,3 +166,85 @@ def test_no_change_has_no_skill_on_any_row(lived: str) -> None:
     )
     assert set(summary["skill_vs_no_change"]) == {0.0}
     assert set(summary["crps_skill"]) <= {0.0, None}
+
+
+def test_a_symbol_with_too_little_history_is_skipped_once_per_day_and_model(lived: str) -> None:
+    skipped = graph.frame(
+        lived,
+        "SELECT model_id, symbol, trading_day, horizon FROM forecasts.skipped_predictions"
+        " WHERE reason = 'too_little_history'",
+    )
+    assert set(skipped["symbol"]) == {"SPLT", "DEAD", "^GSPC"}
+    days = graph.trading_days(FIRST, LAST)[:20]  # 19 returns
+    assert sorted(set(skipped["trading_day"])) == days
+    models = {model.model_id for model in (*MODELS, BROKEN)}
+    assert len(skipped) == len(days) * 3 * len(models)
+    assert not skipped.is_duplicated().any()
+    again = graph.frame(
+        lived,
+        "SELECT count(*) FROM forecasts.prediction_status s WHERE status = 'skipped' AND kind = '*'"
+        " AND EXISTS (SELECT FROM forecasts.predictions p WHERE (p.symbol, p.trading_day, p.model_id)"
+        " = (s.symbol, s.trading_day, s.model_id))",
+    )
+    assert again.item() == 0
+
+
+def test_coverage_counts_every_prediction_that_fell_due_by_its_status(lived: str) -> None:
+    start = date(2021, 2, 11)  # 29 days before the last
+    keys = ["model_id", "kind", "horizon"]
+    counted = graph.frame(
+        lived,
+        "SELECT model_id, kind, horizon, count(*) AS due, count(*) FILTER (WHERE status = 'validated')"
+        " AS validated, count(*) FILTER (WHERE status = 'expired') AS expired,"
+        " count(*) FILTER (WHERE status = 'pending') AS pending FROM forecasts.prediction_status"
+        " WHERE due_day BETWEEN %s AND %s GROUP BY 1, 2, 3",
+        *(start, LAST),
+    ).sort(keys)
+    assert counted["expired"].sum() > 0
+    stored = graph.frame(
+        lived,
+        "SELECT model_id, kind, horizon, due, validated, expired, pending FROM accuracy.coverage"
+        " WHERE period = 'rolling_30d' AND period_end = %s",
+        LAST,
+    ).sort(keys)
+    assert stored.rows() == counted.rows()
+    waiting = graph.frame(lived, "SELECT max(pending) AS n FROM accuracy.coverage").item()
+    assert waiting > 0, "on the days before they expired"
+    beside = graph.frame(
+        lived,
+        "SELECT e.due, e.coverage, c.due AS all_due, c.coverage AS all_coverage"
+        " FROM accuracy.error_distribution e JOIN accuracy.coverage c"
+        " USING (model_id, kind, horizon, period, period_end)",
+    )
+    assert len(beside) > 100
+    assert beside["due"].to_list() == beside["all_due"].to_list()
+    assert beside["coverage"].to_list() == beside["all_coverage"].to_list()
+
+
+def test_a_survival_curve_censors_what_is_pending_or_has_expired(lived: str) -> None:
+    start = date(2021, 2, 11)
+    made = graph.frame(
+        lived,
+        "SELECT p.symbol, p.trading_day, p.horizon, coalesce(o.occurred, false) AS hit, o.actual_days"
+        " FROM forecasts.predictions p LEFT JOIN forecasts.outcomes_current o"
+        " USING (trading_day, symbol, model_id, kind, horizon)"
+        " WHERE p.model_id = 'no_change' AND p.kind = 'time_to_hit' AND p.horizon = 4"
+        " AND p.trading_day BETWEEN %s AND %s",
+        *(start, LAST),
+    )
+    curve = graph.frame(
+        lived,
+        "SELECT * FROM accuracy.survival_curves WHERE model_id = 'no_change' AND horizon = 4"
+        " AND period = 'rolling_30d' AND period_end = %s ORDER BY session",
+        LAST,
+    )
+    unseen = pl.col("trading_day") == pl.when(pl.col("symbol") == "DEAD").then(LAST_BAR).otherwise(
+        LAST
+    )
+    assert curve["n"].unique().to_list() == [len(made)]
+    assert curve["at_risk"][0] == len(made.filter(~unseen))
+    hits = [made.filter(pl.col("hit"), pl.col("actual_days") == k).height for k in (1, 2, 3, 4)]
+    assert curve["hits"].to_list() == hits
+    assert sum(hits) > 0
+    lost = made.filter(symbol="DEAD", trading_day=LAST_BAR - timedelta(days=1), hit=False)
+    assert curve["censored"][0] >= len(lost)
