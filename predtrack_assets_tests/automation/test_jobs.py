@@ -40,7 +40,7 @@ def test_the_scheduled_parts_make_up_the_daily_job_without_overlap() -> None:
 
 def test_reference_daily_and_training_make_up_the_graph() -> None:
     every = {key.to_user_string() for key in DEFINITIONS.resolve_asset_graph().get_all_asset_keys()}
-    training = assets_of("training") | assets_of("symbol_training")
+    training = assets_of("training") | assets_of("symbol_training") | assets_of("tuning")
     assert assets_of("reference") | assets_of("daily") | training == every
     assert not training & assets_of("daily")
     assert not assets_of("reference") & assets_of("daily")
