@@ -13,10 +13,11 @@ import polars as pl
 
 from predtrack_assets.automation.jobs import symbol_training_job
 from predtrack_assets.domain.calendar import Days
-from predtrack_assets.domain.fitted import SYMBOL
+from predtrack_assets.domain.fitted import POOLED, SYMBOL
 from predtrack_assets.partitions import SYMBOLS, Window
+from predtrack_assets.report import counted
 from predtrack_assets.settings import get_settings
-from predtrack_assets.warehouse import retraining
+from predtrack_assets.warehouse.retraining import FLAGGED
 from predtrack_assets.warehouse.warehouse import Warehouse
 
 RETRAINING = "retraining_sensor"
@@ -37,7 +38,7 @@ RUNNING = "is being fitted"
 COOLING = "was fitted less than {} sessions before the report"
 ASKED = "was asked for by the same report"
 LATER = "waits for a later tick: at most {} at a time"
-WANTED = "wanted"
+WANTED = "is asked for"
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,9 @@ def choose(
     """Candidates, worst first, with `why`: WANTED, or the reason that it is not asked for now.
 
     candidates: one row per symbol (symbol, run_key, posterior_mean, report_day, fitted_through or
-    null). sessions: sorted trading days that cover the days in them. asked: run keys of before;
-    running: symbols that are being fitted, each of which takes one of the cap's places.
+    null, spared: a reason of its own or null). sessions: sorted trading days that cover the days in
+    them. asked: run keys of before; running: symbols that are being fitted, each of which takes one
+    of the cap's places.
     """
     frame = candidates.sort("posterior_mean", "symbol")
     at = {
@@ -71,7 +73,9 @@ def choose(
     wanted = pl.col("why") == WANTED
     free = max(0, limits.cap - len(set(running)))
     return frame.with_columns(
-        pl.when(pl.col("symbol").is_in(list(running)))
+        pl.when(pl.col("spared").is_not_null())
+        .then("spared")
+        .when(pl.col("symbol").is_in(list(running)))
         .then(pl.lit(RUNNING))
         .when(fitted_lately)
         .then(pl.lit(COOLING.format(limits.cool_down)))
@@ -94,17 +98,15 @@ def _sessions_of(candidates: pl.DataFrame) -> Days:
     return Window(first, last).days
 
 
-def sentence(chosen: pl.DataFrame, unfitted: int) -> str:
-    """How many candidates there were, and which were not asked for and why."""
+def sentence(chosen: pl.DataFrame) -> str:
+    """How many symbols were flagged, and which are not asked for now, and why."""
     count = int((chosen["why"] == WANTED).sum())
-    parts = [f"{len(chosen)} symbols need retraining, {count} asked for now"]
+    parts = [f"{counted(len(chosen), 'symbol')} flagged, {count} asked for now"]
     left = chosen.filter(pl.col("why") != WANTED)
     for (why,), rows in left.group_by("why", maintain_order=True):
         names = rows["symbol"].head(NAMED).to_list()
         more = f" and {len(rows) - NAMED} more" if len(rows) > NAMED else ""
         parts.append(f"{', '.join(names)}{more}: {why}")
-    if unfitted:
-        parts.append(f"{unfitted} more only for models of which nothing is fitted")
     return "; ".join(parts)
 
 
@@ -129,8 +131,8 @@ def in_flight(instance: dg.DagsterInstance) -> set[str]:
             found.add(run.tags[PARTITION])
         elif RANGE[0] in run.tags:
             known = list(instance.get_dynamic_partitions(str(SYMBOLS.name)))
-            first, last = (known.index(run.tags[tag]) for tag in RANGE)
-            found.update(known[first : last + 1])
+            ends = [run.tags[tag] for tag in RANGE if run.tags.get(tag) in known]
+            found.update(known[known.index(ends[0]) : known.index(ends[-1]) + 1] if ends else [])
     return found
 
 
@@ -157,16 +159,16 @@ def build_retraining_sensor(allowed: Collection[str]) -> dg.SensorDefinition:
     def run(
         context: dg.SensorEvaluationContext, warehouse: Warehouse
     ) -> dg.SensorResult | dg.SkipReason:
-        candidates = warehouse.read(retraining.CANDIDATES, fitted_as=SYMBOL.model_id)
-        unfitted = warehouse.read(retraining.UNFITTED).item()
-        if candidates.is_empty():
-            return dg.SkipReason(sentence(candidates.with_columns(why=pl.lit("")), unfitted))
         settings = get_settings()
+        mended = [POOLED.model_id, SYMBOL.model_id]
+        candidates = warehouse.read(FLAGGED, mended=mended, fitted_as=SYMBOL.model_id)
+        if candidates.is_empty():
+            return dg.SkipReason("the latest report flags no symbol")
         limits = Limits(settings.retraining_cap, settings.retraining_cool_down)
         asked = asked_before(context.instance, candidates["run_key"].to_list())
         running = in_flight(context.instance)
         chosen = choose(candidates, _sessions_of(candidates), asked, running, limits)
-        said = sentence(chosen, unfitted)
+        said = sentence(chosen)
         wanted = chosen.filter(pl.col("why") == WANTED)
         if wanted.is_empty():
             return dg.SkipReason(said)

@@ -14,27 +14,24 @@ from predtrack_assets.warehouse.warehouse import Transaction
 
 OPERATOR = "operator"
 
-# The worst cell of each symbol, of versions that are fitted; with the newest fit of its own.
-CANDIDATES = Query("""
-    SELECT DISTINCT ON (c.symbol) c.symbol, c.model_id, c.kind, c.event, c.horizon, c.posterior_mean,
-           c.period_end AS report_day, c.reason, f.fitted_through,
+# The worst cell of each symbol that is flagged, with the newest fit of its own. spared: why such a
+# fit would not help, else null; a symbol is spared when all its cells are.
+FLAGGED = Query("""
+    SELECT DISTINCT ON (symbol) c.symbol, c.model_id, c.kind, c.event, c.horizon, c.posterior_mean,
+           c.period_end AS report_day, c.reason, f.fitted_through, c.spared,
            c.symbol || '@' || c.model_id || '@' || c.period_end AS run_key
-    FROM accuracy.v_retraining_candidates c
-    JOIN models.model_registry r ON r.model_id = c.model_id AND r.scope IS NOT NULL AND r.status <> 'retired'
-    JOIN models.model_registry own ON own.model_id = :fitted_as AND own.status <> 'retired'
+    FROM (SELECT *, CASE
+              WHEN model_id <> ALL(:mended) THEN 'no fit of its own would mend ' || model_id
+              WHEN EXISTS (SELECT FROM accuracy.symbol_accuracy o
+                           WHERE o.period = 'rolling_30d' AND o.model_id = :fitted_as
+                             AND (o.period_end, o.symbol, o.kind, o.event, o.horizon)
+                               = (v.period_end, v.symbol, v.kind, v.event, v.horizon)
+                             AND NOT o.needs_retraining)
+              THEN 'its own model is not flagged' END AS spared
+          FROM accuracy.v_retraining_candidates v) c
     LEFT JOIN (SELECT scope AS symbol, max(trained_through) AS fitted_through
                FROM models.model_artifacts WHERE model_id = :fitted_as GROUP BY scope) f USING (symbol)
-    ORDER BY c.symbol, c.posterior_mean, c.model_id, c.kind, c.event, c.horizon
-""")
-
-# Candidates of which nothing is fitted: baselines and models of as-of statistics.
-UNFITTED = Query("""
-    SELECT count(DISTINCT c.symbol) AS symbols
-    FROM accuracy.v_retraining_candidates c JOIN models.model_registry r USING (model_id)
-    WHERE r.scope IS NULL
-      AND NOT EXISTS (SELECT FROM accuracy.v_retraining_candidates o
-                      JOIN models.model_registry m USING (model_id)
-                      WHERE o.symbol = c.symbol AND m.scope IS NOT NULL AND m.status <> 'retired')
+    ORDER BY symbol, c.spared IS NOT NULL, c.posterior_mean, c.model_id, c.kind, c.event, c.horizon
 """)
 
 POOLED_FIT_BY = Query("""

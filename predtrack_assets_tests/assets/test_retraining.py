@@ -215,7 +215,7 @@ def test_from_degradation_to_redeployment(story: Story) -> None:
     weeks(url, lived, healthy[-1] + 1)
     assert {story.champion(s, healthy[-1] + 1) for s in SYMBOLS} == {"pooled-v1"}
     assert story.champion("S3", healthy[-1] - 100) is None
-    assert story.tick().skip_message == "0 symbols need retraining, 0 asked for now"
+    assert story.tick().skip_message == "the latest report flags no symbol"
 
     # Degraded: of one symbol it is suddenly far off, and the report says so.
     known = friday(lived, healthy[-1] + DEGRADED)
@@ -237,8 +237,7 @@ def test_from_degradation_to_redeployment(story: Story) -> None:
     story.instance.add_dynamic_partitions("symbols", added.partition_keys)
     assert story.execute(request).success
     assert story.tick().skip_message == (
-        "1 symbols need retraining, 0 asked for now;"
-        " S3: was fitted less than 21 sessions before the report"
+        "1 symbol flagged, 0 asked for now; S3: was fitted less than 21 sessions before the report"
     )
 
     # The fit, its run and its events carry the reason.
@@ -267,6 +266,9 @@ def test_from_degradation_to_redeployment(story: Story) -> None:
     medians = {"symbol-v1": own, "pooled-v1": off, "no_change": still}
     write_down(url, lived, evidence, {model: m[evidence] for model, m in medians.items()})
     graph.run(url, lived.day(evidence[40]), lived.day(evidence[46]), ["accuracy/symbol_accuracy"])
+    assert story.tick().skip_message == (
+        "1 symbol flagged, 0 asked for now; S3: its own model is not flagged"
+    )
     weeks(url, lived, evidence[100], 5)
     assert gate(url) == "insufficient_evidence"
     assert story.champion("S3", evidence[100]) == "pooled-v1"
