@@ -107,9 +107,8 @@ def epoch_data(
 ) -> TrainingData:
     """Every feature row up to the epoch's end beside its labels as known then."""
     rows = read_features(transaction, STANDARD, symbols, settings.first_day, epoch.last)
-    order = np.lexsort((rows.symbols.astype(str), rows.days))
-    names, days = rows.symbols.astype(str)[order], rows.days[order].astype("datetime64[D]")
-    n = len(order)
+    names, days = rows.symbols.astype(str), rows.days
+    n = len(days)
     sigma, drift = np.full((2, n), np.nan)
     labels = {
         (name, horizon): (np.full(n, np.nan), np.full(n, np.datetime64("NaT"), "datetime64[D]"))
@@ -129,7 +128,7 @@ def epoch_data(
         for (name, horizon), (value, end) in labels.items():
             found = label(panel, statistics, name, horizon)
             value[mine], end[mine] = found.value[at], found.end[at]
-    data = TrainingData(rows.values[order], STANDARD.columns, days, names, sigma, drift, labels)
+    data = TrainingData(rows.values, STANDARD.columns, days, names, sigma, drift, labels)
     return data.take(np.isfinite(sigma))
 
 

@@ -31,7 +31,7 @@ from predtrack_assets.warehouse.warehouse import Transaction, Warehouse, Written
             for fits in (pooled_models, symbol_models)
         ),
     ],
-    code_version="2",
+    code_version="3",
 )
 def predictions(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
     """What every model that is not retired says of price, direction, touch and volatility; append-only."""
@@ -50,9 +50,10 @@ def predictions(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.M
             context.log.info(f"{part} of symbols, {written.inserted:,} new predictions")
         sealed = seal(transaction, asked.start, asked.end)
     if not said:
+        skipped = ", ".join(f"{n:,} {reason}" for reason, n in sorted(refused_for.items()))
         context.log.warning(
-            f"Nothing was predicted: no symbol has a bar on these days and {MIN_RETURNS} daily returns"
-            " before them. Backfill earlier days too."
+            f"Nothing was predicted. Skipped: {skipped or 'no symbol has a bar on these days'}."
+            f" A symbol is predicted from {MIN_RETURNS} daily returns on: backfill earlier days too."
         )
     if written.conflicting:
         context.log.warning(

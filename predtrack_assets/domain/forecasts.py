@@ -10,7 +10,7 @@ import polars as pl
 
 from predtrack_assets.domain.calendar import Calendar, as_of_array
 from predtrack_assets.domain.digest import row_digest
-from predtrack_assets.domain.fitted import FittedModel, Procedure
+from predtrack_assets.domain.fitted import FittedModel, Procedure, cdf
 from predtrack_assets.domain.history import Statistics, as_of_statistics, tally
 from predtrack_assets.domain.models import (
     MODELS,
@@ -25,7 +25,9 @@ from predtrack_assets.domain.panel import Panel
 
 # The event that each kind's confidence is about; a volatility has neither.
 EVENTS = {"price": "within_5pct", "direction": "up", "time_to_hit": "hit", "volatility": None}
+EVERY_KIND = "*"  # kind, with horizon 0, of a row that says why a model says nothing of a cell
 COHERENCE_TOLERANCE = 0.02  # of p_up around a half, within which the median may have either sign
+HIT_TOLERANCE = 0.02  # between seven quantiles a probability is interpolated
 OF_THE_PATH = {"time_to_hit", "volatility"}  # outcomes that form from the first session on
 
 PREDICTIONS: dict[str, pl.DataType] = {
@@ -67,25 +69,57 @@ def predict(
 
     panel: history on the exchange's sessions from `lookback(max(horizons))` sessions before
     days[0] through days[-1] (datetime64[D]), holding only rows known at the end of each day.
-    Symbols with fewer than MIN_RETURNS returns, or that do not move, are not predicted; nor are
-    cells of which no fit of a fitted model speaks. Where the fit lacks the features of a cell, its
-    numbers are NaN and the digest is null.
+    Where a symbol has a bar but fewer than MIN_RETURNS returns, or does not move, each model has one
+    row of EVERY_KIND and horizon 0 instead, with sigma null or 0. Nothing is said of cells of which
+    no fit of a fitted model speaks. Where the fit lacks the features of a cell, its numbers are NaN
+    and the digest is null.
     Returns a frame with the columns of PREDICTIONS, one row per model, kind, symbol, day, horizon.
     """
     statistics = as_of_statistics(panel)
     asked = np.isin(panel.sessions, days)
-    eligible = np.isfinite(panel.close) & np.isfinite(statistics.sigma) & asked[None, :]
-    rows, columns = np.nonzero(eligible)
-    if not len(rows):
-        return pl.DataFrame(schema=PREDICTIONS)
-    frames = [
-        frame
-        for horizon in horizons
-        for frame in _predict_horizon(
+    present, known = np.isfinite(panel.close) & asked[None, :], np.isfinite(statistics.sigma)
+    rows, columns = np.nonzero(present & known)
+    unknown = np.nonzero(present & ~known)
+    frames = _unpredictable(panel, statistics, unknown, (*models, *fitted))
+    for horizon in horizons if len(rows) else ():
+        frames += _predict_horizon(
             panel, statistics, exchange, horizon, rows, columns, (*models, *fitted)
         )
-    ]
     return pl.concat([pl.DataFrame(schema=PREDICTIONS), *frames])
+
+
+def _unpredictable(
+    panel: Panel,
+    statistics: Statistics,
+    at: tuple[np.ndarray, ...],
+    models: tuple[Model | FittedModel, ...],
+) -> list[pl.DataFrame]:
+    """One row per model that would speak of cells whose symbols have no volatility yet, or none."""
+    symbols, days = panel.symbols[at[0]], panel.sessions[at[1]]
+    still = np.isfinite(statistics.drift[at])  # enough returns, all of them zero
+    cells = pl.DataFrame(
+        {
+            "symbol": symbols,
+            "trading_day": days,
+            "as_of": as_of_array(days),
+            "reference_price": panel.close[at],
+            "sigma": np.where(still, 0.0, np.nan),
+        },
+        schema_overrides={"symbol": pl.String},
+    ).with_columns(
+        pl.col("sigma").fill_nan(None), kind=pl.lit(EVERY_KIND), horizon=pl.lit(0, pl.Int16)
+    )
+    return [
+        _conform(
+            (
+                cells.filter(model.turns(symbols, days) >= 0)
+                if isinstance(model, FittedModel)
+                else cells
+            ).with_columns(model_id=pl.lit(model.model_id))
+        )
+        for model in models
+        if len(days)
+    ]
 
 
 def _predict_horizon(
@@ -213,10 +247,11 @@ def _conform(frame: pl.DataFrame) -> pl.DataFrame:
 def refuse_incoherent(predictions: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Split predictions into those that can be believed and those refused, with a `reason`.
 
-    Refused: numbers that are not finite, probabilities outside [0, 1], prices not positive,
-    quantiles out of order, a target on the wrong side, a touch after its deadline, a median and
-    a direction of the same cell that contradict each other, and cells without the features that
-    their model needs. Returns (accepted, refused).
+    Refused: cells of a symbol with too little history or that does not move, cells without the
+    features that their model needs, numbers that are not finite, probabilities outside [0, 1],
+    prices not positive, quantiles out of order, a target on the wrong side, a touch after its
+    deadline, and of one cell a median and a direction that contradict each other, or a touch less
+    likely than that the price ends beyond the target. Returns (accepted, refused).
     """
     numbers = [n for n, dtype in PREDICTIONS.items() if dtype == pl.Float64()]
     quantiles = list(QUANTILE_NAMES)
@@ -228,7 +263,10 @@ def refuse_incoherent(predictions: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataF
     cell = ("model_id", "symbol", "trading_day", "horizon")
     doubt = (pl.when(kind="direction").then("confidence").max() - 0.5).over(cell)
     rise = pl.when(kind="price").then("q50").max().over(cell)
+    nothing = pl.col("kind") == EVERY_KIND
     rules = {
+        "does_not_move": nothing & (pl.col("sigma") == 0),
+        "too_little_history": nothing,
         "no_features": pl.col("feature_digest").is_null(),
         "not_finite": pl.any_horizontal(~pl.col(n).is_finite() for n in numbers),
         "impossible_probability": pl.any_horizontal(
@@ -246,6 +284,28 @@ def refuse_incoherent(predictions: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataF
         pl.when(rule.fill_null(False)).then(pl.lit(name)) for name, rule in rules.items()
     )
     judged = predictions.with_columns(reason.alias("reason"))
-    return judged.filter(pl.col("reason").is_null()).drop("reason"), judged.filter(
-        pl.col("reason").is_not_null()
+    believed = judged.filter(pl.col("reason").is_null()).drop("reason")
+    found = _contradicted(believed, cell)
+    if len(found):
+        named = judged.join(found, on=[*cell, "kind"], how="left", maintain_order="left")
+        judged = named.with_columns(pl.coalesce("reason", "contradiction")).drop("contradiction")
+        believed = judged.filter(pl.col("reason").is_null()).drop("reason")
+    return believed, judged.filter(pl.col("reason").is_not_null())
+
+
+def _contradicted(predictions: pl.DataFrame, cell: tuple[str, ...]) -> pl.DataFrame:
+    """Prices and touches of cells where a touch is less likely than an end beyond its target."""
+    prices = predictions.filter(kind="price").select(*cell, *QUANTILE_NAMES)
+    touches = predictions.filter(kind="time_to_hit").select(
+        *cell,
+        "confidence",
+        "side",
+        distance=(pl.col("target_price") / pl.col("reference_price")).log(),
     )
+    both = touches.join(prices, on=cell)
+    below = cdf(both.select(QUANTILE_NAMES).to_numpy(), both["distance"].to_numpy())
+    ends_beyond = np.where(both["side"].to_numpy() == "above", 1.0 - below, below)
+    wrong = both["confidence"].to_numpy() < ends_beyond - HIT_TOLERANCE
+    kinds = pl.DataFrame({"kind": ["price", "time_to_hit"]})
+    found = both.filter(pl.Series(wrong)).select(cell).join(kinds, how="cross")
+    return found.with_columns(contradiction=pl.lit("touch_less_likely_than_end"))

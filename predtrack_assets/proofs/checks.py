@@ -1,4 +1,8 @@
-"""The proofs as asset checks: counts out of counts, every week, beside the tables they speak of."""
+"""The proofs as asset checks: counts out of counts, every week, beside the tables they speak of.
+
+Dagster runs an asset's checks whenever somebody materializes it. There a proof takes a sample, which
+it says; all of it is for runs of checks alone, as those of the weekly job.
+"""
 
 from collections.abc import Iterator
 from datetime import date
@@ -14,13 +18,14 @@ from predtrack_assets.proofs.lookahead import Verdict, lookahead, sample_days
 from predtrack_assets.proofs.replay import replay
 from predtrack_assets.proofs.stages import REPLAYED, STAGES, Stage, decision_days
 from predtrack_assets.settings import get_settings
-from predtrack_assets.warehouse.scratch import scratch_database
+from predtrack_assets.warehouse.scratch import POISONS, scratch_database
 from predtrack_assets.warehouse.server import database_url
 from predtrack_assets.warehouse.warehouse import Warehouse
 
 RECENT_DAYS = 30  # replayed in one go, every row
 SAMPLED_DAYS = 5  # of the whole history: replayed each alone, and their future poisoned
 SHOWN = 20
+SAMPLE = "one day, beside a materialization; the job `proof` takes {whole}"
 
 
 def _key(stage: Stage) -> dg.AssetKey:
@@ -48,9 +53,12 @@ def replay_parity(
     """One result per table: rows equal out of rows compared."""
     settings, stages, days = get_settings(), _asked(context), _stored_days(warehouse)
     parities = {stage: Parity() for stage in stages}
+    sampled = _beside_assets(context)
     if len(days):
-        recent, last = days[-RECENT_DAYS:][0].item(), days[-1].item()
-        for first, sample in ((recent, None), (date.min, SAMPLED_DAYS)):
+        last, recent = days[-1].item(), days[-RECENT_DAYS:][0].item()
+        for first, sample in (
+            ((last, 1),) if sampled else ((recent, None), (date.min, SAMPLED_DAYS))
+        ):
             found = replay(
                 warehouse, settings, first, last, sample, _seed(days), stages, context.log.info
             )
@@ -60,7 +68,8 @@ def replay_parity(
             asset_key=_key(stage),
             check_name="replay_parity",
             passed=parity.holds,
-            metadata=_parity_metadata(parity),
+            metadata=_parity_metadata(parity)
+            | _sample(sampled, f"the last {RECENT_DAYS} days and {SAMPLED_DAYS} others"),
         )
 
 
@@ -79,15 +88,20 @@ def no_lookahead(
 ) -> Iterator[dg.AssetCheckResult]:
     """One result per table: digests equal out of digests compared."""
     settings, days = get_settings(), _stored_days(warehouse)
-    verdict = Verdict()
+    verdict, sampled = Verdict(), _beside_assets(context)
+    # A sample takes what those asked for are computed from, and no more.
+    needed = 1 + max(STAGES.index(stage) for stage in _asked(context))
+    stages: tuple[Stage, ...] = STAGES[:needed] if sampled else STAGES
     if len(days):
-        chosen = sample_days(days, SAMPLED_DAYS, _seed(days))
+        seed = _seed(days)
+        chosen = sample_days(days, 1 if sampled else SAMPLED_DAYS, seed)
+        poisons = (POISONS[seed % len(POISONS)],) if sampled else POISONS
         url = warehouse.url or database_url(settings)
         with scratch_database(url, settings.sql_dir) as scratch:
-            verdict = lookahead(scratch, settings, chosen, progress=context.log.info)
+            verdict = lookahead(scratch, settings, chosen, stages, poisons, context.log.info)
     for stage in _asked(context):
         alarms = [str(alarm) for alarm in verdict.of(stage)]
-        digests = verdict.digests // len(STAGES)
+        digests = verdict.digests // len(stages)
         yield dg.AssetCheckResult(
             asset_key=_key(stage),
             check_name="no_lookahead",
@@ -97,6 +111,7 @@ def no_lookahead(
                 "digests_compared": digests,
                 "days": [str(day) for day in verdict.days],
                 **({"alarms": _list(alarms)} if alarms else {}),
+                **_sample(sampled, f"{SAMPLED_DAYS} days, each poisoned in {len(POISONS)} ways"),
             },
         )
 
@@ -107,6 +122,15 @@ PROOFS = [replay_parity, no_lookahead]
 def _asked(context: dg.AssetCheckExecutionContext) -> tuple[Stage, ...]:
     chosen = {key.asset_key for key in context.selected_asset_check_keys}
     return tuple(stage for stage in STAGES if _key(stage) in chosen)
+
+
+def _beside_assets(context: dg.AssetCheckExecutionContext) -> bool:
+    """Whether the run also materializes assets: then it is one that people wait for."""
+    return bool(context.job_def.asset_layer.selected_asset_keys)
+
+
+def _sample(sampled: bool, whole: str) -> dict[str, str]:
+    return {"sample": SAMPLE.format(whole=whole)} if sampled else {}
 
 
 def _stored_days(warehouse: Warehouse) -> Days:

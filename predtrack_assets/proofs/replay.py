@@ -104,15 +104,19 @@ def _replay_predictions(
     reason = _reasons(transaction, stored, mute)
     apart = stored.with_columns(reason).filter(reason.is_not_null())
     stored = stored.filter(reason.is_null())
-    parts = forecast_days(
-        transaction, asked, tuple(stored["horizon"].unique().sort()), MODELS, turns=turns
-    )
-    frames = [part.accepted for part in parts] if len(stored) else []
-    recomputed = pl.concat([pl.DataFrame(schema=PREDICTIONS), *frames])
+    horizons = tuple(stored["horizon"].unique().sort())
+    asked_again = forecast_days(transaction, asked, horizons, MODELS, turns=turns)
+    parts = list(asked_again) if len(stored) else []
+    accepted = [part.accepted for part in parts]
+    # A rule of coherence that came later refuses no row that was written before it.
+    refused = [part.refused.select(*PREDICTIONS) for part in parts]
+    recomputed = pl.concat([pl.DataFrame(schema=PREDICTIONS), *accepted, *refused])
     key = [*tables.PREDICTIONS.key, "artifact_id"]
     # Around a refit both fits are asked for the days between; only what was said is compared.
     said = recomputed.join(stored.select(key), on=key, how="semi", nulls_equal=True)
-    unfitted = recomputed.filter(pl.col("artifact_id").is_null())
+    unfitted = pl.concat([pl.DataFrame(schema=PREDICTIONS), *accepted]).filter(
+        pl.col("artifact_id").is_null()
+    )
     unsaid = unfitted.join(said, on=key, how="anti", nulls_equal=True)
     parity = compare(stored, pl.concat([said, unsaid]), tables.PREDICTIONS.key, PREDICTED.by, show)
     counts = apart.group_by("model_id", "kind", "reason").len().rows()

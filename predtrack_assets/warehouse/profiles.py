@@ -283,9 +283,10 @@ PREDICTABLE = Query("""
     GROUP BY trading_day
 """)
 
+# Kind * is of symbols that cannot be predicted yet: that is no fault of a day.
 SKIPPED_PREDICTIONS = Query("""
     SELECT trading_day AS day, count(*) AS skipped FROM forecasts.skipped_predictions
-    WHERE trading_day BETWEEN :first AND :last
+    WHERE trading_day BETWEEN :first AND :last AND kind <> '*'
     GROUP BY trading_day
 """)
 

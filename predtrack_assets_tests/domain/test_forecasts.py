@@ -121,14 +121,36 @@ def test_dates_count_sessions() -> None:
 
 
 @pytest.mark.parametrize(
-    "panel",
-    [constant(PANEL, 10.0), only_first_bar(PANEL), cut(PANEL, 1), cut(PANEL, 20)],
-    ids=["constant", "one bar", "one session", "short"],
+    ("panel", "reason"),
+    [
+        (only_first_bar(PANEL), "too_little_history"),
+        (cut(PANEL, 1), "too_little_history"),
+        (cut(PANEL, 20), "too_little_history"),
+        (constant(PANEL, 10.0), "does_not_move"),
+    ],
+    ids=["one bar", "one session", "short", "constant"],
 )
-def test_too_little_history_gives_no_prediction(panel: Panel) -> None:
-    frame = predict(panel, XNYS, panel.sessions, HORIZONS)
-    assert frame.is_empty()
-    assert dict(frame.schema) == PREDICTIONS
+def test_too_little_history_gives_no_prediction_but_a_reason(panel: Panel, reason: str) -> None:
+    accepted, refused = refuse_incoherent(predict(panel, XNYS, panel.sessions, HORIZONS))
+    assert accepted.is_empty()
+    assert dict(accepted.schema) == PREDICTIONS
+    last = refused.filter(pl.col("trading_day") == refused["trading_day"].max())
+    assert set(last["reason"]) == {reason}
+    bars = int(np.isfinite(panel.close).sum())
+    assert len(refused) == bars * len(MODELS), "once per symbol, day and model"
+    assert set(refused.select("kind", "horizon").iter_rows()) == {("*", 0)}
+    assert set(refused["reason"]) <= {"too_little_history", reason}
+
+
+def test_each_bar_is_spoken_of_or_has_a_reason() -> None:
+    """Of every model, from the first bar on."""
+    accepted, refused = refuse_incoherent(predictions(PANEL, slice(0, 90)))
+    cell = ["model_id", "symbol", "trading_day"]
+    silent = refused.filter(kind="*").select(cell)
+    spoken = pl.concat([accepted.select(cell), refused.filter(pl.col("kind") != "*").select(cell)])
+    bars = int(np.isfinite(PANEL.close).sum())
+    assert spoken.n_unique() + silent.n_unique() == bars * len(MODELS)
+    assert silent.join(spoken, how="semi", on=cell).is_empty()
 
 
 # -- refusal -----------------------------------------------------------------------------------
@@ -168,3 +190,25 @@ def test_what_cannot_be_believed_is_refused_with_the_reason(
     assert len(GOOD) == len(EVENTS)
     assert_frame_equal(accepted, GOOD)
     assert refused["reason"].to_list() == [reason]
+
+
+@pytest.mark.parametrize("side", ["above", "below"])
+def test_a_touch_is_no_less_likely_than_an_end_beyond_its_target(side: str) -> None:
+    """Of no_change, which ends one spread away with probability 0.159 and so touches with more."""
+    spread = GOOD["sigma"][0] * np.sqrt(5)
+    target = GOOD["reference_price"][0] * np.exp(spread if side == "above" else -spread)
+
+    def judged(p_hit: float) -> pl.DataFrame:
+        touch = pl.col("kind") == "time_to_hit"
+        new = {"confidence": p_hit, "target_price": target, "side": side}
+        rows = GOOD.with_columns(
+            pl.when(touch).then(pl.lit(v)).otherwise(k).alias(k) for k, v in new.items()
+        )
+        return refuse_incoherent(rows)[1].select("kind", "reason").sort("kind")
+
+    assert judged(0.159).is_empty(), "as likely: it can end there only by touching it"
+    assert judged(0.145).is_empty(), "within what seven quantiles can tell"
+    assert judged(0.13).rows() == [
+        ("price", "touch_less_likely_than_end"),
+        ("time_to_hit", "touch_less_likely_than_end"),
+    ]

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from predtrack_assets.domain.forecasts import predict
+from predtrack_assets.domain.forecasts import predict, refuse_incoherent
 from predtrack_assets.domain.outcomes import OUTCOMES, resolve
 from predtrack_assets.domain.panel import Panel
 from predtrack_assets_tests.domain.panels import XNYS, random_panel
@@ -23,7 +23,7 @@ FIRST = 40  # index of the first day that outcomes are asked for
 
 
 def predictions_of(panel: Panel) -> pl.DataFrame:
-    return predict(panel, XNYS, panel.sessions, HORIZONS)
+    return refuse_incoherent(predict(panel, XNYS, panel.sessions, HORIZONS))[0]
 
 
 def outcomes_of(
