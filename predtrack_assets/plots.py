@@ -143,7 +143,7 @@ def by_regime(panels: Mapping[str, Ranked], what: str) -> dg.MarkdownMetadataVal
             axis.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
             axis.locator_params(axis="x", nbins=4)
             _title(axis, title, "")
-        _footer(picture, "calls that came true, 95 % interval · regime and its dates in a year")
+        _footer(picture, "calls that came true, 95 % · regime (▲ ▼ unlike the others) · its dates")
     return picture.result
 
 

@@ -62,7 +62,8 @@ def ranking_plot(transaction: Transaction, last: date) -> dict[str, dg.MarkdownM
         for kind in SCORES
         for model, part in _by_model(rows.filter(pl.col("kind") == kind), most=1)
     }
-    return {"ranking": plots.ranking(panels, f"symbols {_ahead(horizon)}")}
+    threshold = get_settings().retraining_threshold
+    return {"ranking": plots.ranking(panels, f"symbols {_ahead(horizon)}", threshold)}
 
 
 def skill_plot(transaction: Transaction, last: date) -> dict[str, dg.MarkdownMetadataValue]:

@@ -22,6 +22,7 @@ def _month_ends(days: Days) -> Days:
     return last_days_of("M", days)
 
 
+KINDS = ("price", "direction", "time_to_hit")
 PERIODS: Periods = {"monthly": _month_ends, "rolling_365d": _month_ends}
 
 
@@ -49,18 +50,15 @@ def regime_plot(transaction: Transaction, last: date) -> dict[str, dg.MarkdownMe
     horizons = get_settings().horizons
     horizon = horizons[len(horizons) // 2]
     rows = transaction.read(symbol_reports.BY_REGIME, last=last, horizon=horizon)
-    first = rows.sort(pl.col("model_id").is_in(BASELINES), "model_id").group_by(
-        "kind", maintain_order=True
-    )
+    rows = rows.sort(pl.col("model_id").is_in(BASELINES), "model_id", "place")
     panels = {}
-    for (kind,), part in first:
-        model = part["model_id"][0]
-        shown = part.filter(pl.col("model_id") == model).sort("place")
+    for kind in KINDS:
+        part = rows.filter(pl.col("kind") == kind)
+        model = str(part["model_id"].first())
+        shown = part.filter(pl.col("model_id") == model)
+        labels = shown.select(pl.format("{}{} · {}", "market_regime", "mark", "dates"))
         panels[f"{kind} · {model}"] = plots.Ranked(
-            [
-                f"{regime} · {dates}"
-                for regime, dates in shown["market_regime", "dates"].iter_rows()
-            ],
+            labels.to_series().to_list(),
             *(shown[f"accuracy_{name}"].to_numpy() for name in ("rate", "low", "high")),
         )
     return {"regimes": plots.by_regime(panels, f"calls {horizon} sessions ahead")}

@@ -30,7 +30,8 @@ ACCURACY_CORRELATION = Query("""
                accuracy_rate NOT BETWEEN accuracy_low - 1e-9 AND accuracy_high + 1e-9
                OR n_eff > sample_size + 1e-6)) AS outside_interval,
            count(*) FILTER (WHERE p_value IS NOT NULL
-                            AND (degrees_of_freedom < 9 OR least(dates, baseline_dates) < 10)) AS unfounded_tests,
+                            AND (degrees_of_freedom < 9 OR least(dates, baseline_dates) < 10))
+               AS unfounded_tests,
            count(*) FILTER (WHERE sample_size + baseline_sample_size <> most) AS unlike_others
     FROM (
         SELECT *, CASE period WHEN 'monthly' THEN date_trunc('month', period_end)::date

@@ -40,6 +40,7 @@ REGIMES = Query("SELECT trading_day, market_regime FROM market.market_conditions
 
 BY_REGIME = Query("""
     SELECT model_id, kind, market_regime, dates, accuracy_rate, accuracy_low, accuracy_high,
+           CASE conclusion WHEN 'better' THEN ' ▲' WHEN 'worse' THEN ' ▼' ELSE '' END AS mark,
            array_position(ARRAY['bull', 'bear', 'sideways', 'volatile'], market_regime) AS place
     FROM accuracy.accuracy_correlation
     WHERE period = 'rolling_365d' AND horizon = :horizon AND period_end = (
