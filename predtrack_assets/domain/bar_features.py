@@ -17,7 +17,7 @@ from predtrack_assets.domain.indicators import (
     hold,
     smooth,
     window_counts,
-    window_maxima,
+    window_extremes,
     window_means,
     window_sums,
 )
@@ -212,11 +212,11 @@ def _extremes(bars: Bars, log_close: np.ndarray) -> Columns:
         np.where(np.isnan(_enough(log_close, n)), np.nan, log_close) for n in (MONTH, YEAR)
     )
     return {
-        "high_252": year - np.log(window_maxima(bars.high, YEAR)),
-        "low_252": year - np.log(-window_maxima(-bars.low, YEAR)),
-        "high_21": month - np.log(window_maxima(bars.high, MONTH)),
-        "low_21": month - np.log(-window_maxima(-bars.low, MONTH)),
-        "drawdown_252": year - window_maxima(log_close, YEAR),
+        "high_252": year - np.log(window_extremes(bars.high, YEAR, 1.0)),
+        "low_252": year - np.log(window_extremes(bars.low, YEAR, -1.0)),
+        "high_21": month - np.log(window_extremes(bars.high, MONTH, 1.0)),
+        "low_21": month - np.log(window_extremes(bars.low, MONTH, -1.0)),
+        "drawdown_252": year - window_extremes(log_close, YEAR, 1.0),
     }
 
 

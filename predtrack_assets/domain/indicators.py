@@ -38,20 +38,17 @@ def hold(x: np.ndarray, limit: int) -> np.ndarray:
 
 
 @compiled
-def _add(x: np.ndarray, y: np.ndarray, total: np.ndarray) -> None:
-    """As many as fit into the total."""
-    for t in range(len(total)):
-        total[t] = x[t] + y[t]
-
-
-@compiled
 def _sums(
     row: np.ndarray, windows: np.ndarray, totals: np.ndarray, power: np.ndarray, spare: np.ndarray
 ) -> None:
     """Fill totals (windows, sessions); sums of 1, 2, 4, ... numbers are doubled and pieced together."""
-    sessions, longest, size = len(row), windows.max(), 1
-    power[:] = row
-    totals[:] = 0.0
+    sessions, longest, size = len(row), 1, 1
+    for w in range(len(windows)):
+        longest = max(longest, windows[w])
+        for t in range(sessions):
+            totals[w, t] = 0.0
+    for t in range(sessions):
+        power[t] = row[t]
     while True:
         for w in range(len(windows)):
             covered = windows[w] & (size - 1)
@@ -59,23 +56,34 @@ def _sums(
                 _add(totals[w, covered:], power, totals[w, covered:])
         if 2 * size > longest:
             break
-        spare[:size] = power[:size]
+        for t in range(min(size, sessions)):
+            spare[t] = power[t]
         _add(power[size:], power, spare[size:])
         power, spare, size = spare, power, 2 * size
 
 
 @compiled
-def _maxima(row: np.ndarray, n: int, power: np.ndarray, spare: np.ndarray) -> np.ndarray:
-    """Largest of the last n numbers; -inf where there is none. One of the buffers is returned."""
+def _add(x: np.ndarray, y: np.ndarray, total: np.ndarray) -> None:
+    """As many as fit into the total."""
+    for t in range(len(total)):
+        total[t] = x[t] + y[t]
+
+
+@compiled
+def _maxima(
+    row: np.ndarray, sign: float, n: int, power: np.ndarray, spare: np.ndarray
+) -> np.ndarray:
+    """Largest of the last n numbers times `sign`, -inf where there is none, in one of the buffers."""
     sessions, size = len(row), 1
     for t in range(sessions):
-        power[t] = -np.inf if np.isnan(row[t]) else row[t]
+        power[t] = -np.inf if np.isnan(row[t]) else sign * row[t]
     while size < min(n, sessions):
-        step = min(size, n - size, sessions)
-        spare[:step] = power[:step]
-        later, earlier, larger = power[step:], power[: sessions - step], spare[step:]
-        for t in range(sessions - step):
-            larger[t] = later[t] if later[t] > earlier[t] else earlier[t]
+        step = min(size, n - size)
+        for t in range(step):
+            spare[t] = power[t]
+        later, larger = power[step:], spare[step:]
+        for t in range(len(larger)):
+            larger[t] = later[t] if later[t] > power[t] else power[t]
         power, spare, size = spare, power, size + step
     return power
 
@@ -128,14 +136,14 @@ def window_means(x: np.ndarray, n: int, fewest: int) -> np.ndarray:
 
 
 @compiled
-def window_maxima(x: np.ndarray, n: int) -> np.ndarray:
-    """Largest of the last n sessions; NaN only where all are missing."""
+def window_extremes(x: np.ndarray, n: int, sign: float) -> np.ndarray:
+    """Largest of the last n sessions (sign 1) or smallest (sign -1); NaN where all are missing."""
     result = np.empty(x.shape)
     power, spare = np.empty(x.shape[1]), np.empty(x.shape[1])
     for i in range(x.shape[0]):
-        largest = _maxima(x[i], n, power, spare)
+        largest = _maxima(x[i], sign, n, power, spare)
         for t in range(x.shape[1]):
-            result[i, t] = np.nan if largest[t] == -np.inf else largest[t]
+            result[i, t] = np.nan if largest[t] == -np.inf else sign * largest[t]
     return result
 
 
@@ -146,8 +154,8 @@ def sma(x: np.ndarray, n: int) -> np.ndarray:
     power, spare = np.empty(x.shape[1]), np.empty(x.shape[1])
     for i in range(x.shape[0]):
         _sums(x[i], windows, means[i : i + 1], power, spare)
-        means[i] /= n
-        means[i, : n - 1] = np.nan
+        for t in range(x.shape[1]):
+            means[i, t] = means[i, t] / n if t >= n - 1 else np.nan
     return means
 
 
@@ -290,10 +298,13 @@ def bollinger(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Lower band, SMA and upper band."""
     lower, middle, upper = np.empty(close.shape), sma(close, n), np.empty(close.shape)
-    power, spare, windows = np.empty(close.shape[1]), np.empty(close.shape[1]), np.array([n])
+    sessions, windows = close.shape[1], np.array([n])
+    row, power, spare = np.empty(sessions), np.empty(sessions), np.empty(sessions)
     for i in range(close.shape[0]):
-        _sums(close[i] * close[i], windows, upper[i : i + 1], power, spare)
-        for t in range(close.shape[1]):
+        for t in range(sessions):
+            row[t] = close[i, t] * close[i, t]
+        _sums(row, windows, upper[i : i + 1], power, spare)
+        for t in range(sessions):
             square = middle[i, t] * middle[i, t]
             variance = upper[i, t] / n - square
             band = width * np.sqrt(0.0 if variance < ROUNDING * square else variance)
@@ -325,12 +336,10 @@ def stochastic(
     """Slow %K (mean of k raw values) and %D (mean of d of those), 0 to 100."""
     sessions = close.shape[1]
     slow, slower = np.empty(close.shape), np.empty(close.shape)
-    one, two, three, four = (
-        np.empty(sessions), np.empty(sessions), np.empty(sessions), np.empty(sessions)
-    )  # fmt: skip
-    raw = np.empty(sessions)
+    one, two = np.empty(sessions), np.empty(sessions)
+    three, four, raw = np.empty(sessions), np.empty(sessions), np.empty(sessions)
     for i in range(close.shape[0]):
-        top, bottom = _maxima(high[i], n, one, two), _maxima(-low[i], n, three, four)
+        top, bottom = _maxima(high[i], 1.0, n, one, two), _maxima(low[i], -1.0, n, three, four)
         for t in range(sessions):
             raw[t] = _position(close[i, t], -bottom[t], top[t]) if t >= n - 1 else np.nan
         _means(raw, k, slow[i])
@@ -341,11 +350,10 @@ def stochastic(
 @compiled
 def _means(row: np.ndarray, n: int, means: np.ndarray) -> None:
     """Of the last n, which are few; NaN where one is missing."""
-    means[: n - 1] = np.nan
-    for t in range(n - 1, len(row)):
-        total = 0.0
-        for number in row[t - n + 1 : t + 1]:
-            total += number
+    for t in range(len(row)):
+        total = 0.0 if t >= n - 1 else np.nan
+        for k in range(max(t - n + 1, 0), t + 1):
+            total += row[k]
         means[t] = total / n
 
 

@@ -33,8 +33,9 @@ def write_vectors(
                     values[i, days[k], f] = column[sessions[k]]
             for k in range(begin, end):
                 vector, t = values[i, days[k]], sessions[k]
-                vector[first:] = shared[:, t]
-                if np.isnan(close[i, t]):
-                    vector[:] = np.nan
+                for f in range(len(shared)):
+                    vector[first + f] = shared[f, t]
+                unknown = np.isnan(close[i, t])
                 for f in range(len(vector)):
-                    vector[f] = vector[f] + 0.0 if np.isfinite(vector[f]) else np.nan
+                    known = np.isfinite(vector[f]) and not unknown
+                    vector[f] = vector[f] + 0.0 if known else np.nan

@@ -50,8 +50,9 @@ def test_windows_with_gaps(sessions: int, n: int, seed: int) -> None:
     parts = windows_of(x, n)
     counts = np.transpose([(~np.isnan(part)).sum(axis=1) for part in parts])
     np.testing.assert_array_equal(indicators.window_counts(x, n), counts)
-    maxima = np.transpose([np.fmax.reduce(part, axis=1) for part in parts])
-    np.testing.assert_array_equal(indicators.window_maxima(x, n), maxima)
+    for extreme, sign in ((np.fmax, 1.0), (np.fmin, -1.0)):
+        expected = np.transpose([extreme.reduce(part, axis=1) for part in parts])
+        np.testing.assert_array_equal(indicators.window_extremes(x, n, sign), expected)
     fewest = (n + 1) // 2
     sums = np.transpose([np.nansum(part, axis=1) for part in parts])
     means = np.where(counts >= fewest, sums / np.maximum(counts, 1), np.nan)
