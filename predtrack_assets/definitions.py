@@ -25,6 +25,7 @@ from predtrack_assets.automation.jobs import JOBS
 from predtrack_assets.automation.progress import progress_logger
 from predtrack_assets.automation.schedules import build_schedules
 from predtrack_assets.automation.sensors import build_sensors
+from predtrack_assets.checks.drift import no_open_drift_alerts
 from predtrack_assets.checks.ledger import ledger_verifies
 from predtrack_assets.checks.suites import CHECKS
 from predtrack_assets.proofs.checks import PROOFS
@@ -63,7 +64,7 @@ def build_definitions(**overrides: Any) -> dg.Definitions:
                 deployment,
             ]
         ),
-        "asset_checks": [*CHECKS, ledger_verifies, *PROOFS],
+        "asset_checks": [*CHECKS, ledger_verifies, no_open_drift_alerts, *PROOFS],
         "jobs": JOBS,
         "schedules": schedules,
         "sensors": sensors,

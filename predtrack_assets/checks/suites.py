@@ -3,6 +3,7 @@
 import dagster as dg
 
 from predtrack_assets.checks import coverage, features, prediction_scores, profiles, regimes
+from predtrack_assets.checks.drift import DRIFT_SUITES
 from predtrack_assets.checks.factory import Suite, build_check
 from predtrack_assets.checks.gate_suites import GATE_SUITES
 from predtrack_assets.checks.profiles import every_day, period_ends, reports
@@ -427,6 +428,7 @@ SUITES = (
     Suite(
         tables.ACCURACY_CORRELATION, regimes.accuracy_correlation, regimes.ACCURACY_CORRELATION
     ),
+    *DRIFT_SUITES,
     *GATE_SUITES,
     *TUNING_SUITES,
 )

@@ -78,10 +78,6 @@ OPEN_ALERTS = Query("""
     ORDER BY severity, subject, name, model_id, kind, horizon
 """)
 
-FIRST_FEATURES = Query("""
-    SELECT min(trading_day) AS first FROM features.feature_store WHERE feature_set = :feature_set
-""")
-
 # -- plots ---------------------------------------------------------------------------------------
 
 LATEST = Query("""
@@ -117,5 +113,5 @@ MEASURABLE = Query("""
     SELECT day, 1 AS measurable FROM unnest(:days::date[]) AS days (day)
     WHERE EXISTS (SELECT FROM features.feature_store WHERE trading_day BETWEEN day - 6 AND day)
       AND EXISTS (SELECT FROM features.feature_store
-                  WHERE trading_day BETWEEN day - :reach::int AND day - :reach::int + 30)
+                  WHERE trading_day BETWEEN day - :reach::int - 30 AND day - :reach::int)
 """)

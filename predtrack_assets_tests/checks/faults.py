@@ -291,6 +291,25 @@ _ACCURACY = [
           " <REPORT> AND model_id = baseline"),
 ]  # fmt: skip
 
+_WEEK = "WHERE as_of_day = '2000-11-17'"
+_DRIFT = [
+    fault("accuracy.drift_metrics", "no_missing_days", f"DELETE FROM <TABLE> {_WEEK}"),
+    fault("accuracy.drift_metrics", "no_duplicate_keys", COPY),
+    fault("accuracy.drift_metrics", "finite_numbers", f"UPDATE <TABLE> SET value = 'NaN' {_WEEK}"),
+    fault("accuracy.drift_metrics", "no_look_ahead",
+          f"UPDATE <TABLE> SET recorded_at = '2000-11-17 12:00Z' {_WEEK}"),
+    fault("accuracy.drift_metrics", "only_week_ends",
+          "INSERT INTO <TABLE> (as_of_day, subject, name, statistic, value, drifted, is_estimate,"
+          " reference_start, reference_end, current_start, current_end, n_reference, n_current)"
+          " SELECT as_of_day - 1, subject, name, statistic, value, drifted, is_estimate,"
+          " reference_start, reference_end, current_start, current_end - 1, n_reference, n_current"
+          f" FROM <TABLE> {_WEEK} AND subject = 'feature'"),
+    fault("accuracy.drift_metrics", "windows_apart",
+          f"UPDATE <TABLE> SET reference_end = current_start {_WEEK} AND subject = 'feature'"),
+    fault("accuracy.drift_metrics", "estimates_decide_nothing",
+          f"UPDATE <TABLE> SET drifted = true {_WEEK} AND is_estimate"),
+]  # fmt: skip
+
 _MONTH = "WHERE evaluated_through = '2000-10-31'"
 _PERFORMANCE = [
     fault("models.prediction_scores", "no_missing_days", f"DELETE FROM <TABLE> {_MONTH}"),
@@ -379,4 +398,6 @@ _FITS = [
     *_fits("models.symbol_models", "symbol-v1", "AAPL"),
 ]
 
-FAULTS = [*_MARKET, *_FEATURES, *_FITS, *_FORECASTS, *_ACCURACY, *_PERFORMANCE, *_DEPLOYMENT]
+FAULTS = [
+    *_MARKET, *_FEATURES, *_FITS, *_FORECASTS, *_ACCURACY, *_PERFORMANCE, *_DRIFT, *_DEPLOYMENT
+]  # fmt: skip
