@@ -11,11 +11,13 @@ from hypothesis import given
 from predtrack_assets.domain.panel import Panel
 from predtrack_assets.domain.recommendations import (
     COST,
+    advised,
     daily_returns,
     follow,
     implied_median,
     recommend,
     total_returns,
+    was_right,
 )
 from predtrack_assets_tests.domain.panels import panels, random_panel
 
@@ -35,6 +37,35 @@ def test_a_probability_implies_a_median() -> None:
 
 def test_nothing_is_recommended_where_nothing_is_forecast() -> None:
     assert recommend(np.nan, 0.01, 5) == 0
+
+
+def test_prices_and_directions_advise_and_touches_do_not() -> None:
+    kind = ["price", "price", "direction", "direction", "time_to_hit", "volatility"]
+    median = [0.02, np.nan, np.nan, -0.02, 0.02, np.nan]
+    p_up = [0.1, 0.9, 0.9, 0.5, 0.9, np.nan]
+    found = advised(kind, median, p_up, 0.01, 4)
+    np.testing.assert_array_equal(found, [1, 0, 1, 0, np.nan, np.nan])
+
+
+def test_who_is_right_earned_the_band_after_cost_or_stayed_within_it() -> None:
+    """sigma 1 %, four sessions: a band of 1 %, and 0.1 % of cost for who trades."""
+    gone = np.array([0.0111, 0.0109, 0.0099, 0.0, -0.0099, -0.0109, -0.0111, np.nan])
+    right = {side: was_right(side, gone, 0.01, 4).astype(int).tolist() for side in (1.0, -1.0, 0.0)}
+    assert right == {
+        1.0: [1, 0, 0, 0, 0, 0, 0, 0],
+        -1.0: [0, 0, 0, 0, 0, 0, 1, 0],
+        0.0: [0, 0, 1, 1, 1, 0, 0, 0],
+    }
+    assert not was_right(np.nan, gone, 0.01, 4).any()
+
+
+def test_what_is_advised_is_right_when_what_is_foreseen_comes_true() -> None:
+    """But for a HOLD whose median lies between the band and the band with cost."""
+    median = np.linspace(-0.05, 0.05, 1000)
+    position = advised(["price"] * 1000, median, 0.5, 0.01, 4)
+    between = (np.abs(median) > 0.01) & (np.abs(median) <= 0.011)
+    assert was_right(position, median, 0.01, 4)[~between].all()
+    assert (position[between] == 0).all()
 
 
 @given(panels())
