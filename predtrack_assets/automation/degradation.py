@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 import dagster as dg
 
+from predtrack_assets.report import counted
 from predtrack_assets.warehouse.retraining import DEGRADATIONS, note_degraded
 from predtrack_assets.warehouse.warehouse import Warehouse
 
@@ -28,6 +29,7 @@ def build_degradation_sensor(allowed: Collection[str]) -> dg.SensorDefinition:
             count = transaction.read(DEGRADATIONS).item()
         for message in new:
             context.log.error(message)
-        return dg.SkipReason(f"{len(new)} new alerts of {count} open: " + "; ".join(new))
+        said = f"{counted(len(new), 'new alert')} of {count} open"
+        return dg.SkipReason(": ".join([said, *new]))
 
     return run

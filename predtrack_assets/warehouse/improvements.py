@@ -38,6 +38,8 @@ STRATEGIES_DISABLED = Query("""
         JOIN deployment.deployment_gates g ON g.gate_id = o.gate_id
         WHERE d.valid_until <= :at
           AND NOT EXISTS (SELECT FROM deployment.champion_at(d.kind, d.scope, d.valid_until))
+          AND NOT EXISTS (SELECT FROM deployment.champion_at(
+              d.kind, split_part(d.scope, ':', 1), d.valid_until))
           AND NOT EXISTS (SELECT FROM deployment.improvement_events e
                           WHERE e.event_type = 'strategy_disabled' AND e.occurred_at = d.valid_until
                             AND e.component_id = 'recommendations/' || d.kind || '/' || d.scope)

@@ -130,3 +130,34 @@ def test_what_comes_after_the_longest_time_decides_nothing() -> None:
     course = Evidence.of(pl.DataFrame({"known_day": known, "d": d}), 1)
     assert promotion.state(course, FRIDAYS[-1], 60).status == promotion.INCONCLUSIVE
     assert promotion.state(course, FRIDAYS[-1]).status == "promoted"
+
+
+def test_a_symbols_own_model_must_beat_the_champion_of_all_symbols() -> None:
+    wider = [Deployment("pooled", as_of(FRIDAYS[5])), Deployment("newer", as_of(FRIDAYS[30]))]
+    made = walk({"own": 0.3}, {"own": 20}, wider=wider)
+    controls = {day: duel.control for day, duel, _ in made.states}
+    assert controls[FRIDAYS[0]] == "no_change", "nobody is champion of all symbols yet"
+    assert controls[FRIDAYS[6]] == "pooled"
+    (champion,) = made.deployed
+    assert (champion.model_id, champion.valid_from) == ("own", as_of(FRIDAYS[20]))
+    assert "beat pooled" in champion.reason
+    assert max(controls) <= FRIDAYS[20], "its own champion stays when that of all symbols changes"
+
+
+def test_a_duel_with_the_champion_of_all_symbols_ends_when_another_takes_its_place() -> None:
+    wider = [Deployment("pooled", as_of(FRIDAYS[5])), Deployment("newer", as_of(FRIDAYS[30]))]
+    made = walk({"own": 0.0}, wider=wider)
+    ended = {duel.control: s.status for _, duel, s in made.states}
+    assert ended == {
+        "no_change": promotion.INCONCLUSIVE, "pooled": promotion.INCONCLUSIVE, "newer": "running",
+    }  # fmt: skip
+    since = {duel.control: duel.start for _, duel, _ in made.states}
+    assert since["newer"] == as_of(FRIDAYS[30]).date()
+
+
+def test_when_an_override_of_a_symbol_ends_the_champion_of_all_symbols_is_to_beat_again() -> None:
+    wider = [Deployment("pooled", as_of(FRIDAYS[5]))]
+    forced = Deployment("forced", as_of(FRIDAYS[10]), as_of(FRIDAYS[15]))
+    made = walk({"own": 0.0}, wider=wider, deployments=[forced])
+    controls = {day: duel.control for day, duel, _ in made.states}
+    assert (controls[FRIDAYS[12]], controls[FRIDAYS[17]]) == ("forced", "pooled")

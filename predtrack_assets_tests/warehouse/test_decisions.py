@@ -311,6 +311,73 @@ def test_a_changed_threshold_leaves_one_event(database_url: str) -> None:
     assert changed == [(None, "0.65"), ("0.65", "0.6")]
 
 
+def own_gate(url: str, symbol: str | None, status: str = PASSED) -> str:
+    """A gate of a version of symbols' own fits; its id."""
+    execute(
+        url,
+        "INSERT INTO models.model_registry (model_id, model_name, version, role, kinds, description,"
+        " scope) VALUES ('own', 'own', 1, 'candidate', '{price}', 'a model', 'symbol')"
+        " ON CONFLICT DO NOTHING",
+    )
+    execute(
+        url,
+        "INSERT INTO deployment.deployment_gates (gate_id, scope, model_id, kind, horizon, symbol,"
+        " as_of_day, gate_status, accuracy, skill, market_outperformance, sharpe_ratio, max_drawdown,"
+        " calibration_error, trial_count, criteria, thresholds, failure_reasons)"
+        " VALUES (gen_random_uuid(), 'h9', 'own', 'price', 5, %s, %s, %s, 0.7, 0.1, 0.1, 2, 0.1,"
+        " 0.01, 1, '{}', '{}', %s)",
+        *(symbol, DAY, status, [] if status == PASSED else ["skill failed: 0"]),
+    )
+    return frame(
+        url, "SELECT gate_id::text FROM deployment.deployment_gates WHERE symbol = %s", symbol
+    ).item()
+
+
+def champion_for(url: str, symbol: str) -> str | None:
+    query = "SELECT model_id FROM deployment.champion_for('price', 5, %s, now())"
+    found = frame(url, query, symbol)
+    return found.item() if len(found) else None
+
+
+def test_a_symbols_own_model_is_champion_of_that_symbol_alone(database_url: str) -> None:
+    gate = own_gate(database_url, "IBM")
+    assert frame(database_url, "SELECT scope FROM deployment.deployment_gates").item() == "h5:IBM"
+    for scope in ("h5", "h5:AAPL"):
+        with pytest.raises(errors.RestrictViolation, match="no gate of"):
+            insert(database_url, model_id="own", gate_id=gate, scope=scope)
+    insert(database_url, gate_id=add_gate(database_url, "good", PASSED))
+    assert champion_for(database_url, "IBM") == "good"
+    later = LATER + timedelta(days=1)
+    insert(database_url, model_id="own", gate_id=gate, scope="h5:IBM", valid_from=later)
+    assert (champion_for(database_url, "IBM"), champion_for(database_url, "AAPL")) == (
+        "own",
+        "good",
+    )
+    query = "SELECT old_value ->> 'model_id' FROM deployment.improvement_events ORDER BY event_id"
+    assert frame(database_url, query).rows() == [(None,), ("good",)]
+
+
+def test_one_gate_a_week_of_each_symbol(database_url: str) -> None:
+    assert own_gate(database_url, "IBM") != own_gate(database_url, "AAPL")
+    with pytest.raises(errors.UniqueViolation):
+        own_gate(database_url, "IBM", FAILED)
+    with pytest.raises(errors.RestrictViolation, match="own on all symbols"):
+        own_gate(database_url, None)
+
+
+def test_a_rollback_of_a_symbol_returns_to_the_champion_of_all_symbols(database_url: str) -> None:
+    rollback_of = {"kind": "price", "scope": "h5:IBM", "reason": REASON, "by": "ann"}
+    insert(database_url, model_id="own", gate_id=own_gate(database_url, "IBM"), scope="h5:IBM")
+    with pytest.raises(DecisionRefused, match="no earlier champion"), writing(database_url) as t:
+        decisions.roll_back(t, **rollback_of)
+    insert(database_url, gate_id=add_gate(database_url, "good", PASSED))
+    with writing(database_url) as transaction:
+        assert decisions.roll_back(transaction, **rollback_of) == ("own", "good")
+    assert champion_for(database_url, "IBM") == "good"
+    with pytest.raises(DecisionRefused, match="no earlier champion"), writing(database_url) as t:
+        decisions.roll_back(t, **rollback_of)
+
+
 def test_going_down_and_up_again_leaves_the_schema_as_it_was(database_url: str) -> None:
     files = PROJECT_ROOT / "sql"
     undone = rollback(database_url, files, to=9)
