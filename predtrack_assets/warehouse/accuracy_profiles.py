@@ -186,13 +186,14 @@ SURVIVAL_CURVES = Query("""
                AS look_ahead,
            count(*) FILTER (WHERE period_start <> accuracy.period_start(period, period_end)) AS wrong_period,
            count(*) FILTER (WHERE NOT finite) AS non_finite,
-           count(*) FILTER (WHERE at_risk <> left_over) AS inconsistent,
-           count(*) FILTER (WHERE finite AND (survival > before + 1e-9
+           count(*) FILTER (WHERE follows AND at_risk <> left_over) AS inconsistent,
+           count(*) FILTER (WHERE finite AND follows AND (survival > before + 1e-9
                OR baseline_survival > baseline_before + 1e-9)) AS rising,
            count(*) FILTER (WHERE finite AND (n_eff > n + 1e-6
                OR survival NOT BETWEEN survival_low - 1e-9 AND survival_high + 1e-9)) AS outside_interval
     FROM (
-        SELECT *, lag(at_risk - hits - censored) OVER curve AS left_over, lag(survival) OVER curve AS before,
+        SELECT *, lag(session) OVER curve = session - 1 AS follows,
+               lag(at_risk - hits - censored) OVER curve AS left_over, lag(survival) OVER curve AS before,
                lag(baseline_survival) OVER curve AS baseline_before,
                market.is_finite(n_eff + coalesce(survival, 0) + coalesce(survival_low, 0)
                    + coalesce(survival_high, 0) + coalesce(predicted_survival, 0)
