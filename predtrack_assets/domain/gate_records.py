@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from predtrack_assets.domain.recommendations import implied_median, recommend
+from predtrack_assets.domain.calls import came_true
+from predtrack_assets.domain.recommendations import advised
 
 Floats = NDArray[np.float64]
 Days = NDArray[np.datetime64]
@@ -72,18 +73,15 @@ def measure(rows: pl.DataFrame) -> pl.DataFrame:
     """
     price = pl.col("kind") == "price"
     sigma, horizon = rows["sigma"].to_numpy(), rows["horizon"].to_numpy().astype(np.float64)
-    median = np.where(
-        rows["kind"].to_numpy() == "price",
-        rows["q50"].cast(pl.Float64).fill_null(np.nan).to_numpy(),
-        implied_median(rows["confidence"].cast(pl.Float64).to_numpy(), sigma, horizon),
-    )
-    likelier = pl.col("occurred") == (pl.col("confidence") >= 0.5)
+    median = rows["q50"].cast(pl.Float64).fill_null(np.nan).to_numpy()
+    p_up = rows["confidence"].cast(pl.Float64).to_numpy()
+    position = advised(rows["kind"].to_numpy(), median, p_up, sigma, horizon)
     crps = pl.col("crps_no_change") - pl.col("crps")
     brier = pl.col("score_no_change") - pl.col("score")
     return rows.with_columns(
-        pl.when(price).then(pl.col("occurred")).otherwise(likelier).alias("called"),
+        came_true().alias("called"),
         pl.when(price).then(crps).otherwise(brier).alias("gain"),
-        pl.Series("position", recommend(median, sigma, horizon)),
+        pl.Series("position", position).cast(pl.Int8),
     )
 
 
