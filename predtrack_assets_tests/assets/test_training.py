@@ -292,3 +292,61 @@ def test_a_symbols_own_fit_speaks_of_that_symbol_alone(market: str) -> None:
         " WHERE model_id = 'symbol-v1'",
     )
     assert said.rows() == [("symbol-v1:AAA@2021-06-30", "AAA")]
+
+
+def test_a_symbol_is_fitted_through_the_day_that_is_asked_for_with_its_reason(market: str) -> None:
+    graph.run_months(market, "2021-06", "2021-07")
+    instance = dg.DagsterInstance.ephemeral()
+    instance.add_dynamic_partitions("symbols", ["AAA"])
+
+    def correct(through: str | None, tags: dict[str, str]) -> dg.ExecuteInProcessResult:
+        config = {"through": through, "reason": "it was off"}
+        return dg.materialize(
+            graph.ASSETS,
+            selection=["models/symbol_models"],
+            resources={"warehouse": Warehouse(url=market)},
+            partition_key="AAA",
+            instance=instance,
+            run_config={"ops": {"models__symbol_models": {"config": config}}},
+            tags=tags,
+            raise_on_error=False,
+        )
+
+    for refused, why in (
+        ("2021-07-17", "no trading day that is over"),
+        ("2100-01-04", "no trading day that is over"),
+        ("2021-05-03", "no pooled fit through 2021-05-03 or before"),
+    ):
+        failure = correct(refused, {}).failure_data_for_node("models__symbol_models")
+        assert why in str(failure)
+    assert correct("2021-07-16", {"dagster/sensor_name": "retraining_sensor"}).success
+    assert correct(None, {}).success
+    runs = graph.frame(
+        market,
+        "SELECT r.trained_through, triggered_by, reason, parameters ->> 'basis' = a.sha256 AS same"
+        " FROM models.training_runs r, models.model_artifacts a"
+        " WHERE r.scope = 'AAA' AND a.artifact_id = 'pooled-v1@2021-06-30' ORDER BY 1",
+    )
+    assert runs.rows() == [
+        (date(2021, 7, 16), "sensor", "it was off", True),
+        (date(2021, 7, 30), "manual", "it was off", False),
+    ]
+    events = graph.frame(
+        market,
+        "SELECT old_value ->> 'artifact_id', automated, approved_by"
+        " FROM deployment.improvement_events ORDER BY event_id",
+    )
+    assert events.rows() == [
+        ("pooled-v1@2021-06-30", True, None),
+        ("symbol-v1:AAA@2021-07-16", False, "operator"),
+    ]
+    graph.run(market, *WINDOW, PREDICTIONS)
+    said = graph.frame(
+        market,
+        "SELECT DISTINCT ON (artifact_id) artifact_id, trading_day FROM forecasts.predictions"
+        " WHERE model_id = 'symbol-v1' ORDER BY artifact_id, trading_day",
+    )
+    assert said.rows() == [
+        ("symbol-v1:AAA@2021-07-16", date(2021, 7, 28)),
+        ("symbol-v1:AAA@2021-07-30", date(2021, 8, 2)),
+    ]

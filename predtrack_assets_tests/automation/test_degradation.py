@@ -36,12 +36,12 @@ def degrade(url: str, as_of_day: date, since: date, drifted: bool = True) -> Non
 def tick(url: str) -> tuple[str, list[str]]:
     """What one evaluation answers, and the errors that it logs."""
     context = dg.build_sensor_context(resources={"warehouse": Warehouse(url=url)})
-    logged: list[str] = []
+    logged: list[logging.LogRecord] = []
     handler = logging.Handler(logging.ERROR)
-    handler.emit = lambda record: logged.append(record.getMessage())  # type: ignore[method-assign]
+    handler.emit = logged.append
     context.log.addHandler(handler)
     answer: Any = build_degradation_sensor(())(context)
-    return answer.skip_message, logged
+    return answer.skip_message, [record.getMessage() for record in logged]
 
 
 def alerts(url: str) -> list[tuple[Any, ...]]:
