@@ -206,6 +206,7 @@ def _walk(transaction: Transaction, epoch: Epoch, scope: Scope, settings: Settin
     wider = {"kind": scope.kind, "scope": f"h{scope.horizon}"}
     of_all = transaction.read(store.DEPLOYMENTS, **wider) if scope.symbol else stored.clear()
     finished = transaction.read(store.FINISHED_TESTS, **cell)
+    left = transaction.read(store.ROLLED_BACK, **cell)["model_id"].to_list()
     known: dict[Duel, Evidence] = {}
 
     def evidence(duel: Duel) -> Evidence:
@@ -223,7 +224,7 @@ def _walk(transaction: Transaction, epoch: Epoch, scope: Scope, settings: Settin
             Duel(control, treatment, start): (day, State(*rest))
             for control, treatment, start, day, *rest in finished.iter_rows()
         },
-        barred=transaction.read(store.ROLLED_BACK, **cell)["model_id"].to_list(),
+        barred=[*left, *models.filter(status="shadow")["model_id"]],
         automatic=settings.auto_deploy,
         longest=settings.ab_test_longest,
     )

@@ -189,11 +189,11 @@ class Preparation:
             models = [] if rows is None else rows["model_id"].to_list()
             asked = sorted({*models, task.model_id})
             said = transaction.read(
-                gates.SAID,
+                optimization.SAID,
                 first=task.first_day,
                 last=task.as_of_day,
-                kinds=[kind],
-                horizons=[horizon],
+                kind=kind,
+                horizon=horizon,
                 models=asked,
             )
         if said.is_empty():

@@ -76,9 +76,9 @@ class Walk:
     deployments: those there are, sorted by valid_from, a part of them later than a week in
     question; evidence: course of a duel; passed: gate ids of (week, model) that passed; finished:
     week in which a duel was decided before, with its state; barred: models never deployed by
-    themselves, because they were rolled back; wider: champions of a wider scope, sorted, one of
-    which is in force where this scope has none of its own; longest: decision dates after which an
-    undecided duel is inconclusive, for as long as its control stays champion.
+    themselves, because they were rolled back or are in shadow; wider: champions of a wider scope,
+    sorted, one of which is in force where this scope has none of its own; longest: decision dates
+    after which an undecided duel is inconclusive, for as long as its control stays champion.
     """
 
     treatments: Collection[str]

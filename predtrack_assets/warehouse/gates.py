@@ -5,7 +5,7 @@ from __future__ import annotations
 from predtrack_assets.warehouse.queries import Query
 
 MODELS = Query("""
-    SELECT model_id, role, coalesce(scope, 'pooled') AS scope FROM models.model_registry
+    SELECT model_id, role, status, coalesce(scope, 'pooled') AS scope FROM models.model_registry
     WHERE status <> 'retired' AND kinds && ARRAY['price', 'direction'] ORDER BY model_id
 """)
 

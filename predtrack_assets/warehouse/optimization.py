@@ -98,6 +98,13 @@ SPEAKERS = Query("""
     GROUP BY p.kind, p.horizon, p.model_id ORDER BY p.kind, p.horizon, p.model_id
 """)
 
+SAID = Query("""
+    SELECT model_id, kind, horizon, symbol, trading_day, confidence, sigma, q50
+    FROM forecasts.predictions
+    WHERE trading_day BETWEEN :first AND :last AND kind = :kind AND horizon = :horizon
+      AND model_id = ANY(:models)
+""")
+
 # Weeks all of whose tasks have come to an end, with what is proposed for the models of them.
 CONCLUDED = Query("""
     SELECT as_of_day FROM models.v_optimization_tasks

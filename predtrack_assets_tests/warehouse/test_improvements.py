@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from datetime import UTC, date, datetime, timedelta
 
+import numpy as np
 import psycopg
 import pytest
 from psycopg import errors
 
+from predtrack_assets.assets import deployment
 from predtrack_assets.domain.gates import FAILED, PASSED
-from predtrack_assets.settings import PROJECT_ROOT
+from predtrack_assets.settings import PROJECT_ROOT, get_settings
 from predtrack_assets.warehouse import improvements
 from predtrack_assets.warehouse.improvements import Optimized
+from predtrack_assets.warehouse.snapshots import Epoch
 from predtrack_assets.warehouse.warehouse import Warehouse
 from predtrack_assets_tests.graph import execute, frame
 from predtrack_assets_tests.warehouse.test_decisions import (
@@ -126,3 +129,17 @@ def test_going_down_and_up_again_leaves_the_schema_as_it_was(database_url: str) 
         connection.execute(down.read_text())
         connection.execute(up.read_text())
     assert frame(database_url, "SELECT * FROM models.v_optimization_tasks").is_empty()
+
+
+def test_a_version_in_shadow_is_tested_and_not_deployed_by_itself(database_url: str) -> None:
+    for model in ("good", "quiet"):
+        add_gate(database_url, model, PASSED)
+    execute(
+        database_url, "UPDATE models.model_registry SET status = 'shadow' WHERE model_id = 'quiet'"
+    )
+    epoch = Epoch(np.array(["2024-03-01"], "datetime64[D]"), date(2024, 3, 1))
+    with Warehouse(url=database_url).transaction() as transaction:
+        scope = deployment.Scope("price", 5)
+        walk = deployment._walk(transaction, epoch, scope, get_settings())
+    assert walk.treatments == ["good", "quiet"]
+    assert walk.barred == ["quiet"]

@@ -149,17 +149,24 @@ class HyperparameterSearch:
 
     def _price_losses(self, configuration: Configuration) -> list[np.ndarray]:
         """CRPS of prices whose location follows from the direction in force."""
-        rising = self.in_force["direction"]
-        p_up, _ = self._rising(rising)
         losses = []
-        for (train, test), p in zip(self._folds, p_up, strict=True):
+        for (train, test), (seen, p_up) in zip(self._folds, self._locations, strict=True):
             empirical = configuration["family"] == price.FAMILIES[0]
             spread = None if empirical else _spread(train, configuration)
-            seen = direction.probability(_direction(train, rising).logits(train.x))
             fitted = price.fit_price(spread, train.x, train.z, seen)
-            quantiles = fitted.quantiles(test.x, p)
+            quantiles = fitted.quantiles(test.x, p_up)
             losses.append(crps_from_quantiles(quantiles, QUANTILE_LEVELS, test.z))
         return losses
+
+    @cached_property
+    def _locations(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """P(up) of the direction in force on the trained and on the tested rows, by fold."""
+        rising = self.in_force["direction"]
+        seen = [
+            direction.probability(_direction(train, rising).logits(train.x))
+            for train, _ in self._folds
+        ]
+        return list(zip(seen, self._rising(rising)[0], strict=True))
 
     def _rising(self, configuration: Configuration) -> tuple[list[np.ndarray], tuple[float, float]]:
         """P(up) by fold, calibrated on unseen rows known before it, and the calibration on all."""
