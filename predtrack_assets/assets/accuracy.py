@@ -26,6 +26,7 @@ from predtrack_assets.partitions import day_asset, last_days_of, window
 from predtrack_assets.plots import attach
 from predtrack_assets.settings import get_settings
 from predtrack_assets.warehouse import queries, tables
+from predtrack_assets.warehouse.coverage import ENDED
 from predtrack_assets.warehouse.snapshots import outcome_epochs
 from predtrack_assets.warehouse.symbol_reports import outcomes_with_advice
 from predtrack_assets.warehouse.tables import Table
@@ -57,6 +58,10 @@ LONG: Periods = {**DAYS, "quarterly": last_of("3M"), "yearly": last_of("Y")}
 
 def _outcomes(transaction: Transaction, first: date, last: date, as_of: datetime) -> pl.DataFrame:
     return transaction.read(queries.OUTCOMES_AS_OF, first=first, last=last, as_of=as_of)
+
+
+def _ended(transaction: Transaction, first: date, last: date, as_of: datetime) -> pl.DataFrame:
+    return transaction.read(ENDED, first=first, last=last, as_of=as_of)
 
 
 def report(
@@ -110,8 +115,9 @@ def coverage(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Mate
         context,
         warehouse,
         tables.COVERAGE,
-        lambda due, known, days, period: coverage_of(known, due(), days, period),
+        lambda due, ended, days, period: coverage_of(ended, due(), days, period),
         DAYS,
+        read=_ended,
     )
 
 

@@ -11,28 +11,18 @@ PERIOD = ["period", "period_start", "period_end"]
 
 
 def coverage(
-    outcomes: pl.DataFrame, due: pl.DataFrame, report_days: Days, period: str
+    ended: pl.DataFrame, due: pl.DataFrame, report_days: Days, period: str
 ) -> pl.DataFrame:
     """One row per model, kind, horizon and window in which anything fell due.
 
-    outcomes: model_id, kind, horizon, due_day, status; due: model_id, kind, horizon, due_day, n;
-    report_days: sorted datetime64[D], the windows' last days; period: a name in windows.PERIODS.
-    due = validated + expired + pending; coverage = validated / due. Raises ValueError for an
-    unknown period.
+    ended: model_id, kind, horizon, due_day, status, n, of what is validated or expired; due: the
+    same without status, of everything; report_days: sorted datetime64[D], the windows' last days;
+    period: a name in windows.PERIODS. due = validated + expired + pending; coverage =
+    validated / due. Raises ValueError for an unknown period.
     """
-    horizon = pl.col("horizon").cast(pl.Int64)
-    ended = (
-        outcomes.group_by(*KEYS, "due_day")
-        .agg(
-            validated=(pl.col("status") == "validated").sum().cast(pl.Int64),
-            expired=(pl.col("status") == "expired").sum().cast(pl.Int64),
-        )
-        .with_columns(horizon)
-    )
-    result = totals(due.select(*KEYS, "due_day", due="n").with_columns(horizon), KEYS, "due",
-                    report_days, period)  # fmt: skip
+    result = _sums(due, "due", report_days, period)
     for status in ("validated", "expired"):
-        part = totals(ended.select(*KEYS, "due_day", status), KEYS, status, report_days, period)
+        part = _sums(ended.filter(pl.col("status") == status), status, report_days, period)
         result = result.join(part, on=[*KEYS, *PERIOD], how="left")
     return (
         result.with_columns(pl.col("validated", "expired").fill_null(0))
@@ -53,9 +43,18 @@ def with_coverage(
 ) -> pl.DataFrame:
     """A report with a row per model, kind, horizon and window (and more keys), with due and coverage.
 
-    The arguments after the report are those of `coverage`. Null where nothing fell due.
+    outcomes: one row each, with the columns of `ended` but n; the rest as for `coverage`. Null
+    where nothing fell due.
     """
+    ended = outcomes.group_by(*KEYS, "due_day", "status").agg(n=pl.len())
     on = [*KEYS, "period", "period_end"]
-    found = coverage(outcomes, due, report_days, period).select(*on, "due", "coverage")
+    found = coverage(ended, due, report_days, period).select(*on, "due", "coverage")
     found = found.with_columns(pl.col("horizon").cast(report.schema["horizon"]))
     return report.join(found, on=on, how="left", maintain_order="left")
+
+
+def _sums(counts: pl.DataFrame, name: str, report_days: Days, period: str) -> pl.DataFrame:
+    """Sum of n per window, under a name."""
+    horizon = pl.col("horizon").cast(pl.Int64)
+    rows = counts.select("model_id", "kind", horizon, "due_day", pl.col("n").alias(name))
+    return totals(rows, KEYS, name, report_days, period)

@@ -20,29 +20,32 @@ DUE = on(["2024-03-04", "2024-03-06"], n=[5, 2])
 OUTCOMES = on(
     ["2024-03-04"] * 4 + ["2024-03-06"], status=["validated"] * 3 + ["expired", "validated"]
 )
+ENDED = on(
+    ["2024-03-04", "2024-03-04", "2024-03-06"], status=["validated", "expired", "validated"],
+    n=[3, 1, 1],
+)  # fmt: skip
 
 
 def test_due_is_validated_expired_or_pending() -> None:
-    (monday, wednesday) = coverage(OUTCOMES, DUE, DAYS, "daily").to_dicts()
+    (monday, wednesday) = coverage(ENDED, DUE, DAYS, "daily").to_dicts()
     counts = ("due", "validated", "expired", "pending", "coverage")
     assert [monday[name] for name in counts] == [5, 3, 1, 1, 0.6]
     assert [wednesday[name] for name in counts] == [2, 1, 0, 1, 0.5]
-    week = coverage(OUTCOMES, DUE, DAYS, "weekly")
+    week = coverage(ENDED, DUE, DAYS, "weekly")
     assert week["due"].to_list() == [5, 5, 7]
     assert week["coverage"].to_list() == [0.6, 0.6, 4 / 7]
 
 
 def test_without_outcomes_everything_is_pending() -> None:
-    rows = coverage(OUTCOMES[:0], DUE, DAYS, "monthly")
+    rows = coverage(ENDED[:0], DUE, DAYS, "monthly")
     assert rows["pending"].to_list() == rows["due"].to_list() == [5, 5, 7]
     assert rows["coverage"].to_list() == [0.0, 0.0, 0.0]
 
 
 def test_nothing_due_no_row() -> None:
-    assert coverage(OUTCOMES, DUE[:0], DAYS, "daily").is_empty()
+    assert coverage(ENDED, DUE[:0], DAYS, "daily").is_empty()
     assert (
-        coverage(OUTCOMES, DUE, DAYS[:0], "daily").schema
-        == coverage(OUTCOMES, DUE, DAYS, "daily").schema
+        coverage(ENDED, DUE, DAYS[:0], "daily").schema == coverage(ENDED, DUE, DAYS, "daily").schema
     )
 
 
