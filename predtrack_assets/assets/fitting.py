@@ -92,6 +92,8 @@ def training_data(
 
     symbols: only those; None: all but volatility indices. Labels that ended later are blank.
     """
+    if not cutoffs:
+        return
     days = np.array(cutoffs, dtype="datetime64[D]")
     with warehouse.transaction(READER) as transaction:
         epochs = market_epochs(transaction, days, cutoffs[0])
