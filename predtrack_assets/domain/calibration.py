@@ -134,8 +134,9 @@ def equal_mass_ece(p: ArrayLike, y: ArrayLike, n_eff: float | None = None) -> fl
 
 def corp(p: ArrayLike, y: ArrayLike) -> tuple[float, float, float]:
     """Miscalibration, discrimination and uncertainty of the Brier score, as in `corp.Corp`."""
-    parts = _corp(*_forecasts(p, y))
-    return float(parts[0]), float(parts[1]), float(parts[2])
+    keys = np.sort(ordered(*_forecasts(p, y)))
+    parts = corp_of_sorted(probability(keys), keys & 1, np.zeros(keys.size, np.int64), 1)
+    return parts[0].item(), parts[1].item(), parts[2].item()
 
 
 def consistency_test(
@@ -144,7 +145,7 @@ def consistency_test(
     """p-value of 'p is calibrated' from the CORP miscalibration, as in `corp.consistency_p_value`."""
     p, y = _forecasts(p, y)
     rows = p.size if n_eff is None else max(round(n_eff), 1)
-    return consistency_p_value(p, _corp(p, y)[0], rows, seed, reps)
+    return consistency_p_value(p, y.astype(np.int64), rows, seed, reps)
 
 
 def platt(decision: ArrayLike, y: ArrayLike) -> tuple[float, float]:
@@ -280,12 +281,6 @@ def _bucket_errors(p: ArrayLike, y: ArrayLike, n_buckets: int) -> tuple[Floats, 
     return buckets.rows[filled] / buckets.rows.sum(), buckets.error[filled]
 
 
-def _corp(p: Floats, y: Floats) -> list[float]:
-    keys = np.sort(ordered(p, y))
-    parts = corp_of_sorted(probability(keys), keys & 1, np.zeros(keys.size, np.int64), 1)
-    return [part.item() for part in parts]
-
-
 def _equal_mass_of(p: ArrayLike, y: ArrayLike, n_eff: float | None) -> EqualMass:
     p, y = _forecasts(p, y)
     sizes = np.array([p.size])
@@ -349,22 +344,22 @@ def _calibration(view: Windows, n_eff: Floats) -> dict[str, pl.Series | Floats |
         "rms_calibration_upper": upper,
         "calibration_quality": pl.Series(calibration_quality(n_eff, upper), dtype=pl.String),
         **dict(zip(("miscalibration", "discrimination", "uncertainty"), parts, strict=True)),
-        "consistency_p_value": _p_values(view, n_eff, parts[0]),
+        "consistency_p_value": _p_values(view, n_eff),
     }
 
 
-def _p_values(view: Windows, n_eff: Floats, miscalibration: Floats) -> Floats:
+def _p_values(view: Windows, n_eff: Floats) -> Floats:
     """Consistency tests (R,) where a period has ended and holds enough rows, elsewhere NaN."""
     found = np.full(len(view), np.nan)
     if view.period not in TESTED:
         return found
-    p, labels = column(view.rows, "confidence"), pl.DataFrame(view.labels())
+    p, y = (column(view.rows, name) for name in ("confidence", "occurred"))
+    hits, labels = y.astype(np.int64), pl.DataFrame(view.labels())
     for i in np.flatnonzero(n_eff >= MIN_EFFECTIVE).tolist():
         key = "|".join(map(str, labels.row(i)))
         seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8])
-        first, stop = view.slices[:, i]
-        rows = round(n_eff[i])
-        found[i] = consistency_p_value(p[first:stop], miscalibration[i], rows, seed)
+        own = slice(*view.slices[:, i])
+        found[i] = consistency_p_value(p[own], hits[own], round(n_eff[i]), seed)
     return found
 
 

@@ -15,6 +15,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 RESAMPLES = 999
+GROUPS = 1_000
 _ROUNDING = 1e-12
 
 
@@ -50,30 +51,54 @@ def corp_of_sorted(p: Floats, y: Ints, group: Ints, groups: int) -> Corp:
     if not p.size:
         return Corp(*np.full((3, groups), np.nan))
     first = np.flatnonzero(np.append(True, (np.diff(p) != 0) | (np.diff(group) != 0)))
-    ties = np.diff(np.append(first, p.size)), np.add.reduceat(y, first), group[first]
-    count, hits, block_group = pool_adjacent_violators(*ties)
-    n = np.bincount(group, minlength=groups).astype(np.float64)
-    n[n == 0] = np.nan
-    rate = np.bincount(group, y, groups) / n
-    uncertainty = rate * (1 - rate)
-    recalibrated = np.bincount(block_group, hits * (1 - hits / count), groups) / n
-    brier = np.bincount(group, np.square(p - y), groups) / n
-    parts = (brier - recalibrated, uncertainty - recalibrated, uncertainty)
-    return Corp(*(np.maximum(part, 0.0) for part in parts))
+    count, hits = np.diff(np.append(first, p.size)), np.add.reduceat(y, first)
+    return _corp_of_blocks(p[first], count, hits, group[first], groups)
 
 
-def consistency_p_value(
-    p: Floats, miscalibration: float, rows: int, seed: int, reps: int = RESAMPLES
-) -> float:
+def consistency_p_value(p: Floats, y: Ints, rows: int, seed: int, reps: int = RESAMPLES) -> float:
     """p-value of 'p is calibrated': how often a calibrated forecaster's MCB is as large.
 
     Consistency resampling (Broecker and Smith 2007): `rows` forecasts are drawn from p (n,) with
-    replacement and given outcomes y* ~ Bernoulli(p*). rows: how many independent ones the n are
-    worth, for the miscalibration of dependent rows is that of fewer.
+    replacement and given outcomes ~ Bernoulli(p). rows: how many independent ones the n are worth,
+    for the miscalibration of dependent rows is that of fewer. Beyond 1,000 of them forecasts are
+    taken in 1,000 groups of equally many, so that no test takes longer than that.
     """
     rng = np.random.default_rng(seed)
-    drawn = np.sort(p)[np.sort(rng.integers(p.size, size=(reps, rows)), axis=1)]
-    y = (rng.random((reps, rows)) < drawn).astype(np.int64)
-    group = np.repeat(np.arange(reps), rows)
-    found = corp_of_sorted(drawn.ravel(), y.ravel(), group, reps).miscalibration
-    return float((1 + np.count_nonzero(found >= miscalibration - _ROUNDING)) / (1 + reps))
+    order = np.lexsort((y, p))
+    p, y = p[order], y[order]
+    repetition = np.arange(reps)
+    if rows <= GROUPS:
+        drawn = p[np.sort(rng.integers(p.size, size=(reps, rows)), axis=1)]
+        hits = (rng.random((reps, rows)) < drawn).astype(np.int64)
+        found = corp_of_sorted(drawn.ravel(), hits.ravel(), np.repeat(repetition, rows), reps)
+        observed = corp_of_sorted(p, y, np.zeros(p.size, np.int64), 1)
+    else:
+        first = np.unique(np.arange(GROUPS) * p.size // GROUPS)
+        count, said = np.diff(np.append(first, p.size)), np.add.reduceat(p, first)
+        said = np.clip(said / count, 0, 1)
+        counts = rng.multinomial(rows, count / p.size, size=reps)
+        hits = rng.binomial(counts, said)
+        some, forecast = counts > 0, np.broadcast_to(said, counts.shape)
+        repeated = np.broadcast_to(repetition[:, None], counts.shape)
+        found = _corp_of_blocks(forecast[some], counts[some], hits[some], repeated[some], reps)
+        total = np.add.reduceat(y, first)
+        observed = _corp_of_blocks(said, count, total, np.zeros(count.size, np.int64), 1)
+    as_bad = np.count_nonzero(found.miscalibration >= observed.miscalibration - _ROUNDING)
+    return float((1 + as_bad) / (1 + reps))
+
+
+def _corp_of_blocks(p: Floats, count: Ints, hits: Ints, group: Ints, groups: int) -> Corp:
+    """As `corp_of_sorted`, of blocks of `count` rows with the same p and so many hits."""
+
+    def total(values: Floats, of: Ints) -> Floats:
+        return np.asarray(np.bincount(of, values, groups), np.float64)
+
+    n = total(count.astype(np.float64), group)
+    n[n == 0] = np.nan
+    rate = total(hits.astype(np.float64), group) / n
+    uncertainty = rate * (1 - rate)
+    brier = total(hits * np.square(1 - p) + (count - hits) * np.square(p), group) / n
+    count, hits, group = pool_adjacent_violators(count, hits, group)
+    recalibrated = total(hits * (1 - hits / count), group) / n
+    parts = (brier - recalibrated, uncertainty - recalibrated, uncertainty)
+    return Corp(*(np.maximum(part, 0.0) for part in parts))

@@ -7,7 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from predtrack_assets.domain.corp import corp_of_sorted, pool_adjacent_violators
+from predtrack_assets.domain.corp import (
+    GROUPS,
+    consistency_p_value,
+    corp_of_sorted,
+    pool_adjacent_violators,
+)
 
 blocks = st.lists(st.tuples(st.integers(1, 9), st.integers(0, 9)), min_size=1, max_size=60)
 
@@ -51,6 +56,20 @@ def test_sets_do_not_depend_on_their_neighbours() -> None:
     ]
     assert (together == np.array(alone)[..., 0].T).all()
     assert np.isnan(corp_of_sorted(p, y, group, 31)).sum() == 3, "a set without rows"
+
+
+@pytest.mark.parametrize("rows", [100, GROUPS, GROUPS + 1, 4000])
+def test_the_test_holds_its_level_and_finds_a_shift_however_many_the_rows(rows: int) -> None:
+    rng = np.random.default_rng(rows)
+    rejected, found = [], []
+    for seed in range(60):
+        p = rng.uniform(0.2, 0.8, rows)
+        y = (rng.random(rows) < p).astype(np.int64)
+        rejected.append(consistency_p_value(p, y, rows, seed, reps=39) <= 0.1)
+        shifted = np.clip(p + 3 / np.sqrt(rows), 0, 1)
+        found.append(consistency_p_value(shifted, y, rows, seed, reps=39) <= 0.1)
+    assert np.mean(rejected) <= 0.2
+    assert np.mean(found) >= 0.9
 
 
 def test_nothing_in_nothing_out() -> None:
