@@ -91,7 +91,10 @@ def rollback(
     kind: Annotated[str, typer.Option(help="price or direction.")],
     reason: Reason,
     scope: Annotated[
-        str | None, typer.Option(help="h5 for 5 sessions; default: the first gated horizon.")
+        str | None,
+        typer.Option(
+            help="h5 for 5 sessions, h5:IBM for IBM alone; default: the first gated horizon."
+        ),
     ] = None,
     by: Annotated[str, typer.Option(envvar="USER", help="Who decides it.")] = "operator",
     home: Home = None,

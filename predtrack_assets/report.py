@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -200,7 +201,8 @@ def champion_lines(warehouse: Warehouse) -> str:
             "No champion: no model has passed a deployment gate, so none is recommended;"
             " forecasting and scoring go on."
         )
-    for (kind, scope, horizon), judged in gates.group_by(
+    own = pl.col("scope").str.contains(":")
+    for (kind, scope, horizon), judged in gates.filter(~own).group_by(
         "kind", "scope", "horizon", maintain_order=True
     ):
         champion = champions.get((kind, scope))
@@ -215,7 +217,23 @@ def champion_lines(warehouse: Warehouse) -> str:
                 f"  {test['treatment']} against {test['control']}: {test['status']},"
                 f" e-value {test['e_value']:.3g} (20 promotes) after {counted(test['n'], 'day')}"
             )
+    lines += own_lines(gates.filter(own), champions)
     return "\n".join(lines)
+
+
+def own_lines(gates: pl.DataFrame, champions: Mapping[Any, tuple[Any, ...]]) -> list[str]:
+    """Symbols whose own model is champion, and how many have one in shadow."""
+    lines = []
+    shadow = 0
+    for kind, scope, model in gates.select("kind", "scope", "model_id").iter_rows():
+        champion = champions.get((kind, scope))
+        if champion and champion[2] == model:
+            lines.append(f"  {kind} {scope}: {model} since {champion[3]:%Y-%m-%d}")
+        else:
+            shadow += 1
+    if shadow:
+        lines.append(f"  symbols' own models in shadow: {shadow:,}")
+    return lines
 
 
 def _gate_lines(judged: pl.DataFrame) -> list[str]:

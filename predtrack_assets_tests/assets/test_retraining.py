@@ -20,6 +20,7 @@ from predtrack_assets.domain.calendar import as_of, calendar
 from predtrack_assets.domain.features import STANDARD
 from predtrack_assets.domain.models import QUANTILE_LEVELS, QUANTILE_NAMES
 from predtrack_assets.partitions import last_days_of
+from predtrack_assets.report import champion_lines
 from predtrack_assets.warehouse import tables
 from predtrack_assets.warehouse.features import FeatureRows, write_features
 from predtrack_assets.warehouse.ledger import seal
@@ -279,6 +280,10 @@ def test_from_degradation_to_redeployment(story: Story) -> None:
     }  # fmt: skip
     assert story.champion("S3", evidence[100]) == "pooled-v1", "the past stays as it was"
 
+    said_of_it = champion_lines(Warehouse(url=url))
+    assert "  price h1:S3: symbol-v1 since" in said_of_it
+    failing = "SELECT kind, model_id, signal FROM deployment.v_degradations WHERE scope = 'h1'"
+    assert ("price", "pooled-v1", "failing_champion") in graph.frame(url, failing).rows()
     (told,) = rows(url, "SELECT * FROM deployment.v_retrainings")
     assert told["new_artifact"] == fit
     assert told["predicts_since"] == lived.day(shadow[0])
