@@ -9,6 +9,8 @@ import polars as pl
 
 from benchmarks.accuracy_cases import NAMES as ACCURACY_NAMES
 from benchmarks.accuracy_cases import accuracy_cases
+from benchmarks.drift_cases import NAMES as DRIFT_NAMES
+from benchmarks.drift_cases import drift_cases
 from benchmarks.feature_cases import NAMES as FEATURE_NAMES
 from benchmarks.feature_cases import feature_cases
 from benchmarks.floor import Floor
@@ -114,6 +116,7 @@ CASES = (
     ledger_cases,
     feature_cases,
     accuracy_cases,
+    drift_cases,
 )
 NAMES = [
     *(
@@ -127,6 +130,7 @@ NAMES = [
     "ledger_verify",
     *FEATURE_NAMES,
     *ACCURACY_NAMES,
+    *DRIFT_NAMES,
 ]
 
 
