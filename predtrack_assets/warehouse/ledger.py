@@ -104,6 +104,7 @@ def seal(transaction: Transaction, first: date = date.min, last: date = date.max
     index, previous = head.row(0) if len(head) else (0, GENESIS)
     committed_at = transaction.read(CLOCK).item()
     parts = list(by_days(groups, "said"))
+    transaction.share_work()  # encoding and hashing rows is what takes time
     built = []
     for rows in read_ahead(lambda part: _unsealed(transaction, part, encoding), parts):
         _refuse_overtaken(rows, committed_at)
@@ -182,7 +183,7 @@ def _unsealed(transaction: Transaction, groups: pl.DataFrame, encoding: Encoding
     """The rows of `groups` (consecutive days) that no batch holds."""
     first, last = span_of(groups)
     key = ["trading_day", "model_id", "kind"]
-    # A third of a microsecond each in the server, where the bytes are; `verify` hashes them itself.
+    # The server hashes what it has encoded; `verify` hashes the bytes itself.
     leaf = sql.SQL("sha256('\\x00'::bytea || {})").format(row_bytes(encoding))
     rows = read_rows(transaction, {**_SEALED, "leaf": leaf}, first, last)
     rows = rows.join(groups, on=key, how="semi")

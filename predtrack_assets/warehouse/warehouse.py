@@ -146,6 +146,14 @@ class Transaction:
         """Read everything as of one moment, and write nothing. Call it before anything is read."""
         self._execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 
+    def share_work(self) -> None:
+        """Let several server processes answer what is read from here on, in any order of rows.
+
+        Of rows that this transaction has just written the planner has no statistics to see that by.
+        """
+        for cost in ("parallel_setup_cost", "parallel_tuple_cost", "min_parallel_table_scan_size"):
+            self._execute("SET LOCAL {cost} = 0", {"cost": sql.Identifier(cost)})
+
     def append(self, table: Table, frame: pl.DataFrame) -> Written:
         """Add rows whose key is not there yet; rows that are there stay as they are.
 

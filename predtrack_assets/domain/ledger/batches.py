@@ -131,7 +131,7 @@ def leaves_of(batch: Mapping[str, Any]) -> list[bytes]:
 
 def _joined(pieces: pl.Series, width: int, places: np.ndarray) -> bytes:
     """Pieces of `width` bytes in the order of `places`, joined."""
-    matrix = np.frombuffer(b"".join(pieces), np.uint8).reshape(len(pieces), width)
+    matrix = np.frombuffer(b"".join(pieces.to_list()), np.uint8).reshape(len(pieces), width)
     return matrix[places].tobytes()
 
 
