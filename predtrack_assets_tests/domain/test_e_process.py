@@ -122,3 +122,35 @@ def test_looking_every_day_costs_nothing(horizon: int) -> None:
 def test_a_better_challenger_is_found() -> None:
     assert gate_power.sequential_rates(1, 0.05, runs=200)[0] > 0.95
     assert gate_power.sequential_rates(5, 0.05, runs=200)[0] > 0.8
+
+
+def clustered(runs: int, dates: int, horizon: int, mean: float, seed: int) -> np.ndarray:
+    """Differences of overlapping windows whose shocks have fat tails and calm and wild spells."""
+    random = np.random.default_rng(seed)
+    spells = np.repeat(random.choice([0.5, 2.0], (runs, dates // 50 + 2)), 50, axis=1)
+    shocks = random.standard_t(4, (runs, dates + horizon - 1)) * spells[:, : dates + horizon - 1]
+    sums = np.lib.stride_tricks.sliding_window_view(shocks, horizon, axis=1).sum(axis=-1)
+    return np.clip(mean + 0.05 * sums / np.sqrt(horizon), -1, 1)
+
+
+@pytest.mark.parametrize("horizon", [1, 5, 21])
+def test_neither_side_wins_a_true_null_whatever_its_tails_and_spells(horizon: int) -> None:
+    """Windows of `horizon` dates overlap; 800 looks; 5 % on either side, and the noise of 300 runs."""
+    d = clustered(300, 800, horizon, 0.0, seed=horizon)
+    for side in (d, -d):
+        assert (
+            e_process.e_process(side, horizon).max(axis=1) >= e_process.PROMOTE_AT
+        ).mean() <= 0.07
+
+
+@pytest.mark.parametrize(
+    ("horizon", "mean", "dates", "least"),
+    [(1, 0.04, 800, 0.95), (5, 0.06, 800, 0.9), (21, 0.2, 1500, 0.9)],
+)
+def test_power_under_overlap(horizon: int, mean: float, dates: int, least: float) -> None:
+    """The longer the windows, the larger the advantage that it takes; and never the wrong side."""
+    d = clustered(200, dates, horizon, mean, seed=1)
+    promoted = e_process.e_process(d, horizon).max(axis=1) >= e_process.PROMOTE_AT
+    rejected = e_process.e_process(-d, horizon).max(axis=1) >= e_process.PROMOTE_AT
+    assert promoted.mean() > least
+    assert rejected.mean() <= 0.02
