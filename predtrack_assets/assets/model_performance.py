@@ -10,7 +10,6 @@ from predtrack_assets.assets.models import model_registry
 from predtrack_assets.assets.outcomes import outcomes
 from predtrack_assets.assets.training import skill_with_interval
 from predtrack_assets.domain.calendar import Days
-from predtrack_assets.domain.models import BASELINES
 from predtrack_assets.domain.regime_performance import EVERY_REGIME, performance_by_regime
 from predtrack_assets.partitions import day_asset, last_days_of, window
 from predtrack_assets.plots import attach
@@ -25,7 +24,7 @@ YEAR = timedelta(days=364)
 def prediction_scores(
     context: dg.AssetExecutionContext, warehouse: Warehouse
 ) -> dg.MaterializeResult:
-    """Skill of every version beside no_change, by market regime, at the end of each month."""
+    """Skill beside no_change of every version but baselines, by regime, at the end of each month."""
     written = Written()
     days = window(context).days
     with warehouse.transaction() as transaction:
@@ -51,9 +50,8 @@ def _scores(transaction: Transaction, epoch: Epoch, ends: Days) -> pl.DataFrame:
 
 
 def tables_of_skill(transaction: Transaction, last: date) -> dict[str, dg.MarkdownMetadataValue]:
-    """The newest scores as of a day: a table per version that is no baseline, a column per regime."""
+    """The newest scores as of a day: a table per version, a column per regime."""
     rows = transaction.read(model_performance.NEWEST_SCORES, last=last)
-    rows = rows.filter(~pl.col("model_id").is_in(sorted(BASELINES)))
     return {
         f"{evaluation} {model}": dg.MetadataValue.md(skill_table(part))
         for (evaluation, model), part in rows.group_by(

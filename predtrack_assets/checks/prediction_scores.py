@@ -27,7 +27,7 @@ PREDICTION_SCORES = (
         "regimes_sum_to_all",
         "The regimes of a version, kind and horizon add up to no more rows than all days have.",
     ),
-    none("skilful", "no_skill_in_no_change", "The skill of no_change against itself is 0."),
+    none("baselines", "no_baselines", "Baselines are not scored beside themselves."),
 )
 
 

@@ -9,8 +9,9 @@ REGIMES = Query("""
     WHERE trading_day <= :last AND market_regime IS NOT NULL ORDER BY trading_day
 """)
 
-# Losses by the proper score of each kind, of what fell due in [first, last] and was known at as_of,
-# added up per due day and regime of the decision day. Sums are exact, whatever the order of rows.
+# Losses of models that are no baseline, by the proper score of each kind, of what fell due in
+# [first, last] and was known at as_of, added up per due day and regime of the decision day. Sums are
+# exact, whatever the order of rows.
 LOSSES = Query("""
     WITH live AS MATERIALIZED (
         SELECT trading_day, symbol, model_id, kind, horizon FROM forecasts.predictions
@@ -23,6 +24,7 @@ LOSSES = Query("""
                     ELSE score_no_change END AS baseline
         FROM forecasts.outcomes
         WHERE due_day BETWEEN :first AND :last AND knowledge_time <= :as_of
+          AND model_id IN (SELECT model_id FROM models.model_registry WHERE role <> 'baseline')
         ORDER BY trading_day DESC, symbol DESC, model_id DESC, kind DESC, horizon DESC,
                  knowledge_time DESC
     )
@@ -57,13 +59,14 @@ PREDICTION_SCORES = Query("""
                OR skill NOT BETWEEN skill_low - 1e-9 AND skill_high + 1e-9 OR n_eff > n + 1e-6))
                AS inconsistent,
            count(*) FILTER (WHERE regime = 'all' AND of_regimes > n) AS unlike_all,
-           count(*) FILTER (WHERE model_id = 'no_change' AND finite AND abs(skill) > 1e-9) AS skilful
+           count(*) FILTER (WHERE role IS DISTINCT FROM 'candidate') AS baselines
     FROM (
-        SELECT *, market.is_finite(n_eff + mean_score + mean_score_baseline + coalesce(skill, 0)
+        SELECT s.*, role, market.is_finite(n_eff + mean_score + mean_score_baseline + coalesce(skill, 0)
                    + coalesce(skill_low, 0) + coalesce(skill_high, 0)) AS finite,
                sum(n) FILTER (WHERE regime <> 'all') OVER (
                    PARTITION BY evaluated_through, model_id, evaluation, kind, horizon) AS of_regimes
-        FROM models.prediction_scores WHERE evaluated_through BETWEEN :first AND :last
+        FROM models.prediction_scores s LEFT JOIN models.model_registry m USING (model_id)
+        WHERE evaluated_through BETWEEN :first AND :last
     ) r
     GROUP BY evaluated_through
 """)

@@ -322,9 +322,8 @@ _PERFORMANCE = [
           f"UPDATE <TABLE> SET skill_low = 2, skill_high = 3 {_MONTH}"),
     fault("models.prediction_scores", "regimes_sum_to_all",
           f"UPDATE <TABLE> SET n = n + 100000 {_MONTH} AND regime <> 'all'"),
-    fault("models.prediction_scores", "no_skill_in_no_change",
-          "UPDATE <TABLE> SET skill = 0.5, mean_score = 1, mean_score_baseline = 2, skill_low = 0,"
-          f" skill_high = 1 {_MONTH} AND model_id = 'no_change'"),
+    fault("models.prediction_scores", "no_baselines",
+          f"UPDATE <TABLE> SET model_id = 'drift' {_MONTH}"),
 ]  # fmt: skip
 
 _PASS = "UPDATE deployment.deployment_gates SET gate_status = 'passed' <GATES>"
@@ -398,6 +397,38 @@ _FITS = [
     *_fits("models.symbol_models", "symbol-v1", "AAPL"),
 ]
 
+_RESULTS = "models.optimization_results"
+_TASK = (
+    "INSERT INTO models.optimization_tasks (task_id, task_type, model_id, kind, horizon, first_day,"
+    " as_of_day, configuration, max_attempts) VALUES ('t', 'hyperparameter', 'pooled-v1', 'price', 5,"
+    " '2000-03-01', '<DAY>', '{}', 4)"
+)
+_ATTEMPT = (
+    "INSERT INTO models.optimization_attempts (task_id, attempt, dagster_run_id, lease_until,"
+    " finished_at, outcome) VALUES ('t', 1, 'r', now() + interval '1 hour', now(), 'succeeded')"
+)
+_RESULT = (
+    "INSERT INTO <TABLE> (task_id, as_of_day, accepted, old_value, new_value, configurations,"
+    " conclusion) VALUES ('t', '<DAY>', <ACCEPTED>, '{}', '{}', 4, 'so it is')"
+)
+
+
+def _tuned(
+    noticed: str, *statements: str, day: str = "2000-06-09", accepted: str = "false"
+) -> Fault:
+    """A fault of what tuning found, of which the sample's first year has nothing."""
+    said = (s.replace("<DAY>", day).replace("<ACCEPTED>", accepted) for s in statements)
+    return fault(_RESULTS, noticed, *said)
+
+
+_TUNING = [
+    _tuned("no_duplicate_keys", _TASK, _ATTEMPT, _RESULT, _RESULT),
+    _tuned("no_look_ahead", _TASK, _ATTEMPT, _RESULT, "UPDATE <TABLE> SET recorded_at = '<DAY>'"),
+    _tuned("only_week_ends", _TASK, _ATTEMPT, _RESULT, day="2000-06-08"),
+    _tuned("from_successful_attempts", _TASK, _RESULT),
+    _tuned("accepted_has_an_event", _TASK, _ATTEMPT, _RESULT, accepted="true"),
+]
+
 FAULTS = [
-    *_MARKET, *_FEATURES, *_FITS, *_FORECASTS, *_ACCURACY, *_PERFORMANCE, *_DRIFT, *_DEPLOYMENT
+    *_MARKET, *_FEATURES, *_FITS, *_FORECASTS, *_ACCURACY, *_PERFORMANCE, *_DRIFT, *_DEPLOYMENT, *_TUNING
 ]  # fmt: skip
