@@ -5,6 +5,7 @@ from __future__ import annotations
 import dagster as dg
 import pytest
 
+from predtrack_assets.assets import market
 from predtrack_assets.definitions import build_definitions
 from predtrack_assets.proofs import checks
 from predtrack_assets.proofs.stages import REPLAYED, STAGES
@@ -21,6 +22,19 @@ def run_proofs(url: str) -> Results:
     definitions = build_definitions(resources={"warehouse": Warehouse(url=url)})
     with dg.DagsterInstance.ephemeral() as instance:
         done = definitions.resolve_job_def("proof").execute_in_process(instance=instance)
+    found = done.get_asset_check_evaluations()
+    return {("/".join(e.asset_key.path), e.check_name): e for e in found}
+
+
+def materialize_conditions(url: str) -> Results:
+    """Results of the proofs where somebody materializes one asset, as the UI does."""
+    done = dg.materialize(
+        [market.market_conditions, *checks.PROOFS],
+        selection=dg.AssetSelection.assets("market/market_conditions"),
+        resources={"warehouse": Warehouse(url=url)},
+        partition_key=DAY.isoformat(),
+        instance=dg.DagsterInstance.ephemeral(),
+    )
     found = done.get_asset_check_evaluations()
     return {("/".join(e.asset_key.path), e.check_name): e for e in found}
 
@@ -52,6 +66,16 @@ def test_the_weekly_job_counts_what_is_equal(
     for stage in STAGES:
         looked = numbers(sound["/".join(stage.asset), "no_lookahead"])
         assert looked["digests_equal"] == looked["digests_compared"] == 5
+
+    beside = materialize_conditions(market_copy)
+    assert set(beside) == {
+        ("market/market_conditions", name) for name in ("no_lookahead", "replay_parity")
+    }
+    for name, count in (("no_lookahead", "digests_compared"), ("replay_parity", "rows_compared")):
+        said = numbers(beside["market/market_conditions", name])
+        assert said[count] == 1, "one day, in one way"
+        assert "the job `proof` takes" in str(said["sample"])
+    assert "sample" not in counted
 
     assert rewrite(market_copy, NUDGE, DAY) == 1
     rewritten = run_proofs(market_copy)
