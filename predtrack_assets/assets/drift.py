@@ -26,7 +26,7 @@ from predtrack_assets.warehouse.features import read_features
 from predtrack_assets.warehouse.snapshots import Epoch, outcome_epochs
 from predtrack_assets.warehouse.warehouse import Transaction, Warehouse
 
-ROWS = 250_000  # vectors held at once, unless a single report needs more
+ROWS = 500_000  # vectors held at once, unless a single report needs more
 LONGEST = timedelta(days=400)  # calendar days of the longest horizon
 SAID_OF = {
     "price": "median_in_sigma",

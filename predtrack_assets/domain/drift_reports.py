@@ -66,9 +66,11 @@ def drift_report(
     if size < (1 + LEAST_REFERENCE) * windows.current:
         return pl.DataFrame()
     span = sessions[start:end]
+    places: dict[int, Ints] = {}  # features share theirs
+    for o, (a, b) in zip(family, cuts, strict=True):
+        places.setdefault(id(o.session), o.session[a:b] - start)
     columns = [
-        Column(o.values[a:b], o.session[a:b] - start)
-        for o, (a, b) in zip(family, cuts, strict=True)
+        Column(o.values[a:b], places[id(o.session)]) for o, (a, b) in zip(family, cuts, strict=True)
     ]
     sets = arrangements(size, windows.current, windows.block, DRAWS, seed_of(str(day), size))
     found = drift(columns, sets, windows.level)

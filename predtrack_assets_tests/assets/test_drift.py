@@ -13,13 +13,14 @@ import psycopg
 import pytest
 
 from predtrack_assets.assets.drift import drift_metrics
+from predtrack_assets.assets.drift_plots import drift_plots
 from predtrack_assets.checks.drift import no_open_drift_alerts
 from predtrack_assets.domain.features import STANDARD
 from predtrack_assets.partitions import Window
 from predtrack_assets.settings import PROJECT_ROOT
 from predtrack_assets.warehouse.features import FeatureRows, write_features
 from predtrack_assets.warehouse.urls import with_database
-from predtrack_assets.warehouse.warehouse import Warehouse
+from predtrack_assets.warehouse.warehouse import READER, Warehouse
 from predtrack_assets_tests import graph
 
 SYMBOLS = ["AAA", "BBB", "CCC"]
@@ -218,6 +219,15 @@ def test_open_alerts_fail_the_check_with_a_warning_that_names_them(measured: str
     assert SHIFTED[0] in str(later.metadata["alerts"].value)
     assert later.metadata["critical"].value == 1
     assert SHIFTED[0] not in str(before.metadata["alerts"].value), "as it stood then"
+
+
+def test_plots_show_features_and_evidence(measured: str) -> None:
+    with Warehouse(url=measured).transaction(READER) as transaction:
+        shown = drift_plots(transaction, REPORTS[1])
+        nothing = drift_plots(transaction, DAYS[40].item())
+    assert set(shown) == {"feature_drift", "degradation"}
+    assert "image/png" in shown["feature_drift"].value
+    assert nothing["feature_drift"].value.startswith("Nothing to draw yet")
 
 
 def test_no_gate_reads_drift() -> None:
