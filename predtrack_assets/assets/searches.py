@@ -240,8 +240,9 @@ class Preparation:
             found = returns_of(
                 transaction, epoch, pl.concat(frames), task.first_day, self.settings.benchmark
             )
-        cells = [found[Cell(name, kind, horizon)] for name in names]
-        return [(cell.days, cell.following) for cell in cells]
+        nothing = np.array([], "datetime64[D]"), np.zeros(0)  # its models never spoke together
+        cells = (found.get(Cell(name, kind, horizon)) for name in names)
+        return [(cell.days, cell.following) if cell else nothing for cell in cells]
 
 
 def frame_digest(frame: pl.DataFrame) -> str:

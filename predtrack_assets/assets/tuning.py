@@ -15,6 +15,7 @@ from predtrack_assets.assets.features import feature_store
 from predtrack_assets.assets.fits import tuned_versions
 from predtrack_assets.assets.market import prices
 from predtrack_assets.assets.searches import Preparation, tasks_of_week, tunable, tuned_of
+from predtrack_assets.assets.training import pooled_models
 from predtrack_assets.domain.fitted import Procedure, tuned_procedure
 from predtrack_assets.domain.learners.tuned import Tuned
 from predtrack_assets.domain.tuning import FEATURE_SELECTION, Proposal
@@ -36,6 +37,8 @@ EXPECTED = (ArithmeticError, LookupError, OSError, RuntimeError, ValueError)
         *prices.keys,
         feature_store,
         dg.AssetKey(["forecasts", "predictions"]),
+        # What was in force at the end of a week, whichever month it is of: a query knows.
+        dg.AssetDep(pooled_models, partition_mapping=dg.AllPartitionMapping()),
     ],
     code_version="1",
     pool="training",
@@ -70,7 +73,7 @@ def optimization_results(
         except EXPECTED as error:  # on record; the others have their turn before the step fails
             failed.append(f"{task.task_id}: {error}")
     if settings.tuning_register:
-        for day in weeks:
+        for day in sorted({*weeks, *(task.as_of_day for task in waiting)}, reverse=True):
             work.written += register(warehouse, day, context.run.run_id)
     states = warehouse.read(optimization.STATES, first=asked.start, last=asked.end)
     if failed:

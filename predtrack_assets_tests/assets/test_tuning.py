@@ -21,6 +21,8 @@ from predtrack_assets.domain.features import STANDARD
 from predtrack_assets.domain.learners.search import HyperparameterSearch
 from predtrack_assets.domain.tuning import Proposal
 from predtrack_assets.partitions import last_days_of
+from predtrack_assets.proofs.replay import replay
+from predtrack_assets.proofs.stages import PREDICTED
 from predtrack_assets.settings import get_settings
 from predtrack_assets.warehouse import optimization, tables
 from predtrack_assets.warehouse.features import FeatureRows, write_features
@@ -300,6 +302,10 @@ def test_what_is_accepted_becomes_a_version_in_shadow_where_that_is_asked_for(
         " WHERE model_id = 'pooled_tuned-v1'",
     )
     assert said.rows() == [(date(2022, 4, 1), len(SYMBOLS))], "of no day that it was tuned on"
+    span = (date(2022, 3, 30), date(2022, 4, 4))
+    parity = replay(Warehouse(url=market), get_settings(), *span, stages=(PREDICTED,))[PREDICTED]
+    assert parity.compared["pooled_tuned-v1", "price"] > 0
+    assert parity.equal == parity.compared
     graph.run(market, date(2022, 3, 28), date(2022, 4, 1), TUNING)
     assert graph.frame(market, registered).height == 1, "one at a time is judged"
     audited = "SELECT count(*) FROM audit.audit_trail WHERE event_type = 'model_registered'"
