@@ -120,12 +120,14 @@ def test_the_whole_graph_over_every_kind_of_trouble(prepared: str) -> None:
     revise(prepared, "PAYS", date(2021, 3, 30), 44.0, utc(2021, 4, 10, 0, 31))
     rows = assert_range_is_day_by_day(prepared, None)
     assert {t for t in rows if not rows[t]} == {
+        "accuracy.drift_alerts",
         "deployment.deployments",
         "deployment.event_notifications",
         "deployment.gate_overrides",
         "features.feature_importance",
-        "forecasts.skipped_predictions",
         "models.model_artifacts",
-        "models.prediction_scores",
+        "models.optimization_attempts",
+        "models.optimization_results",
+        "models.optimization_tasks",
         "models.walk_forward_scores",
     }
