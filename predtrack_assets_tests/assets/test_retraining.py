@@ -273,9 +273,14 @@ def test_from_degradation_to_redeployment(story: Story) -> None:
     weeks(url, lived, evidence[100], 5)
     assert gate(url) == "insufficient_evidence"
     assert story.champion("S3", evidence[100]) == "pooled-v1"
-    weeks(url, lived, evidence[-1] + 1)
+    last = evidence[-1] + 1
+    with graph.copy_of(url) as week_by_week:
+        weeks(url, lived, last)
+        for end in last_days_of("W", lived.days[last - 15 : last + 1]):
+            graph.run(week_by_week, end.item(), end.item(), DECISIONS)
+        assert graph.differences(graph.contents(url), graph.contents(week_by_week)) == {}
     assert gate(url) == "passed"
-    assert {s: story.champion(s, evidence[-1] + 1) for s in SYMBOLS} == {
+    assert {s: story.champion(s, last) for s in SYMBOLS} == {
         "S0": "pooled-v1", "S1": "pooled-v1", "S2": "pooled-v1", "S3": "symbol-v1",
     }  # fmt: skip
     assert story.champion("S3", evidence[100]) == "pooled-v1", "the past stays as it was"
