@@ -2,7 +2,8 @@
 
 Statements run on the sample's history from March to December 2000 without the tables'
 constraints and triggers. COPY stands for the first row of the table, once more; <AAPL_DAY> and
-<REPORT> for the rows of one symbol and day, and of one report; <GATES> for those of a Friday.
+<REPORT> for the rows of one symbol and day, and of one report; <GATES> and <MONTH> for those of a
+Friday and of a month's last day.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ WHERE = {
     "<AAPL_DAY>": "WHERE (symbol, trading_day) = ('AAPL', '2000-06-07')",
     "<REPORT>": "WHERE period_end = '2000-10-31'",
     "<GATES>": "WHERE as_of_day = '2000-06-09'",
+    "<MONTH>": "WHERE evaluated_through = '2000-10-31'",
 }
 
 
@@ -310,20 +312,19 @@ _DRIFT = [
           f"UPDATE <TABLE> SET drifted = true {_WEEK} AND is_estimate"),
 ]  # fmt: skip
 
-_MONTH = "WHERE evaluated_through = '2000-10-31'"
 _PERFORMANCE = [
-    fault("models.prediction_scores", "no_missing_days", f"DELETE FROM <TABLE> {_MONTH}"),
+    fault("models.prediction_scores", "no_missing_days", "DELETE FROM <TABLE> <MONTH>"),
     fault("models.prediction_scores", "no_duplicate_keys", COPY),
     fault("models.prediction_scores", "finite_numbers",
-          f"UPDATE <TABLE> SET mean_score = 'NaN' {_MONTH}"),
+          "UPDATE <TABLE> SET mean_score = 'NaN' <MONTH>"),
     fault("models.prediction_scores", "no_look_ahead",
-          f"UPDATE <TABLE> SET recorded_at = evaluated_through {_MONTH}"),
+          "UPDATE <TABLE> SET recorded_at = evaluated_through <MONTH>"),
     fault("models.prediction_scores", "skill_follows_from_scores",
-          f"UPDATE <TABLE> SET skill_low = 2, skill_high = 3 {_MONTH}"),
+          "UPDATE <TABLE> SET skill_low = 2, skill_high = 3 <MONTH>"),
     fault("models.prediction_scores", "regimes_sum_to_all",
-          f"UPDATE <TABLE> SET n = n + 100000 {_MONTH} AND regime <> 'all'"),
+          "UPDATE <TABLE> SET n = n + 100000 <MONTH> AND regime <> 'all'"),
     fault("models.prediction_scores", "no_baselines",
-          f"UPDATE <TABLE> SET model_id = 'drift' {_MONTH}"),
+          "UPDATE <TABLE> SET model_id = 'drift' <MONTH>"),
 ]  # fmt: skip
 
 _PASS = "UPDATE deployment.deployment_gates SET gate_status = 'passed' <GATES>"
