@@ -68,6 +68,8 @@ def drift_cases(box: Sandbox, options: Options) -> Iterator[Line]:
         "equal": max(apart.values()) <= CLOSE,
         "largest_differences": apart,
         "reference_each_s": seconds,
+        "cpu_s": round(ours["cpu_s"], 2),
+        "reference_cpu_s": round(theirs["cpu_s"], 2),
         "reference_peak_mb": theirs["peak_mb"],
     }
     yield line(
@@ -118,7 +120,7 @@ def measure(path: str, reference: int) -> dict[str, Any]:
 
     columns = np.load(path)
     found: dict[str, list[float]] = {"psi": [], "js": [], "ks_p": []}
-    start = time.perf_counter()
+    start, used = time.perf_counter(), time.process_time()
     for column in columns:
         old, new = column[:reference], column[reference:]
         inner = np.histogram_bin_edges(column, bins="sturges")[1:-1]
@@ -129,7 +131,8 @@ def measure(path: str, reference: int) -> dict[str, Any]:
         found["ks_p"].append(float(kstwo.sf(kolmogorov_smirnov(old, new), size)))
     seconds = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-    return {"seconds": seconds, "peak_mb": round(peak, 1), **found}
+    used = time.process_time() - used
+    return {"seconds": seconds, "cpu_s": used, "peak_mb": round(peak, 1), **found}
 
 
 if __name__ == "__main__":
