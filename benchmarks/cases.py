@@ -75,15 +75,10 @@ def ledger_cases(box: Sandbox, options: Options) -> Iterator[Line]:
     if not options.any_of(["ledger_append", "ledger_verify"]):
         return
     rows = max(1, round(LEDGER_ROWS * options.scale))
-    appended, floors = [], []
-    for turn in range(ROUNDS):  # the first one makes the files of the server's log
-        database = box.database(f"ledger_{turn}")
-        options.say(f"ledger: {rows:,} predictions, appended and sealed")
-        appended.append(database.step("ledger_append", rows=rows))
-        options.say("ledger: COPY of the same rows into an empty table")
-        floor = Floor(database, box.home / f"ledger_{turn}.copy", PREDICTIONS)
-        floors.append(floor.seconds(box))
-        floor.path.unlink()
+    # The first turn makes the files of the server's log, and what follows reuses them.
+    turns = [_ledger_turn(box, options, turn, rows) for turn in range(ROUNDS)]
+    appended, floors = [turn[1] for turn in turns], [turn[3] for turn in turns]
+    database, _, floor, _ = turns[-1]
     if options.wanted("ledger_append"):
         done = min(appended, key=lambda step: step["seconds"])
         more = {
@@ -107,6 +102,20 @@ def ledger_cases(box: Sandbox, options: Options) -> Iterator[Line]:
         }
         limit, peak = found["rows"] / VERIFY_ROWS_PER_SECOND, found["peak_mb"]
         yield line("ledger_verify", seconds, floor.read_s, found["rows"], limit, peak, **more)
+
+
+def _ledger_turn(
+    box: Sandbox, options: Options, turn: int, rows: int
+) -> tuple[Database, Line, Floor, float]:
+    """The database, what the product's step answered, the floor and its seconds."""
+    database = box.database(f"ledger_{turn}")
+    options.say(f"ledger: {rows:,} predictions, appended and sealed")
+    done = database.step("ledger_append", rows=rows)
+    options.say("ledger: COPY of the same rows into an empty table")
+    floor = Floor(database, box.home / f"ledger_{turn}.copy", PREDICTIONS)
+    seconds = floor.seconds(box)
+    floor.path.unlink()
+    return database, done, floor, seconds
 
 
 CASES = (

@@ -89,10 +89,11 @@ def _written(
         options.say(f"{name}: COPY of the same rows into an empty table")
         floors.append(floor.seconds(box))
         floor.path.unlink()
-    common = {"rows": floor.rows, "reference_s": min(floors), "peak_limit_mb": PEAK_LIMIT_MB}
+    rows = done[-1]["rows_changed"]
+    common = {"rows": rows, "reference_s": min(floors), "peak_limit_mb": PEAK_LIMIT_MB}
     lines = []
     if options.wanted(name):
-        every = {
+        every: Line = {
             "product_all_s": [round(step["product_s"], 2) for step in done],
             "reference_all_s": [round(seconds, 2) for seconds in floors],
         }

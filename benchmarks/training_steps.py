@@ -37,6 +37,7 @@ def training_from_store(first: str, last: str) -> dict[str, Any]:
     settings = get_settings()
     window = Window(date.fromisoformat(first), date.fromisoformat(last))
     taken: dict[str, list[float]] = {}
+    bars, learned = list[int](), list[int]()
 
     def timed(name: str, start: float) -> None:
         taken.setdefault(name, []).append(time.perf_counter() - start)
@@ -50,20 +51,22 @@ def training_from_store(first: str, last: str) -> dict[str, Any]:
             computed = _computed(transaction, window, settings)
             timed("features_computed_s", start)
             start = time.perf_counter()
-            rows = _read_bars(transaction, window, settings)
+            bars.append(_read_bars(transaction, window, settings))
             timed("bars_read_s", start)
         _refuse_other(stored, computed)
         del stored, computed
         start = time.perf_counter()
         ((cutoff, data),) = training_data(Warehouse(), settings, [window.end], None)
         timed("product_s", start)
-    start = time.perf_counter()
-    fit_pooled(data, settings.horizons, cutoff=np.datetime64(cutoff))
-    timed("fit_s", start)
+        start = time.perf_counter()
+        fit_pooled(data, settings.horizons, cutoff=np.datetime64(cutoff))
+        timed("fit_s", start)
+        learned.append(len(data.day))
+        del data
     best = {name: min(seconds) for name, seconds in taken.items()}
     computing = max(best["features_computed_s"] - best["bars_read_s"], 0.0)
     best["reference_s"] = best["product_s"] - best["features_read_s"] + computing
-    return {**best, "rows": len(data.day), "bars": rows}
+    return {**best, "rows": learned[-1], "bars": bars[-1]}
 
 
 def _computed(transaction: Transaction, window: Window, settings: Settings) -> FeatureRows:
