@@ -242,10 +242,10 @@ SUITES = (
                 "Every symbol with four months of bars is predicted.",
             ),
             at_most(
-                0.01,
+                0.05,
                 "skipped_share",
                 "few_skipped",
-                "At most 1 % of a day's predictions was refused.",
+                "At most 5 % of a day's predictions was refused.",
             ),
         ),
     ),
