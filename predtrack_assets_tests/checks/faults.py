@@ -2,8 +2,8 @@
 
 Statements run on the sample's history from March to December 2000 without the tables'
 constraints and triggers. COPY stands for the first row of the table, once more; <AAPL_DAY> and
-<REPORT> for the rows of one symbol and day, and of one report; <GATES> and <MONTH> for those of a
-Friday and of a month's last day.
+<REPORT> for the rows of one symbol and day, and of one report; <GATES>, <WEEK> and <MONTH> for those of
+a Friday, of another one, and of a month's last day.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ WHERE = {
     "<AAPL_DAY>": "WHERE (symbol, trading_day) = ('AAPL', '2000-06-07')",
     "<REPORT>": "WHERE period_end = '2000-10-31'",
     "<GATES>": "WHERE as_of_day = '2000-06-09'",
+    "<WEEK>": "WHERE as_of_day = '2000-11-17'",
     "<MONTH>": "WHERE evaluated_through = '2000-10-31'",
 }
 
@@ -293,23 +294,22 @@ _ACCURACY = [
           " <REPORT> AND model_id = baseline"),
 ]  # fmt: skip
 
-_WEEK = "WHERE as_of_day = '2000-11-17'"
 _DRIFT = [
-    fault("accuracy.drift_metrics", "no_missing_days", f"DELETE FROM <TABLE> {_WEEK}"),
+    fault("accuracy.drift_metrics", "no_missing_days", "DELETE FROM <TABLE> <WEEK>"),
     fault("accuracy.drift_metrics", "no_duplicate_keys", COPY),
-    fault("accuracy.drift_metrics", "finite_numbers", f"UPDATE <TABLE> SET value = 'NaN' {_WEEK}"),
+    fault("accuracy.drift_metrics", "finite_numbers", "UPDATE <TABLE> SET value = 'NaN' <WEEK>"),
     fault("accuracy.drift_metrics", "no_look_ahead",
-          f"UPDATE <TABLE> SET recorded_at = '2000-11-17 12:00Z' {_WEEK}"),
+          "UPDATE <TABLE> SET recorded_at = '2000-11-17 12:00Z' <WEEK>"),
     fault("accuracy.drift_metrics", "only_week_ends",
           "INSERT INTO <TABLE> (as_of_day, subject, name, statistic, value, drifted, is_estimate,"
           " reference_start, reference_end, current_start, current_end, n_reference, n_current)"
           " SELECT as_of_day - 1, subject, name, statistic, value, drifted, is_estimate,"
           " reference_start, reference_end, current_start, current_end - 1, n_reference, n_current"
-          f" FROM <TABLE> {_WEEK} AND subject = 'feature'"),
+          " FROM <TABLE> <WEEK> AND subject = 'feature'"),
     fault("accuracy.drift_metrics", "windows_apart",
-          f"UPDATE <TABLE> SET reference_end = current_start {_WEEK} AND subject = 'feature'"),
+          "UPDATE <TABLE> SET reference_end = current_start <WEEK> AND subject = 'feature'"),
     fault("accuracy.drift_metrics", "estimates_decide_nothing",
-          f"UPDATE <TABLE> SET drifted = true {_WEEK} AND is_estimate"),
+          "UPDATE <TABLE> SET drifted = true <WEEK> AND is_estimate"),
 ]  # fmt: skip
 
 _PERFORMANCE = [
