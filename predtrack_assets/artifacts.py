@@ -48,12 +48,17 @@ def store(content: bytes, root: str) -> Artifact:
 
 
 def load(artifact_id: str, uri: str, sha256: str) -> bytes:
-    """The content at `uri`. Raises ArtifactError if it is missing or is not what was stored."""
+    """The content at `uri`. Raises ArtifactError if it is missing, unreadable or not what was stored."""
     path = _path(uri)
     try:
         content = bytes(path.read_bytes())
     except FileNotFoundError as error:
         raise ArtifactError(f"the file of fit {artifact_id} is missing: {uri}. {REMEDY}") from error
+    except OSError as error:
+        raise ArtifactError(
+            f"the file of fit {artifact_id} cannot be read: {uri} ({error.strerror or error})."
+            f" {REMEDY}"
+        ) from error
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
         raise ArtifactError(

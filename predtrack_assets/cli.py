@@ -15,6 +15,7 @@ import psycopg
 import typer
 from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 
 from predtrack_assets.artifacts import ArtifactError
 from predtrack_assets.clock import utc_now
@@ -69,10 +70,9 @@ def _one_sentence() -> Iterator[None]:
         yield
     except ValidationError as error:
         for fault in error.errors():
-            name = "PREDTRACK_" + "_".join(str(part) for part in fault["loc"]).upper()
-            ERRORS.print(
-                f"[red]{name.replace('PREDTRACK_PREDTRACK', 'PREDTRACK')}[/]: {fault['msg']}"
-            )
+            name = str(fault["loc"][0]).upper()  # after it comes the place in a list
+            said = fault["msg"].removeprefix("Value error, ")
+            ERRORS.print(f"[red]PREDTRACK_{name.removeprefix('PREDTRACK_')}[/]: {escape(said)}")
         sys.exit(FAILED)
     except (ServerError, MigrationError, SourceError, ArtifactError, ValueError) as error:
         ERRORS.print(str(error), style="red", markup=False)
@@ -169,11 +169,11 @@ def gaps(home: Home = None) -> None:
 def replay_(
     from_: Annotated[
         datetime | None,
-        typer.Option("--from", formats=["%Y-%m-%d"], help="First day; the first stored one."),
+        typer.Option("--from", formats=["%Y-%m-%d"], help="First day; without it all."),
     ] = None,
     to: Annotated[
         datetime | None,
-        typer.Option("--to", formats=["%Y-%m-%d"], help="Last day; the last stored one."),
+        typer.Option("--to", formats=["%Y-%m-%d"], help="Last day; without it all."),
     ] = None,
     sample: Annotated[
         int | None, typer.Option(min=1, help="So many random days, each computed alone.")

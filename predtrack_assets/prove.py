@@ -38,8 +38,8 @@ def run_replay(
     Raises ValueError when nothing is stored there.
     """
     warehouse = Warehouse(url=url)
-    stored = _decision_days(warehouse, first or date.min, last or date.max)
-    first, last = first or stored[0].item(), last or stored[-1].item()
+    first, last = first or date.min, last or date.max
+    _decision_days(warehouse, first, last)
     with _live() as progress:
         parities = replay(warehouse, settings, first, last, sample, seed, progress=progress)
     console = wide_console()
@@ -52,7 +52,9 @@ def run_replay(
     for mismatch in total.mismatches:
         console.print(f"[red]Differs[/]: {escape(str(mismatch))}")
     equal, compared = total.equal.total(), total.compared.total()
-    console.print(f"Replay parity: {equal:,} of {compared:,} rows are equal bit for bit.")
+    apart = total.unreplayable.total()
+    others = f" {apart:,} others could not be computed again." if apart else ""
+    console.print(f"Replay parity: {equal:,} of {compared:,} rows are equal bit for bit.{others}")
     return PROVEN if total.holds else REFUTED
 
 
@@ -105,7 +107,9 @@ def _decision_days(warehouse: Warehouse, first: date, last: date) -> Days:
         raise ValueError(f"--from {first} lies after --to {last}")
     days = decision_days(warehouse, first, last)
     if not len(days) and not len(Window(first, last).days):
-        raise ValueError(f"no trading day lies in {first} to {last}: no configured exchange is open")
+        raise ValueError(
+            f"no trading day lies in {first} to {last}: no configured exchange is open"
+        )
     if not len(days):
         raise ValueError("no predictions are stored there: `predtrack backfill` makes some")
     return days

@@ -55,6 +55,11 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         artifacts.load("m@1", (tmp_path / "gone.json").as_uri(), SHA256)
 
 
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match=r"m@1 cannot be read: file://\S+ \(Is a directory\)"):
+        artifacts.load("m@1", tmp_path.as_uri(), SHA256)
+
+
 def test_a_write_that_fails_leaves_nothing_to_be_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

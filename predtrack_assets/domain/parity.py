@@ -24,6 +24,8 @@ class Mismatch:
     recomputed: str
 
     def __str__(self) -> str:
+        if self.column == ABSENT:
+            return f"{self.row}: {self.stored}, {self.recomputed}"
         return f"{self.row}: {self.column} stored {self.stored}, recomputed {self.recomputed}"
 
 
@@ -103,7 +105,7 @@ def _mismatches(
         name = " ".join(str(v) for v in row.select(key).row(0))
         other = now.join(row.select(key), on=key, how="semi")
         if other.is_empty():
-            result.append(Mismatch(name, ABSENT, "stored", "not computed"))
+            result.append(Mismatch(name, ABSENT, "stored", "not computed now"))
             continue
         differs = [not np.array_equal(column_bits(row[c]), column_bits(other[c])) for c in values]
         column = values[differs.index(True)]

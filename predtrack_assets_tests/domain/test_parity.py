@@ -75,6 +75,7 @@ def test_rows_that_only_one_side_has() -> None:
     assert found.compared.total() - found.equal.total() == 1
     assert found.unsaid == 1
     assert [(m.row, m.column) for m in found.mismatches] == [("c", ABSENT)]
+    assert str(found.mismatches[0]) == "c: stored, not computed now"
 
 
 def test_parities_add_up() -> None:

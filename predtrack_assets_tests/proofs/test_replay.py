@@ -139,6 +139,7 @@ def test_the_command_says_what_differs_and_ends_1(
     said = " ".join(capsys.readouterr().out.split())
     assert f"Differs: {DAY} PLAIN drift direction 4: confidence stored" in said
     assert f"Not replayable: {theirs:,} rows of theirs price: not a model of ours" in said
+    assert said.endswith(f"{theirs:,} others could not be computed again.")
     with pytest.raises(ValueError, match="no predictions are stored"):
         run_replay(SETTINGS, stored, date(2030, 1, 1), date(2030, 2, 1), None, 0)
     saturday = DAY + timedelta(days=5 - DAY.weekday())
