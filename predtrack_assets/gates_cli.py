@@ -14,7 +14,7 @@ from rich.table import Table
 from predtrack_assets.clock import utc_now
 from predtrack_assets.command import Home, require_schema, running_url
 from predtrack_assets.domain.gates import CRITERIA
-from predtrack_assets.report import wide_console
+from predtrack_assets.report import UNMEASURED, wide_console
 from predtrack_assets.settings import get_settings
 from predtrack_assets.warehouse import decisions, gates
 from predtrack_assets.warehouse.warehouse import Warehouse
@@ -155,10 +155,13 @@ def _show(gate: dict[str, Any]) -> None:
     criteria = json.loads(gate["criteria"])
     for name in CRITERIA:
         part = criteria[name]
-        numbers = (part[key] for key in ("value", "bound", "threshold", "n", "n_eff"))
-        cells = ("-" if x is None else f"{x:,.4g}" for x in numbers)
+        numbers = [(part[key], ",.4g") for key in ("value", "bound", "threshold")]
+        numbers += [(part["n"], ",.0f"), (part["n_eff"], ",.1f")]
+        cells = ("-" if x is None else f"{x:{shape}}" for x, shape in numbers)
         table.add_row(name, *cells, part["status"])
     console.print(table)
+    if any(criteria[name]["value"] is None for name in CRITERIA):
+        console.print(f"-: {UNMEASURED}.")
     psr, dsr = (
         "-" if gate[key] is None else f"{gate[key]:.3f}" for key in ("psr", "deflated_sharpe")
     )

@@ -154,18 +154,28 @@ def ledger_checkpoint(
 
 @claim.command("verify")
 def claim_verify(
-    metric: Annotated[str, typer.Option(help="brier, accuracy_rate, ece, skill_vs_no_change, ...")],
+    metric: Annotated[
+        str,
+        typer.Option(
+            help="brier, accuracy_rate (share whose event came true), ece, skill_vs_no_change, ..."
+        ),
+    ],
     model: Annotated[str, typer.Option(help="Model id, with its version.")],
     as_of: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Last day of the period.")],
     value: Annotated[str, typer.Option(help="What was claimed, to as many decimals as it was.")],
-    kind: Annotated[str, typer.Option(help="price, direction, time_to_hit, volatility")] = "price",
+    kind: Annotated[str, typer.Option(help="price, direction or time_to_hit.")] = "price",
     horizon: Annotated[int, typer.Option(help="Sessions.")] = 1,
-    period: Annotated[str, typer.Option(help="rolling_30d, monthly, to_date")] = "rolling_30d",
+    period: Annotated[
+        str,
+        typer.Option(
+            help="daily, weekly, monthly, quarterly, yearly, rolling_30d, rolling_365d or to_date."
+        ),
+    ] = "rolling_30d",
     home: Home = None,
 ) -> None:
     """Recompute a past figure from outcomes that were known at the end of that day.
 
-    Ends 1 on a mismatch: to the decimals of the claim, the figure is another.
+    Ends 1 on a mismatch: to the decimals of the claim, the figure is another, or there is none.
     """
     from predtrack_assets.domain.claims import Claim, matches
     from predtrack_assets.warehouse.claims import recompute
@@ -174,6 +184,13 @@ def claim_verify(
     with _warehouse(home).transaction(READER) as transaction:
         found = recompute(transaction, said)
     match = matches(value, found.value)
+    if found.value is None:
+        typer.echo(
+            f"MISMATCH: claimed {value}, and there is nothing to compute it from:"
+            f" {found.predictions:,} {kind} predictions of {model!r}, {horizon} sessions ahead, fell"
+            f" due in {period} to {said.as_of}, with {found.outcomes:,} outcomes known at its end"
+        )
+        sys.exit(FAILED)
     typer.echo(
         f"{'match' if match else 'MISMATCH'}: claimed {value}, recomputed {found.value!r} from"
         f" {found.outcomes:,} outcomes known at the end of {said.as_of}; of the"
@@ -203,7 +220,7 @@ def _sentence(finding: dict[str, Any]) -> str:
 def _json(file: Path) -> dict[str, Any]:
     try:
         said = json.loads(file.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{file} is not JSON: {error}") from error
     if not isinstance(said, dict):
         raise ValueError(f"{file} holds no JSON object")
@@ -211,7 +228,12 @@ def _json(file: Path) -> dict[str, Any]:
 
 
 def _key(text: str | None) -> bytes | None:
-    return None if text is None else bytes.fromhex(text)
+    if text is None:
+        return None
+    try:
+        return bytes.fromhex(text)
+    except ValueError as error:
+        raise ValueError(f"a public key is hexadecimal, not {text!r}") from error
 
 
 def _private_key(path: Path) -> bytes:

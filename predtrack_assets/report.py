@@ -13,7 +13,7 @@ from rich.table import Table
 
 from predtrack_assets.domain.calendar import as_of
 from predtrack_assets.domain.calibration import calibration_summary
-from predtrack_assets.domain.gates import INSUFFICIENT
+from predtrack_assets.domain.gates import INSUFFICIENT, PASSED
 from predtrack_assets.domain.models import BASELINES
 from predtrack_assets.domain.performance import performance_analytics
 from predtrack_assets.warehouse import gates as decided
@@ -26,6 +26,7 @@ UNKNOWN = "-"
 PROPER = {"price": "crps", "direction": "brier", "time_to_hit": "brier", "volatility": "qlike"}
 """The score of each kind that no forecaster can better by saying what it does not believe."""
 GAPS_SHOWN = 40
+UNMEASURED = "too few BUYs and SELLs to measure, or none"
 
 
 def row_counts(warehouse: Warehouse) -> dict[str, int]:
@@ -197,16 +198,19 @@ def champion_lines(warehouse: Warehouse) -> str:
     tests = warehouse.read(decided.LATEST_TESTS)
     lines = []
     if not champions:
-        lines.append(
-            "No champion: no model has passed a deployment gate, so none is recommended;"
-            " forecasting and scoring go on."
+        passed = (gates["gate_status"] == PASSED).any()
+        why = (
+            "none that passed its gate is deployed"
+            if passed
+            else "no model has passed a deployment gate"
         )
+        lines.append(f"No champion: {why}, so none is recommended; forecasting and scoring go on.")
     own = pl.col("scope").str.contains(":")
     for (kind, scope, horizon), judged in gates.filter(~own).group_by(
         "kind", "scope", "horizon", maintain_order=True
     ):
         champion = champions.get((kind, scope))
-        said = f"{champion[2]} since {champion[3]:%Y-%m-%d}" if champion else "no champion"
+        said = _since(champion) if champion else "no champion"
         lines.append(f"Champion for {kind}, {counted(horizon, 'session')} ahead: {said}.")
         lines += _gate_lines(judged)
         of_scope = tests.filter(
@@ -221,6 +225,13 @@ def champion_lines(warehouse: Warehouse) -> str:
     return "\n".join(lines)
 
 
+def _since(champion: tuple[Any, ...]) -> str:
+    """Which model (kind, scope, model_id, valid_from, valid_until) is champion since when, and how."""
+    _, _, model, first, until = champion
+    ends = f", by manual override until {until:%Y-%m-%d %H:%M} UTC" if until else ""
+    return f"{model} since {first:%Y-%m-%d}{ends}"
+
+
 def own_lines(gates: pl.DataFrame, champions: Mapping[Any, tuple[Any, ...]]) -> list[str]:
     """Symbols whose own model is champion, and how many have one in shadow."""
     lines = []
@@ -228,7 +239,7 @@ def own_lines(gates: pl.DataFrame, champions: Mapping[Any, tuple[Any, ...]]) -> 
     for kind, scope, model in gates.select("kind", "scope", "model_id").iter_rows():
         champion = champions.get((kind, scope))
         if champion and champion[2] == model:
-            lines.append(f"  {kind} {scope}: {model} since {champion[3]:%Y-%m-%d}")
+            lines.append(f"  {kind} {scope}: {_since(champion)}")
         else:
             shadow += 1
     if shadow:
@@ -251,10 +262,19 @@ def _gate_lines(judged: pl.DataFrame) -> list[str]:
 
 
 def _reasons(reasons: list[str]) -> list[str]:
-    """One line for each criterion that failed, one for all that want more evidence."""
-    lacking = [reason.split()[0] for reason in reasons if INSUFFICIENT in reason]
+    """One line for each criterion that failed, one for all that want more evidence.
+
+    A criterion without a value has nothing to measure, however long its record is.
+    """
     lines = [f"    {reason}" for reason in reasons if INSUFFICIENT not in reason]
-    return lines + ([f"    not enough evidence for {', '.join(lacking)}"] if lacking else [])
+    lacking = [reason for reason in reasons if INSUFFICIENT in reason]
+    unmeasured = [r.split()[0] for r in lacking if f"{INSUFFICIENT}: none," in r]
+    more = [r.split()[0] for r in lacking if r.split()[0] not in unmeasured]
+    if more:
+        lines.append(f"    not enough evidence for {', '.join(more)}")
+    if unmeasured:
+        lines.append(f"    not enough evidence for {', '.join(unmeasured)}: {UNMEASURED}")
+    return lines
 
 
 def span_line(warehouse: Warehouse) -> str:

@@ -18,6 +18,16 @@ from predtrack_assets.warehouse.queries import Query
 from predtrack_assets.warehouse.warehouse import Transaction
 
 SYSTEM = "automated"
+RULES = {
+    "two_people": "an override needs two people: who asks for it cannot approve it",
+    "gate_overrides_reason_check": "an override needs a reason, of ten characters at least",
+    "gate_overrides_requested_by_check": "an override needs the name of who asks for it",
+    "gate_overrides_approved_by_check": "an override needs the name of who approves it",
+    "gate_overrides_gate_id_fkey": "there is no such gate",
+    "deployments_reason_check": "a deployment needs a reason",
+    "deployments_deployed_by_check": "a deployment needs the name of who decides it",
+}
+"""What a row refused by a constraint lacks; triggers speak for themselves."""
 
 
 class DecisionRefused(ValueError):
@@ -138,4 +148,6 @@ def _refusals() -> Iterator[None]:
         yield
     except adbc_driver_manager.Error as error:
         sentence = re.search(r"ERROR:\s+(.+)", str(error))
-        raise DecisionRefused(sentence[1] if sentence else str(error)) from error
+        said = sentence[1] if sentence else str(error)
+        lacking = [rule for name, rule in RULES.items() if f'constraint "{name}"' in said]
+        raise DecisionRefused(*(lacking or [said])) from error

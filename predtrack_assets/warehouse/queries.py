@@ -286,9 +286,10 @@ STATUS_COUNTS = Query("""
     SELECT status, count(*) AS rows FROM forecasts.prediction_status GROUP BY status ORDER BY status
 """)
 
-CHAMPIONS = Query(
-    "SELECT kind, scope, model_id, valid_from FROM deployment.champions ORDER BY kind"
-)
+CHAMPIONS = Query("""
+    SELECT kind, scope, model_id, valid_from, valid_until FROM deployment.champions
+    ORDER BY kind, scope
+""")
 
 FORGET_UNIVERSE = Query("""
     WITH gone AS (DELETE FROM market.universe_members WHERE universe = :universe RETURNING 1)

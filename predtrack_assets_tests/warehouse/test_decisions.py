@@ -203,11 +203,12 @@ def test_an_override_deploys_until_it_expires(database_url: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"approved_by": " Ann "}, "two_people"),
-        ({"approved_by": " "}, "approved_by"),
-        ({"reason": "why not"}, "reason"),
+        ({"approved_by": " Ann "}, "needs two people"),
+        ({"approved_by": " "}, "name of who approves it"),
+        ({"requested_by": ""}, "name of who asks for it"),
+        ({"reason": "why not"}, "a reason, of ten characters"),
         ({"expires_at": datetime(2024, 4, 1, tzinfo=UTC)}, "expire in the future"),
-        ({"gate_id": "00000000-0000-0000-0000-000000000000"}, "foreign key"),
+        ({"gate_id": "00000000-0000-0000-0000-000000000000"}, "no such gate"),
     ],
 )
 def test_an_override_needs_two_people_a_reason_and_an_end(
