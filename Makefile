@@ -17,8 +17,8 @@ demo: $(READY) ## Backfill the bundled sample through the whole graph and show t
 dev: $(READY) ## Start PostgreSQL and the Dagster UI
 	@$(BIN)/predtrack dev
 
-test: $(READY) ## Run all tests; ARGS="-m 'not slow' -k calendar" picks some
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(READY) ## Run the tests; SLOW=1 with the slow ones, ARGS="-k calendar" picks some
+	@$(BIN)/python -m pytest $(if $(SLOW),,-m "not slow") $(ARGS)
 
 lint: $(READY) ## Style, formatting and types
 	$(BIN)/ruff check
