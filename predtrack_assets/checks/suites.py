@@ -425,9 +425,7 @@ SUITES = (
         coverage.survival_curves,
         (*REPORTS, *coverage.SURVIVAL_CURVES),
     ),
-    Suite(
-        tables.ACCURACY_CORRELATION, regimes.accuracy_correlation, regimes.ACCURACY_CORRELATION
-    ),
+    Suite(tables.ACCURACY_CORRELATION, regimes.accuracy_correlation, regimes.ACCURACY_CORRELATION),
     *DRIFT_SUITES,
     *GATE_SUITES,
     *TUNING_SUITES,
