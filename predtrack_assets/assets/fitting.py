@@ -8,6 +8,7 @@ import hashlib
 import json
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from functools import cached_property
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from predtrack_assets.artifacts import store
+from predtrack_assets.artifacts import ArtifactError, store
 from predtrack_assets.domain.features import STANDARD
 from predtrack_assets.domain.fitted import EVERY_SYMBOL, Procedure
 from predtrack_assets.domain.history import MAX_GAP, MEMORY, as_of_statistics
@@ -169,6 +170,7 @@ class Training:
             name = there["artifact_id"][-1]
             self.report.unchanged.append(name)
             self.report.add(cutoff, name, json.loads(there["choices"][-1]))
+            self._explain_again(cutoff, data)
             return
         task = self._task(cutoff, data, made[_text(choices)])
         run = registry.start(self.warehouse, task, self.dagster_run_id, self.cause)
@@ -214,6 +216,19 @@ class Training:
         self.report.add(task.trained_through, name, kept)
         numbers = {f"{key}.{what}": float(v) for key, s in scores.items() for what, v in s.items()}
         track(self.settings.mlflow_uri, name, {"input_digest": task.input_digest}, numbers)
+
+    def _explain_again(self, cutoff: date, data: TrainingData) -> None:
+        """Importances that a fit measured when it was made, for the plot of this materialization.
+
+        Dagster shows the newest one, and the stored rows lack the loss that they are a share of.
+        """
+        chosen_here = self.report.choices[cutoff]["cutoff"] == str(cutoff)
+        if self.fitter.explain is None or not chosen_here:
+            return
+        with suppress(ArtifactError):  # a plot is no reason to fail over the file of an older fit
+            importance = self.fitter.explain(self.warehouse, self._place(cutoff), data)
+            if len(importance):
+                self.report.importance[cutoff] = importance
 
     def _choose(
         self, task: Task, run: str, data: TrainingData, cutoff: np.datetime64

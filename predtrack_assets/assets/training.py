@@ -50,7 +50,7 @@ TRIGGERS = {
 @dg.asset(
     key_prefix=["models"],
     group_name="models",
-    code_version="2",
+    code_version="3",
     owners=OWNERS,
     kinds={*KINDS, "lightgbm"},
     partitions_def=MONTHS,

@@ -88,6 +88,11 @@ def test_every_revision_keeps_its_scores_and_importances(
     assert set(run.parameters) == {"input_digest"}
     assert {"price.1.score", "direction.1.skill"} <= set(run.metrics)
 
+    again = metadata(graph.run_months(market, "2021-09", "2021-09"))
+    assert again["fits_unchanged"] == 1
+    plots = ("fit", "importance", "walk_forward_scores")
+    assert [again[name] for name in plots] == [shown[name] for name in plots], "the UI shows this"
+
     graph.execute(market, CORRECTION)
     graph.run_months(market, "2021-09", "2021-09")
     assert len(recorded.runs) == 2
