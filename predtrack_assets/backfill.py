@@ -93,8 +93,11 @@ def explain(report: RunReport, console: Console) -> int:
                 + ", ".join(f"{s} ({counted(n, 'bar')})" for s, n in troubled.items())
             )
         )
-    skipped = int(str(report.materialized.get("models/pooled_models", {}).get("fits_skipped", 0)))
-    if skipped:
+    fits = report.materialized.get("models/pooled_models", {})
+    skipped, retired = (int(str(fits.get(n, 0))) for n in ("fits_skipped", "fits_retired"))
+    if retired:
+        console.print(f"No fit in {counted(retired, 'month')}: the version is retired.")
+    if skipped := skipped - retired:
         console.print(
             f"No fit in {counted(skipped, 'month')}: fewer sessions with features than"
             " PREDTRACK_MIN_TRAINING_SESSIONS; pooled models say nothing before the first fit."

@@ -49,6 +49,10 @@ def test_months_without_a_fit_are_named() -> None:
     code, text = said(RunReport("r", True, {"models/pooled_models": {"fits_skipped": 6}}))
     assert code == 0
     assert "No fit in 6 months: fewer sessions" in text
+    counts = {"fits_skipped": 2, "fits_retired": 2}
+    _, text = said(RunReport("r", True, {"models/pooled_models": counts}))
+    assert "No fit in 2 months: the version is retired." in text
+    assert "fewer sessions" not in text
     assert "No fit" not in said(RunReport("r", True, {"models/pooled_models": {"fits": 6}}))[1]
 
 

@@ -228,6 +228,11 @@ def _result(*reports: Report) -> dg.MaterializeResult:
         "fits": sum(len(report.fitted) for report in reports),
         "fits_unchanged": sum(len(report.unchanged) for report in reports),
         "fits_skipped": sum(len(report.skipped) for report in reports),
+        "fits_retired": sum(
+            reason.endswith(" is retired")
+            for report in reports
+            for reason in report.skipped.values()
+        ),
     }
     counts["rows_unchanged"] += fits["fits_unchanged"]
     return dg.MaterializeResult(metadata={**counts, **fits})
