@@ -11,7 +11,7 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -23,7 +23,9 @@ CommaList = NoDecode  # PREDTRACK_HORIZONS=1,5,21 rather than a JSON list
 class Settings(BaseSettings):
     """Validated settings; see each field's description. Raises pydantic.ValidationError."""
 
-    model_config = SettingsConfigDict(env_prefix="PREDTRACK_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="PREDTRACK_", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
     home: Path = Field(
         PROJECT_ROOT / ".predtrack", description="Where state lives: embedded server, Dagster home."
@@ -203,6 +205,21 @@ class Settings(BaseSettings):
         if not value or min(value) < 1 or max(value) > 252:
             raise ValueError("horizons are counts of sessions between 1 and 252")
         return tuple(sorted(set(value)))
+
+    @field_validator("gate_horizons")
+    @classmethod
+    def _predicted(cls, value: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
+        horizons = info.data.get("horizons", value)
+        if not set(value) <= set(horizons):
+            raise ValueError(f"only horizons that are predicted can be gated: {horizons}")
+        return value
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _web_address(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not value.get_secret_value().startswith(("http://", "https://")):
+            raise ValueError("it must begin with http:// or https://")
+        return value or None
 
     @property
     def gated_horizons(self) -> tuple[int, ...]:

@@ -14,6 +14,8 @@ from predtrack_assets import cli
     [
         ("PREDTRACK_HORIZONS", "1,soon", "PREDTRACK_HORIZONS: Input should be a valid integer"),
         ("PREDTRACK_HORIZONS", "0", "PREDTRACK_HORIZONS: horizons are counts of sessions"),
+        ("PREDTRACK_GATE_HORIZONS", "5,7", "PREDTRACK_GATE_HORIZONS: only horizons that are"),
+        ("PREDTRACK_WEBHOOK_URL", "ftp://token", "PREDTRACK_WEBHOOK_URL: it must begin with http"),
         ("PREDTRACK_SOURCE", "gossip", "PREDTRACK_SOURCE: Input should be 'yahoo'"),
     ],
 )
