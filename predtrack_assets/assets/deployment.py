@@ -67,6 +67,11 @@ def deployment_gates(
                 decisions.note_gates(transaction, frame)
             written += new
             context.log.info(f"{epoch.first} to {epoch.last}: {written.inserted:,} new gates")
+    if written.conflicting:
+        context.log.warning(
+            f"{written.conflicting:,} gates of before would be judged otherwise today"
+            " (other settings, trials or outcomes): what was decided stands"
+        )
     return written.as_result()
 
 
