@@ -36,6 +36,10 @@ def outcomes(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Mate
                     f"{epoch.first} to {epoch.last}: {symbols[0]} to {symbols[-1]},"
                     f" {written.inserted:,} new outcomes"
                 )
+    if written.conflicting:
+        context.log.warning(
+            f"{written.conflicting:,} stored outcomes differ from what the prices known then say"
+        )
     return written.as_result()
 
 
