@@ -12,9 +12,11 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
+from predtrack_assets.settings import get_settings
+
 REMEDY = (
-    "Restore it, or withdraw the fit (status in models.model_artifacts) so that the one before it"
-    " is used"
+    "Restore it (training its month again does, where data and code are the same), or withdraw the"
+    " fit (status in models.model_artifacts) so that the one before it is used"
 )
 
 
@@ -34,12 +36,14 @@ class Artifact:
 def store(content: bytes, root: str) -> Artifact:
     """Put `content` below `root` (a directory or URL) under its SHA-256; again: nothing to do.
 
+    What lies there under that name and is something else is replaced.
+
     Raises ArtifactError when the place needs an extra that is not installed, OSError when it
     refuses the write.
     """
     digest = hashlib.sha256(content).hexdigest()
-    path = _path(root) / digest[:2] / f"{digest}.json"
-    if not path.exists():
+    path = _place(root, digest)
+    if not path.exists() or path.read_bytes() != content:
         if _is_local(path):
             _write_whole(path, content)
         else:  # object stores show an object only once all of it is there
@@ -48,9 +52,14 @@ def store(content: bytes, root: str) -> Artifact:
 
 
 def load(artifact_id: str, uri: str, sha256: str) -> bytes:
-    """The content at `uri`. Raises ArtifactError if it is missing, unreadable or not what was stored."""
+    """The content stored at `uri`, or if that is gone in the store of the settings: a home may move.
+
+    Raises ArtifactError if it is missing, unreadable or not what was stored.
+    """
     path = _path(uri)
+    here = _place(get_settings().artifact_store, sha256)
     try:
+        path = path if path.exists() else here
         content = bytes(path.read_bytes())
     except FileNotFoundError as error:
         raise ArtifactError(f"the file of fit {artifact_id} is missing: {uri}. {REMEDY}") from error
@@ -66,6 +75,10 @@ def load(artifact_id: str, uri: str, sha256: str) -> bytes:
             f" {found}, the registry says {sha256}. It is refused. {REMEDY}"
         )
     return content
+
+
+def _place(root: str, sha256: str) -> Any:
+    return _path(root) / sha256[:2] / f"{sha256}.json"
 
 
 def _path(address: str) -> Any:

@@ -55,6 +55,23 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         artifacts.load("m@1", (tmp_path / "gone.json").as_uri(), SHA256)
 
 
+def test_a_store_that_moved_is_found_by_the_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = artifacts.store(CONTENT, str(tmp_path / "old"))
+    (tmp_path / "old").rename(tmp_path / "new")
+    monkeypatch.setenv("PREDTRACK_ARTIFACTS", str(tmp_path / "new"))
+    assert artifacts.load("m@1", stored.uri, stored.sha256) == CONTENT
+
+
+def test_what_lies_there_by_that_name_and_is_something_else_is_replaced(tmp_path: Path) -> None:
+    artifacts.store(CONTENT, str(tmp_path))
+    (path,) = tmp_path.rglob("*.json")
+    path.write_bytes(b"garbage")
+    stored = artifacts.store(CONTENT, str(tmp_path))
+    assert artifacts.load("m@1", stored.uri, stored.sha256) == CONTENT
+
+
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match=r"m@1 cannot be read: file://\S+ \(Is a directory\)"):
         artifacts.load("m@1", tmp_path.as_uri(), SHA256)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from predtrack_assets.artifacts import ArtifactError, store
+from predtrack_assets.artifacts import ArtifactError, load, store
 from predtrack_assets.domain.features import STANDARD
 from predtrack_assets.domain.fitted import EVERY_SYMBOL, Procedure
 from predtrack_assets.domain.history import MAX_GAP, MEMORY, as_of_statistics
@@ -68,6 +68,8 @@ class Fitter:
 class Report:
     """What came of the cutoffs: new fits, those there already, reasons of the rest.
 
+    restored: of those there, whose file was lost or altered and has been made again.
+
     fits: name by cutoff, new or not. choices: those of each fit. unvalidated: of choices made just
     now, what could not be validated.
     """
@@ -75,6 +77,7 @@ class Report:
     written: Written = field(default_factory=Written)
     fitted: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
+    restored: list[str] = field(default_factory=list)
     skipped: dict[date, str] = field(default_factory=dict)
     fits: dict[date, str] = field(default_factory=dict)
     choices: dict[date, Mapping[str, Any]] = field(default_factory=dict)
@@ -167,9 +170,10 @@ class Training:
             pl.col("trained_through") == cutoff, pl.col("input_digest").is_in(list(made.values()))
         )
         if len(there):
-            name = there["artifact_id"][-1]
-            self.report.unchanged.append(name)
-            self.report.add(cutoff, name, json.loads(there["choices"][-1]))
+            fit = there.row(-1, named=True)
+            self.report.unchanged.append(fit["artifact_id"])
+            self.report.add(cutoff, fit["artifact_id"], json.loads(fit["choices"]))
+            self._restore(fit, cutoff, data)
             self._explain_again(cutoff, data)
             return
         task = self._task(cutoff, data, made[_text(choices)])
@@ -216,6 +220,18 @@ class Training:
         self.report.add(task.trained_through, name, kept)
         numbers = {f"{key}.{what}": float(v) for key, s in scores.items() for what, v in s.items()}
         track(self.settings.mlflow_uri, name, {"input_digest": task.input_digest}, numbers)
+
+    def _restore(self, fit: Mapping[str, Any], cutoff: date, data: TrainingData) -> None:
+        """Make the file of a fit again where it is lost or altered: same inputs, same bits."""
+        try:
+            load(fit["artifact_id"], fit["artifact_uri"], fit["sha256"])
+        except ArtifactError:
+            choices = self.report.choices[cutoff] if self.fitter.choose else None
+            content = self.fitter.fit(data, np.datetime64(cutoff, "D"), choices).to_bytes()
+            restored = store(content, self.settings.artifact_store)
+            if restored.sha256 != fit["sha256"]:
+                raise
+            self.report.restored.append(fit["artifact_id"])
 
     def _explain_again(self, cutoff: date, data: TrainingData) -> None:
         """Importances that a fit measured when it was made, for the plot of this materialization.

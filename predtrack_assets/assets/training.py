@@ -227,6 +227,7 @@ def _result(*reports: Report) -> dg.MaterializeResult:
     fits = {
         "fits": sum(len(report.fitted) for report in reports),
         "fits_unchanged": sum(len(report.unchanged) for report in reports),
+        "fits_restored": sum(len(report.restored) for report in reports),
         "fits_skipped": sum(len(report.skipped) for report in reports),
         "fits_retired": sum(
             reason.endswith(" is retired")

@@ -50,7 +50,7 @@ FITTED_AT = Query("""
 
 FITS_OF = Query("""
     SELECT artifact_id, trained_through, revision, input_digest, choices::text AS choices,
-           status = 'active' AS active
+           artifact_uri, sha256, status = 'active' AS active
     FROM models.model_artifacts WHERE model_id = :model_id AND scope = :scope
     ORDER BY trained_through, revision
 """)

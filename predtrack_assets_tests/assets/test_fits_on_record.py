@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import date
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlparse
 
 import dagster as dg
 import numpy as np
@@ -88,8 +90,17 @@ def test_every_revision_keeps_its_scores_and_importances(
     assert set(run.parameters) == {"input_digest"}
     assert {"price.1.score", "direction.1.skill"} <= set(run.metrics)
 
+    files = graph.frame(
+        market, "SELECT artifact_id, artifact_uri, sha256 FROM models.model_artifacts"
+    )
+    ((uri, sha256),) = files.filter(artifact_id=AGAIN).drop("artifact_id").rows()
+    path = Path(urlparse(uri).path)
+    path.write_bytes(b"{}")
     again = metadata(graph.run_months(market, "2021-09", "2021-09"))
-    assert again["fits_unchanged"] == 1
+    assert (again["fits_unchanged"], again["fits_restored"]) == (1, 1), "same inputs, same bits"
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+    again = metadata(graph.run_months(market, "2021-09", "2021-09"))
+    assert (again["fits_unchanged"], again["fits_restored"]) == (1, 0)
     plots = ("fit", "importance", "walk_forward_scores")
     assert [again[name] for name in plots] == [shown[name] for name in plots], "the UI shows this"
 
