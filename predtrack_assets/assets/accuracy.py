@@ -26,6 +26,7 @@ from predtrack_assets.partitions import day_asset, last_days_of, window
 from predtrack_assets.plots import attach
 from predtrack_assets.settings import get_settings
 from predtrack_assets.warehouse import queries, tables
+from predtrack_assets.warehouse.audit import record_run
 from predtrack_assets.warehouse.coverage import ENDED
 from predtrack_assets.warehouse.snapshots import outcome_epochs
 from predtrack_assets.warehouse.symbol_reports import outcomes_with_advice
@@ -78,7 +79,8 @@ def report(
     draw: plots of the reports as of the last day. read: what the reports are built from.
     """
     written = Written()
-    days = window(context).days
+    asked_for = window(context)
+    days = asked_for.days
     with warehouse.transaction() as transaction:
         for epoch in outcome_epochs(transaction, days):
             asked = {period: chosen(epoch.days) for period, chosen in periods.items()}
@@ -94,6 +96,8 @@ def report(
                 ]
                 written += transaction.replace(table, pl.concat(frames), epoch.first, epoch.last)
             context.log.info(f"{epoch.first} to {epoch.last}: {written.changed:,} rows changed")
+        span = (asked_for.start, asked_for.end)
+        record_run(transaction, "accuracy_report", table, span, written, context.run.run_id)
         if draw and len(days):
             attach(context, draw(transaction, days[-1].item()))
     return written.as_result()

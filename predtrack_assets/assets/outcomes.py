@@ -11,6 +11,7 @@ from predtrack_assets.domain.outcomes import resolve
 from predtrack_assets.partitions import day_asset, window
 from predtrack_assets.settings import Settings, get_settings
 from predtrack_assets.warehouse import queries, tables
+from predtrack_assets.warehouse.audit import record_run
 from predtrack_assets.warehouse.snapshots import (
     Epoch,
     market_epochs,
@@ -36,6 +37,10 @@ def outcomes(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Mate
                     f"{epoch.first} to {epoch.last}: {symbols[0]} to {symbols[-1]},"
                     f" {written.inserted:,} new outcomes"
                 )
+        days = (asked.start, asked.end)
+        record_run(
+            transaction, "validation_run", tables.OUTCOMES, days, written, context.run.run_id
+        )
     if written.conflicting:
         context.log.warning(
             f"{written.conflicting:,} stored outcomes differ from what the prices known then say"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from predtrack_assets.domain.ledger.chain import GENESIS, Link, chain_hash
@@ -11,7 +12,8 @@ from predtrack_assets.domain.ledger.encoding import Encoding, canonical_json, en
 from predtrack_assets.domain.ledger.merkle import leaf_hash
 from predtrack_assets.warehouse.ledger import encodings, remember_encoding
 from predtrack_assets.warehouse.queries import Query
-from predtrack_assets.warehouse.warehouse import Transaction
+from predtrack_assets.warehouse.tables import Table
+from predtrack_assets.warehouse.warehouse import Transaction, Written
 
 EVENT = Encoding(
     (
@@ -72,6 +74,24 @@ def record_event(
     remember_encoding(transaction, EVENT)
     hashes = {"encoding": EVENT.digest, "previous_hash": previous, "hash": link}
     return transaction.read(RECORD, **event, **hashes).item()
+
+
+def record_run(
+    transaction: Transaction,
+    event_type: str,
+    table: Table,
+    days: tuple[date, date],
+    written: Written,
+    run_id: str,
+) -> None:
+    """An event on what a run changed in a table for decision or report days; none if nothing.
+
+    days: first and last of the run. run_id: of Dagster.
+    """
+    if written.changed:
+        first, last = (day.isoformat() for day in days)
+        payload = {"first": first, "last": last, "run": run_id, **written.as_metadata()}
+        record_event(transaction, event_type, str(table), payload, "automated")
 
 
 def trail_links(transaction: Transaction) -> list[Link]:

@@ -34,10 +34,20 @@ def test_a_rerun_changes_nothing(
     assert rows["forecasts.outcomes"]
     assert rows["accuracy.symbol_accuracy"]
 
+    trail = "SELECT event_type, subject, payload ->> 'rows_inserted' FROM audit.audit_trail"
+    events = graph.frame(database_url, trail).rows()
+    validated = str(len(rows["forecasts.outcomes"]))
+    assert ("validation_run", "forecasts.outcomes", validated) in events
+    assert {subject for what, subject, _ in events if what == "accuracy_report"} >= {
+        "accuracy.calibration_summary",
+        "accuracy.symbol_accuracy",
+    }
+
     again = graph.run(database_url, *WINDOWS[source])
     assert set(graph.counts(again)) == set(graph.counts(first)), "every asset ran"
     assert graph.changed(again) == {}
     assert graph.differences(graph.contents(database_url), rows) == {}
+    assert graph.frame(database_url, trail).rows() == events, "nothing happened"
 
     assert graph.changed(graph.run_reference(database_url)) == {}
     last = WINDOWS[source][1]
