@@ -160,6 +160,7 @@ def outcomes(transaction: Transaction, days: Days) -> Profile:
     frame = per_day(
         days,
         transaction.read(profiles.OUTCOMES, **span, until=until),
+        transaction.read(profiles.RESULTS, **span, until=until),
         transaction.read(copies, **span),
         fate.with_columns(pl.Series("day", days).cast(pl.Date)),
     )

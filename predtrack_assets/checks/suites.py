@@ -274,6 +274,11 @@ SUITES = (
                 "Exactly the validated outcomes have a result and a score.",
             ),
             none(
+                "wrong_results",
+                "results_follow_from_prices",
+                "Events and errors follow from the prices and days beside them and from what was said.",
+            ),
+            none(
                 "wrong_score",
                 "score_is_brier",
                 "The score is the squared difference of confidence and event.",

@@ -319,6 +319,26 @@ OUTCOMES = Query("""
     GROUP BY resolved_day
 """)
 
+# Results that are not those of the prices beside them and of what was said, by the day of OUTCOMES.
+# A quotient within 1e-12 of the bound of 5 % may fall on either side of it.
+RESULTS = Query("""
+    SELECT resolved_day AS day, count(*) AS wrong_results
+    FROM forecasts.outcomes o JOIN forecasts.predictions p
+        USING (trading_day, symbol, model_id, kind, horizon)
+    CROSS JOIN LATERAL (SELECT (p.predicted_price - o.actual_price) / o.actual_price AS error) e
+    WHERE o.resolved_day BETWEEN :first AND :last
+      AND (o.due_day BETWEEN :first AND :until OR o.resolved_day > o.due_day)
+      AND p.trading_day < :last
+      AND o.status = 'validated' AND o.occurred IS NOT NULL
+      AND NOT coalesce(CASE kind
+          WHEN 'price' THEN abs(o.relative_error - error) <= 1e-9
+              AND (o.occurred = (abs(error) <= 0.05) OR abs(abs(error) - 0.05) <= 1e-12)
+          WHEN 'direction' THEN o.occurred = (o.actual_price > p.reference_price)
+          WHEN 'time_to_hit' THEN o.occurred = (o.actual_days IS NOT NULL)
+          ELSE true END, false)
+    GROUP BY resolved_day
+""")
+
 # What became of predictions that fell due, by due day.
 FALLEN_DUE = Query("""
     WITH ended AS (

@@ -39,6 +39,13 @@ def fault(table: str, noticed: str, *statements: str, also: tuple[str, ...] = ()
     return Fault(table, set(noticed.split()), statements, also)
 
 
+# The score goes with the event, as where somebody knows what the other checks look at.
+FLIP = """
+    UPDATE forecasts.outcomes
+    SET occurred = NOT occurred, score = (confidence - (NOT occurred)::int) ^ 2
+    <AAPL_DAY> AND kind = '<KIND>' AND resolved_day = due_day
+"""
+
 _FEATURES = [
     fault("features.feature_sets", "no_duplicate_keys", COPY),
     fault("features.feature_sets", "columns_differ",
@@ -187,6 +194,12 @@ _FORECASTS = [
           "UPDATE forecasts.outcomes SET occurred = NULL <AAPL_DAY> AND kind = 'price'"),
     fault("forecasts.outcomes", "validated_has_result",
           "UPDATE forecasts.outcomes SET qlike = NULL <AAPL_DAY> AND kind = 'volatility'"),
+    *(
+        fault("forecasts.outcomes", "results_follow_from_prices", FLIP.replace("<KIND>", kind))
+        for kind in ("price", "direction", "time_to_hit")
+    ),
+    fault("forecasts.outcomes", "results_follow_from_prices",
+          "UPDATE forecasts.outcomes SET relative_error = -relative_error <AAPL_DAY>"),
     fault("forecasts.outcomes", "score_is_brier",
           "UPDATE forecasts.outcomes SET score = score + 0.1 <AAPL_DAY>"),
     fault("forecasts.outcomes", "few_expired",
