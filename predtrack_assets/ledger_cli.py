@@ -38,7 +38,7 @@ PublicKey = Annotated[
 
 @ledger.command("verify")
 def ledger_verify(home: Home = None) -> None:
-    """Recompute every hash: the chain, its trees, every row, the audit trail. Ends 1 on a fault."""
+    """Check every link, tree, row, audit event and decision. Ends 1 on a fault."""
     from rich.console import Console
     from rich.progress import Progress
 
@@ -58,11 +58,16 @@ def ledger_verify(home: Home = None) -> None:
         typer.echo(f"... and {len(verdict.findings) - SHOWN:,} more findings")
     for index, fault in verdict.event_faults[:SHOWN]:
         typer.echo(f"audit event {index} {fault}")
+    for decided in verdict.decision_faults[:SHOWN]:
+        typer.echo(_decision_sentence(decided))
+    if len(verdict.decision_faults) > SHOWN:
+        typer.echo(f"... and {len(verdict.decision_faults) - SHOWN:,} more decisions")
     pruned = f", of {verdict.pruned:,} only the hashes are kept" if verdict.pruned else ""
     typer.echo(
         f"verified {verdict.batches_good:,} of {verdict.batches:,} batches,"
         f" {verdict.rows_good + verdict.pruned:,} of {verdict.rows:,} rows{pruned},"
-        f" {verdict.events_good:,} of {verdict.events:,} audit events"
+        f" {verdict.events_good:,} of {verdict.events:,} audit events,"
+        f" {verdict.decisions_good:,} of {verdict.decisions:,} decisions"
     )
     sys.exit(0 if verdict.good else FAILED)
 
@@ -215,6 +220,11 @@ def _sentence(finding: dict[str, Any]) -> str:
         return f"{batch} {finding['fault']}"
     row = UUID(bytes=finding["prediction_id"])
     return f"{batch}: prediction {row} of {finding['trading_day']} {finding['fault']}"
+
+
+def _decision_sentence(decided: dict[str, Any]) -> str:
+    named = " ".join(decided[k] for k in ("what", "id", "subject", "model_id") if decided[k])
+    return f"{named}: {decided['fault']}"
 
 
 def _json(file: Path) -> dict[str, Any]:

@@ -56,8 +56,8 @@ def deploy(
         "gate_id": gate_id,
         "reason": reason,
     }
-    _decide(transaction, gates.DEPLOY, deployed_by=SYSTEM, **row)
-    said = {**row, "valid_from": valid_from.isoformat()}
+    made = _decide(transaction, gates.DEPLOY, deployed_by=SYSTEM, **row).item()
+    said = {**row, "valid_from": valid_from.isoformat(), "deployment_id": made}
     record_event(transaction, "deployment", f"{kind}/{scope}", said, SYSTEM)
 
 
@@ -84,6 +84,7 @@ def override(
     permit = _decide(transaction, gates.OVERRIDE, expires_at=expires_at, **said).item()
     row = _decide(transaction, gates.DEPLOY_BY_OVERRIDE, override_id=permit).row(0, named=True)
     event = {**said, "override_id": permit, "manual": True, "expires_at": expires_at.isoformat()}
+    event |= {"model_id": row["model_id"], **_made(row)}
     subject = f"{row['kind']}/{row['scope']}"
     record_event(transaction, "manual_override", subject, event, requested_by)
     return row
@@ -107,7 +108,7 @@ def roll_back(
     if back.is_empty():
         raise DecisionRefused(f"{kind} {scope} has no earlier champion to return to")
     left, restored = current["model_id"].item(), back["model_id"].item()
-    event = {**asked, "from": left, "to": restored}
+    event = {**asked, "from": left, "to": restored, **_made(back.row(0, named=True))}
     record_event(transaction, "rollback", f"{kind}/{scope}", event, by)
     return left, restored
 
@@ -134,6 +135,10 @@ def note_gates(transaction: Transaction, frame: pl.DataFrame) -> None:
         "passed": sorted({f"{r[0]}/{r[1]}" for r in passed.select("model_id", "kind").iter_rows()}),
     }
     record_event(transaction, "deployment_gate", "gates", payload, SYSTEM)
+
+
+def _made(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {"deployment_id": row["deployment_id"], "valid_from": row["valid_from"].isoformat()}
 
 
 def _decide(transaction: Transaction, query: Query, **parameters: Any) -> pl.DataFrame:

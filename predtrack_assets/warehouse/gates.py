@@ -111,7 +111,7 @@ DEPLOY_BY_OVERRIDE = Query("""
            o.requested_by, o.reason
     FROM deployment.gate_overrides o JOIN deployment.deployment_gates g USING (gate_id)
     WHERE o.override_id = :override_id
-    RETURNING deployment_id, kind, scope, model_id
+    RETURNING deployment_id, kind, scope, model_id, valid_from
 """)
 
 # The champion before the one in force, those that were rolled back left out. Where that one is
@@ -137,7 +137,7 @@ ROLL_BACK = Query("""
     WHERE (d.valid_until IS NULL OR d.valid_until > clock_timestamp())
       AND d.model_id <> ALL(:barred)
     ORDER BY d.turn, d.valid_from DESC LIMIT 1
-    RETURNING deployment_id, model_id
+    RETURNING deployment_id, model_id, valid_from
 """)
 
 CHAMPIONS_AT = Query("""

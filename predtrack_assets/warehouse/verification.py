@@ -15,6 +15,7 @@ from predtrack_assets.domain.ledger.chain import Link, fault_of_link, faults_of_
 from predtrack_assets.domain.ledger.comparison import FINDINGS, compare, row_column
 from predtrack_assets.warehouse import tables
 from predtrack_assets.warehouse.audit import trail_links
+from predtrack_assets.warehouse.decision_records import decisions
 from predtrack_assets.warehouse.ledger import (
     GROUPS,
     LedgerError,
@@ -64,7 +65,8 @@ Progress = Callable[[str, int, int], None]  # what, done, of how many
 @dataclass
 class Verdict:
     """What verifies, and what does not. findings: columns of comparison.FINDINGS, sorted by batch;
-    pruned: rows that retention dropped, whose leaves verify."""
+    pruned: rows that retention dropped, whose leaves verify; decision_faults: the rows of
+    decision_records.decisions that have a fault."""
 
     batches: int = 0
     batches_good: int = 0
@@ -73,17 +75,21 @@ class Verdict:
     pruned: int = 0
     events: int = 0
     events_good: int = 0
+    decisions: int = 0
+    decisions_good: int = 0
     findings: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=FINDINGS))
     event_faults: list[tuple[int, str]] = field(default_factory=list)
+    decision_faults: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def good(self) -> bool:
         """Whether nothing at all was found."""
-        return self.findings.is_empty() and not self.event_faults
+        return self.findings.is_empty() and not self.event_faults and not self.decision_faults
 
 
 def verify(transaction: Transaction, progress: Progress = lambda *_: None) -> Verdict:
-    """Walk the chain and its trees, then compare every row with its leaf, then the audit trail.
+    """Walk the chain and its trees, then compare every row with its leaf, then the audit trail,
+    then every deployment and override with its event and permit.
 
     Reads as of one moment; the transaction must be new.
     """
@@ -97,6 +103,10 @@ def verify(transaction: Transaction, progress: Progress = lambda *_: None) -> Ve
     verdict.event_faults = list(faults_of_chain(links))
     verdict.events = len(links)
     verdict.events_good = len(links) - len(verdict.event_faults)
+    decided = decisions(transaction, [index for index, _ in verdict.event_faults])
+    verdict.decision_faults = decided.filter(pl.col("fault").is_not_null()).to_dicts()
+    verdict.decisions = len(decided)
+    verdict.decisions_good = len(decided) - len(verdict.decision_faults)
     return verdict
 
 

@@ -12,10 +12,11 @@ import pytest
 from predtrack_assets.automation.degradation import build_degradation_sensor
 from predtrack_assets.automation.notifications import dispatch
 from predtrack_assets.domain.gates import FAILED, INSUFFICIENT, PASSED
+from predtrack_assets.warehouse import decisions
 from predtrack_assets.warehouse.verification import verify
 from predtrack_assets.warehouse.warehouse import Warehouse
 from predtrack_assets_tests.graph import execute, frame
-from predtrack_assets_tests.warehouse.test_decisions import add_gate, insert
+from predtrack_assets_tests.warehouse.test_decisions import LATER, add_gate
 
 WEEKS = [date(2024, 3, day) for day in (1, 8, 15, 22)]
 
@@ -71,7 +72,11 @@ def test_a_degraded_model_is_alerted_once_for_as_long_as_it_goes_on(database_url
 
 
 def test_a_champion_that_fails_its_gate_is_alerted_and_told(database_url: str) -> None:
-    insert(database_url, gate_id=add_gate(database_url, "good", PASSED, WEEKS[0]))
+    with Warehouse(url=database_url).transaction() as transaction:
+        decisions.deploy(
+            transaction, kind="price", scope="h5", model_id="good", valid_from=LATER,
+            gate_id=add_gate(database_url, "good", PASSED, WEEKS[0]), reason="it passed",
+        )  # fmt: skip
     assert tick(database_url) == ("0 new alerts of 0 open", [])
     add_gate(database_url, "good", FAILED, WEEKS[1])
     add_gate(database_url, "good", FAILED, WEEKS[2])
@@ -89,7 +94,7 @@ def test_a_champion_that_fails_its_gate_is_alerted_and_told(database_url: str) -
     with Warehouse(url=database_url).transaction() as transaction:
         verdict = verify(transaction)
     assert verdict.good
-    assert verdict.events == 1
+    assert (verdict.events, verdict.decisions) == (2, 1)
 
 
 @pytest.mark.parametrize("allowed", [(), ("degradation_sensor",)])
