@@ -1,14 +1,16 @@
 """Outcomes stage: what came of each prediction, on the day it could be known."""
 
+from collections.abc import Iterator
 from datetime import date, timedelta
 
 import dagster as dg
 import numpy as np
+import polars as pl
 
 from predtrack_assets.assets.forecasts import predictions
 from predtrack_assets.domain.calendar import Calendar
-from predtrack_assets.domain.outcomes import resolve
-from predtrack_assets.partitions import day_asset, window
+from predtrack_assets.domain.outcomes import OUTCOMES, resolve
+from predtrack_assets.partitions import Window, day_asset, window
 from predtrack_assets.settings import Settings, get_settings
 from predtrack_assets.warehouse import queries, tables
 from predtrack_assets.warehouse.audit import record_run
@@ -29,14 +31,12 @@ def outcomes(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Mate
     asked = window(context)
     written = Written()
     with warehouse.transaction() as transaction:
-        rows_per_symbol = len(asked.days) * 36
-        for epoch in market_epochs(transaction, asked.days, asked.opens):
-            for exchange, symbols in symbol_groups(transaction, rows_per_symbol):
-                written += _resolve_group(transaction, exchange, symbols, epoch, settings)
-                context.log.info(
-                    f"{epoch.first} to {epoch.last}: {symbols[0]} to {symbols[-1]},"
-                    f" {written.inserted:,} new outcomes"
-                )
+        for epoch, symbols, resolved in outcome_days(transaction, asked, settings):
+            written += transaction.revise(tables.OUTCOMES, resolved)
+            context.log.info(
+                f"{epoch.first} to {epoch.last}: {symbols[0]} to {symbols[-1]},"
+                f" {written.inserted:,} new outcomes"
+            )
         days = (asked.start, asked.end)
         record_run(
             transaction, "validation_run", tables.OUTCOMES, days, written, context.run.run_id
@@ -48,13 +48,26 @@ def outcomes(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Mate
     return written.as_result()
 
 
+def outcome_days(
+    transaction: Transaction, asked: Window, settings: Settings
+) -> Iterator[tuple[Epoch, list[str], pl.DataFrame]]:
+    """What became known in the window, some symbols of an epoch at a time: columns of OUTCOMES.
+
+    An epoch that begins with corrections also restates what they touch, changed or not.
+    """
+    rows_per_symbol = len(asked.days) * 36
+    for epoch in market_epochs(transaction, asked.days, asked.opens):
+        for exchange, symbols in symbol_groups(transaction, rows_per_symbol):
+            yield epoch, symbols, _resolve_group(transaction, exchange, symbols, epoch, settings)
+
+
 def _resolve_group(
     transaction: Transaction,
     exchange: Calendar,
     symbols: list[str],
     epoch: Epoch,
     settings: Settings,
-) -> Written:
+) -> pl.DataFrame:
     """Outcomes of some symbols that became known during one epoch."""
     open_ = transaction.read(
         queries.OPEN_PREDICTIONS,
@@ -63,10 +76,10 @@ def _resolve_group(
         last=epoch.last,
     )
     if open_.is_empty():
-        return Written()
+        return pl.DataFrame(schema=OUTCOMES)
     earliest: date = open_["trading_day"][0]
     panel = read_panel(transaction, symbols, exchange, earliest, epoch)
-    resolved = resolve(
+    return resolve(
         open_,
         panel,
         exchange,
@@ -75,7 +88,6 @@ def _resolve_group(
         settings.expire_after,
         restate=epoch.touched is not None,
     )
-    return transaction.revise(tables.OUTCOMES, resolved)
 
 
 def _due_from(exchange: Calendar, epoch: Epoch, settings: Settings) -> date:

@@ -51,7 +51,7 @@ market_conditions_job = dg.define_asset_job(
     description="Prices and market conditions of a day, with what its vendor said late.",
 )
 validation_job = dg.define_asset_job(
-    "validation", VALIDATION, description="Outcomes of what fell due on a day."
+    "validation", VALIDATION - PROOFS, description="Outcomes of what fell due on a day."
 )
 calibration_job = dg.define_asset_job(
     "calibration", CALIBRATION, description="Calibration and skill as of a day."

@@ -16,7 +16,7 @@ from predtrack_assets.domain.calendar import Days
 from predtrack_assets.domain.parity import Parity
 from predtrack_assets.proofs.lookahead import Verdict, lookahead, sample_days
 from predtrack_assets.proofs.replay import replay
-from predtrack_assets.proofs.stages import REPLAYED, STAGES, Stage, decision_days
+from predtrack_assets.proofs.stages import REPLAYED, RESOLVED, STAGES, Stage, decision_days
 from predtrack_assets.settings import get_settings
 from predtrack_assets.warehouse.scratch import POISONS, scratch_database
 from predtrack_assets.warehouse.server import database_url
@@ -121,7 +121,7 @@ PROOFS = [replay_parity, no_lookahead]
 
 def _asked(context: dg.AssetCheckExecutionContext) -> tuple[Stage, ...]:
     chosen = {key.asset_key for key in context.selected_asset_check_keys}
-    return tuple(stage for stage in STAGES if _key(stage) in chosen)
+    return tuple(stage for stage in (*STAGES, RESOLVED) if _key(stage) in chosen)
 
 
 def _beside_assets(context: dg.AssetCheckExecutionContext) -> bool:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import polars as pl
 
-from predtrack_assets.assets import feature_days, fitting, forecasting, market
+from predtrack_assets.assets import feature_days, fitting, forecasting, market, outcomes
 from predtrack_assets.domain.calendar import Days
 from predtrack_assets.domain.features import STANDARD
 from predtrack_assets.domain.forecasts import PREDICTIONS
+from predtrack_assets.domain.outcomes import OUTCOMES
 from predtrack_assets.partitions import Window
 from predtrack_assets.settings import Settings
 from predtrack_assets.warehouse import stored_rows, tables
@@ -69,6 +70,20 @@ def _predictions(transaction: Transaction, asked: Window, settings: Settings) ->
     return pl.concat([pl.DataFrame(schema=PREDICTIONS), *(part.accepted for part in parts)])
 
 
+def _outcomes(transaction: Transaction, asked: Window, settings: Settings) -> pl.DataFrame:
+    """What became known on the days, of the predictions as they are stored."""
+    parts = [pl.DataFrame(schema=OUTCOMES)]
+    key = list(RESOLVED.table.key)
+    for epoch, symbols, frame in outcomes.outcome_days(transaction, asked, settings):
+        if epoch.touched:  # a restatement is stored only where it says something else
+            stored = transaction.read(
+                stored_rows.rows_of(RESOLVED.table), first=epoch.first, last=epoch.last
+            ).filter(pl.col("symbol").is_in(symbols))
+            frame = frame.join(stored.select(key), on=key, how="semi")
+        parts.append(frame)
+    return pl.concat(parts)
+
+
 _TRAINING_ROWS = {"trained_through": pl.Date, "samples": pl.Int64, "digest": pl.String}
 TRAINING_DATA = Table(
     "models", "training_data", ("trained_through",), ("samples", "digest"), day="trained_through"
@@ -93,7 +108,21 @@ PREDICTED = Stage(
 
 STAGES = (CONDITIONS, FEATURES, TRAINED, PREDICTED)
 """In the order of the graph: each may read what those before it have stored."""
-REPLAYED = tuple(stage for stage in STAGES if stage.stored)
+
+RESOLVED = Stage(
+    replace(
+        tables.OUTCOMES,
+        key=(*tables.OUTCOMES.key, "knowledge_time"),
+        values=(*tables.OUTCOMES.values, "resolved_day"),
+        extra=(),
+        day="resolved_day",
+    ),
+    _outcomes,
+    ("model_id", "kind"),
+    ("forecasts", "outcomes"),
+)
+"""Every revision on the day that it became known. Replayed only: outcomes are about the future."""
+REPLAYED = (*(stage for stage in STAGES if stage.stored), RESOLVED)
 
 
 def decision_days(warehouse: Warehouse, first: date, last: date) -> Days:

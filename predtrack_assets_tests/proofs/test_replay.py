@@ -12,7 +12,7 @@ from predtrack_assets.domain.history import Statistics
 from predtrack_assets.domain.panel import Panel
 from predtrack_assets.domain.parity import Parity
 from predtrack_assets.proofs import replay as replays
-from predtrack_assets.proofs.stages import FEATURES, PREDICTED, REPLAYED
+from predtrack_assets.proofs.stages import FEATURES, PREDICTED, REPLAYED, RESOLVED, Stage
 from predtrack_assets.prove import run_replay
 from predtrack_assets.warehouse.warehouse import Warehouse
 from predtrack_assets_tests import graph
@@ -37,8 +37,8 @@ def stored(market_copy: str) -> str:
     return market_copy
 
 
-def parity(url: str, first: date = START, last: date = END, sample: int | None = None) -> Parity:
-    found = replays.replay(Warehouse(url=url), SETTINGS, first, last, sample)
+def parity(url: str, sample: int | None = None, stages: tuple[Stage, ...] = REPLAYED) -> Parity:
+    found = replays.replay(Warehouse(url=url), SETTINGS, START, END, sample, stages=stages)
     return sum(found.values(), Parity())
 
 
@@ -51,6 +51,7 @@ def rewrite(url: str, statement: str, *parameters: object) -> int:
 
 COUNTS = """
     SELECT (SELECT count(*) FROM forecasts.predictions) AS predictions,
+           (SELECT count(*) FROM forecasts.outcomes) AS outcomes,
            (SELECT count(*) FROM features.feature_store) AS vectors,
            (SELECT count(*) FROM market.market_conditions) AS conditions
 """
@@ -73,6 +74,11 @@ SWAP = """
     UPDATE forecasts.predictions SET hit_rule = 'close'
     WHERE kind = 'time_to_hit' AND symbol = 'LEFT'
 """
+FLIP = """
+    UPDATE forecasts.outcomes
+    SET occurred = NOT occurred, score = (confidence - (NOT occurred)::int) ^ 2
+    WHERE (trading_day, symbol, horizon, model_id, kind) = (%s, 'PLAIN', 1, 'drift', 'direction')
+"""
 INVENT = """
     UPDATE forecasts.predictions SET symbol = 'NONE' WHERE symbol = 'LEFT' AND trading_day = %s
 """
@@ -84,6 +90,7 @@ def test_what_was_stored_comes_out_again(stored: str, monkeypatch: pytest.Monkey
     rows = graph.frame(stored, COUNTS).to_dicts()[0]
     assert rows["predictions"] > 500
     assert rows["vectors"] > 40
+    assert rows["outcomes"] > 400
     assert found.holds
     assert found.compared.total() == found.equal.total() == sum(rows.values())
     assert not found.unreplayable
@@ -105,7 +112,7 @@ def test_what_is_corrected_since_changes_nothing(stored: str) -> None:
 
 def test_a_changed_number_is_named_with_its_row(stored: str) -> None:
     assert rewrite(stored, NUDGE, DAY) == 1
-    found = parity(stored)
+    found = parity(stored, stages=(PREDICTED,))
     assert not found.holds
     assert found.compared.total() - found.equal.total() == 1
     assert found.compared["drift", "direction"] - found.equal["drift", "direction"] == 1
@@ -113,6 +120,31 @@ def test_a_changed_number_is_named_with_its_row(stored: str) -> None:
     assert mismatch.row == f"{DAY} PLAIN drift direction 4"
     assert mismatch.column == "confidence"
     assert float(mismatch.stored) != float(mismatch.recomputed)
+
+
+def test_a_flipped_result_is_named_with_its_row(stored: str) -> None:
+    assert rewrite(stored, FLIP, DAY) == 1
+    for sample in (None, 8):
+        found = parity(stored, sample)
+        assert found.compared.total() - found.equal.total() == 1
+        (mismatch,) = found.mismatches
+        assert mismatch.row.startswith(f"{DAY} PLAIN drift direction 1 {DAY + timedelta(days=2)}")
+        assert mismatch.column == "occurred"
+
+
+def test_a_restated_result_comes_out_again(stored: str) -> None:
+    """Both what was said first and what a correction made of it on the next day."""
+    after = END + timedelta(days=1)
+    at = graph.utc(after.year, after.month, after.day, 20)
+    assert rewrite(stored, CORRECT_ALL, at, at - timedelta(days=4)) > 500
+    graph.run(stored, after, after, ["forecasts/outcomes"])
+    revised = "SELECT count(*) - count(DISTINCT prediction_id) AS n FROM forecasts.outcomes"
+    assert graph.frame(stored, revised)["n"][0] > 50
+    for sample in (None, 8):
+        asked = (Warehouse(url=stored), SETTINGS, START, after, sample)
+        found = replays.replay(*asked, stages=(RESOLVED,))[RESOLVED]
+        assert found.holds
+        assert not found.unsaid
 
 
 def test_a_changed_feature_is_named(stored: str) -> None:
@@ -149,14 +181,14 @@ def test_the_command_says_what_differs_and_ends_1(
 
 def test_a_changed_text_is_a_mismatch_too(stored: str) -> None:
     changed = rewrite(stored, SWAP)
-    found = parity(stored)
+    found = parity(stored, stages=(PREDICTED,))
     assert found.compared.total() - found.equal.total() == changed > 0
     assert {m.column for m in found.mismatches} == {"hit_rule"}
 
 
 def test_an_invented_prediction_of_a_model_of_ours_is_a_mismatch(stored: str) -> None:
     invented = rewrite(stored, INVENT, DAY)
-    found = parity(stored)
+    found = parity(stored, stages=(PREDICTED,))
     assert found.compared.total() - found.equal.total() == invented > 0
     assert found.unsaid == invented, "what they took the place of was never stored"
     assert {m.column for m in found.mismatches} == {"(no such row)"}
@@ -172,7 +204,7 @@ def test_what_no_code_computes_is_counted_apart(stored: str) -> None:
         "INSERT INTO models.model_registry (model_id, model_name, version, role, kinds, description)"
         " VALUES ('old-v1', 'old', 1, 'candidate', '{direction}', 'gone')",
     )
-    found = parity(stored)
+    found = parity(stored, stages=(PREDICTED,))
     assert found.holds
     reasons = {group: (reason, rows) for (group, reason), rows in found.unreplayable.items()}
     assert reasons["theirs", "price"] == ("not a model of ours: its rows were handed in", theirs)
