@@ -15,11 +15,13 @@ import dagster as dg
 CAUGHT_UP = "predtrack/catch_up"
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 TRIES = 2
-IN_FLIGHT = [
-    dg.DagsterRunStatus.NOT_STARTED,
+UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.MANAGED,
     dg.DagsterRunStatus.STARTING,
     dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
 ]
 
 
@@ -36,17 +38,13 @@ def missed(
     made = set.intersection(*(instance.get_materialized_partitions(key) for key in assets))
     if not made:
         return [], []
-    in_flight = Counter(_keys(instance, recent, job_name=job.name, statuses=IN_FLIGHT))
-    failed = Counter(
-        _keys(
-            instance,
-            recent,
-            job_name=job.name,
-            statuses=[dg.DagsterRunStatus.FAILURE],
-            tags={CAUGHT_UP: "true"},
-        )
+    running = dg.RunsFilter(job_name=job.name, statuses=UNFINISHED)
+    given_up = dg.RunsFilter(
+        job_name=job.name, statuses=[dg.DagsterRunStatus.FAILURE], tags={CAUGHT_UP: "true"}
     )
-    lacking = [key for key in recent if key > min(made) and key not in made | in_flight.keys()]
+    in_flight = set(_keys(instance, recent, running))
+    failed = Counter(_keys(instance, recent, given_up))
+    lacking = [key for key in recent if key > min(made) and key not in made | in_flight]
     return (
         [key for key in lacking if failed[key] < TRIES],
         [key for key in lacking if failed[key] >= TRIES],
@@ -65,9 +63,11 @@ def request(run_key: str, asked: Sequence[str], missed_keys: Sequence[str]) -> d
     return dg.RunRequest(run_key=run_key, tags={**tags, RANGE_START: keys[0], RANGE_END: keys[-1]})
 
 
-def _keys(instance: dg.DagsterInstance, recent: Sequence[str], **filters: object) -> Iterator[str]:
-    """The keys of `recent` that each run found covers, once per run."""
-    for run in instance.get_runs(dg.RunsFilter(**filters)):  # type: ignore[arg-type]
+def _keys(
+    instance: dg.DagsterInstance, recent: Sequence[str], chosen: dg.RunsFilter
+) -> Iterator[str]:
+    """The keys of `recent` that each of the chosen runs covers, once per run."""
+    for run in instance.get_runs(chosen):
         only = run.tags.get("dagster/partition", "")
         first, last = run.tags.get(RANGE_START, only), run.tags.get(RANGE_END, only)
         yield from (key for key in recent if first <= key <= last)

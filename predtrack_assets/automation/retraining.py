@@ -11,6 +11,7 @@ import dagster as dg
 import numpy as np
 import polars as pl
 
+from predtrack_assets.automation.catch_up import RANGE_END, RANGE_START, UNFINISHED
 from predtrack_assets.automation.jobs import symbol_training_job
 from predtrack_assets.domain.calendar import Days
 from predtrack_assets.domain.fitted import POOLED, SYMBOL
@@ -22,16 +23,8 @@ from predtrack_assets.warehouse.warehouse import Warehouse
 
 RETRAINING = "retraining_sensor"
 ASSET = dg.AssetKey(["models", "symbol_models"])
-UNFINISHED = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.MANAGED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
 RUN_KEY, PARTITION = "dagster/run_key", "dagster/partition"
-RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+RANGE = (RANGE_START, RANGE_END)
 NAMED = 5  # symbols that a sentence names
 
 RUNNING = "is being fitted"
