@@ -32,6 +32,24 @@ from predtrack_assets.proofs.checks import PROOFS
 from predtrack_assets.settings import get_settings
 from predtrack_assets.warehouse.warehouse import Warehouse
 
+ASSETS = dg.load_assets_from_modules(
+    [
+        market,
+        features,
+        models,
+        training,
+        tuning,
+        forecasts,
+        outcomes,
+        accuracy,
+        regimes,
+        survival,
+        model_performance,
+        drift,
+        deployment,
+    ]
+)
+
 
 def build_definitions(**overrides: Any) -> dg.Definitions:
     """The definitions; keyword arguments replace those of dg.Definitions, as tests do.
@@ -47,23 +65,7 @@ def build_definitions(**overrides: Any) -> dg.Definitions:
             f"PREDTRACK_SCHEDULES names {', '.join(unknown)}; there are {', '.join(sorted(known))}"
         )
     parts: dict[str, Any] = {
-        "assets": dg.load_assets_from_modules(
-            [
-                market,
-                features,
-                models,
-                training,
-                tuning,
-                forecasts,
-                outcomes,
-                accuracy,
-                regimes,
-                survival,
-                model_performance,
-                drift,
-                deployment,
-            ]
-        ),
+        "assets": ASSETS,
         "asset_checks": [*CHECKS, ledger_verifies, no_open_drift_alerts, *PROOFS],
         "jobs": JOBS,
         "schedules": schedules,

@@ -14,42 +14,11 @@ import polars as pl
 import psycopg
 from psycopg import sql
 
-from predtrack_assets.assets import (
-    accuracy,
-    deployment,
-    drift,
-    features,
-    forecasts,
-    market,
-    model_performance,
-    models,
-    outcomes,
-    regimes,
-    survival,
-    training,
-    tuning,
-)
+from predtrack_assets.definitions import ASSETS
 from predtrack_assets.partitions import Window
 from predtrack_assets.warehouse.urls import database_name, with_database
 from predtrack_assets.warehouse.warehouse import Warehouse
 
-ASSETS = dg.load_assets_from_modules(
-    [
-        market,
-        features,
-        models,
-        training,
-        tuning,
-        forecasts,
-        outcomes,
-        accuracy,
-        regimes,
-        survival,
-        model_performance,
-        drift,
-        deployment,
-    ]
-)
 REFERENCE = dg.AssetSelection.assets(
     "market/universe_members", "features/feature_sets", "models/model_registry"
 )
