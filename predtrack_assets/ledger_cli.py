@@ -162,7 +162,8 @@ def claim_verify(
     metric: Annotated[
         str,
         typer.Option(
-            help="brier, accuracy_rate (share whose event came true), ece, skill_vs_no_change, ..."
+            help="brier, accuracy_rate (share of right calls), event_rate (share whose event came"
+            " true), ece, skill_vs_no_change, ..."
         ),
     ],
     model: Annotated[str, typer.Option(help="Model id, with its version.")],

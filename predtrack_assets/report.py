@@ -105,11 +105,11 @@ def gaps_table(warehouse: Warehouse) -> RenderableType:
 
 
 def scores_table(scores: pl.DataFrame) -> RenderableType:
-    """Accuracy with interval, calibration and skill per kind, horizon and model."""
+    """Event rate with interval, calibration and skill per kind, horizon and model."""
     if scores.is_empty():
         return "No prediction has fallen due yet."
     table = Table(title="Scores to date", title_justify="left", box=None, pad_edge=False)
-    headers = ("event", "sessions", "model", "n", "n_eff", "came true", "95 % interval", "ECE")
+    headers = ("event", "sessions", "model", "n", "n_eff", "event rate", "95 % interval", "ECE")
     for header in (*headers, "skill vs no_change", "vs climatology"):
         left = header in ("event", "model")
         table.add_column(header, justify="left" if left else "right", no_wrap=True)
@@ -130,8 +130,8 @@ def _cells(row: dict[str, Any], *, repeat: bool) -> list[str]:
         row["model_id"],
         f"{row['n']:,}",
         _number(row["n_eff"], ",.0f"),
-        _number(row["accuracy_rate"], ".1%"),
-        f"{_number(row['accuracy_low'], '.1%')} .. {_number(row['accuracy_high'], '.1%')}",
+        _number(row["event_rate"], ".1%"),
+        f"{_number(row['event_low'], '.1%')} .. {_number(row['event_high'], '.1%')}",
         _number(row["ece"], ".3f"),
         _number(row["skill_vs_no_change"], "+.3f"),
         _number(row["skill_vs_climatology"], "+.3f"),

@@ -149,7 +149,7 @@ def test_a_claim_is_recomputed_from_what_was_known_then(
     assert verified.exit_code == 0, verified.output
     reported = graph.frame(
         database_url,
-        "SELECT model_id, brier, accuracy_rate, ece, skill_vs_no_change"
+        "SELECT model_id, brier, accuracy_rate, event_rate, ece, skill_vs_no_change"
         " FROM accuracy.calibration_summary WHERE (kind, period, period_end)"
         " = ('direction', 'rolling_30d', '2021-06-15') AND model_id LIKE 'drift%%'",
     ).row(0, named=True)

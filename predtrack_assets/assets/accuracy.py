@@ -139,7 +139,7 @@ def calibration_metrics(
     )
 
 
-@day_asset(schema="accuracy", deps=[outcomes], code_version="2")
+@day_asset(schema="accuracy", deps=[outcomes], code_version="3")
 def calibration_summary(
     context: dg.AssetExecutionContext, warehouse: Warehouse
 ) -> dg.MaterializeResult:

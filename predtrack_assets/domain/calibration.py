@@ -13,6 +13,7 @@ import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
 from predtrack_assets.domain import scores
+from predtrack_assets.domain.calls import came_true
 from predtrack_assets.domain.corp import RESAMPLES, consistency_p_value, corp_of_sorted
 from predtrack_assets.domain.equal_mass import EqualMass, equal_mass, ordered, probability
 from predtrack_assets.domain.intervals import add_rows, wilson
@@ -303,7 +304,7 @@ def _bucket_sums(view: Windows) -> Floats:
 
 
 def _rates(view: Windows) -> dict[str, pl.Series | Floats | Ints]:
-    """Accuracy with its interval, and calibration, per window."""
+    """Rates with their intervals, and calibration, per window."""
     count, hits, confidence = _bucket_sums(view)
     n, k, said = (add_rows(totals) for totals in (count, hits, confidence))
     filled = np.maximum(count, 1)
@@ -314,13 +315,23 @@ def _rates(view: Windows) -> dict[str, pl.Series | Floats | Ints]:
     return {
         "n": n.astype(np.int64),
         "n_eff": n_eff,
-        "accuracy_rate": k / n,
-        "accuracy_low": low,
-        "accuracy_high": high,
+        "event_rate": k / n,
+        "event_low": low,
+        "event_high": high,
+        **_accuracy(view, n),
         "mean_confidence": said / n,
         "ece": add_rows(count * errors) / n,
         **_calibration(view, n_eff),
     }
+
+
+def _accuracy(view: Windows, n: Floats) -> dict[str, Floats]:
+    """Share of calls that came true, with an interval on the effective size of the calls."""
+    y = column(view.rows.select(accurate=came_true()), "accurate")
+    hits, counts = view.per_date(y), view.per_date(np.ones_like(y))
+    (right,) = view.sums([hits])
+    low, high = wilson(right / n, view.effective_sizes(hits, counts, hits))
+    return {"accuracy_rate": right / n, "accuracy_low": low, "accuracy_high": high}
 
 
 def _calibration(view: Windows, n_eff: Floats) -> dict[str, pl.Series | Floats | Ints]:

@@ -55,7 +55,8 @@ CALIBRATION_SUMMARY = Query("""
            count(*) FILTER (WHERE n IS DISTINCT FROM coalesce(counted, 0)) AS unlike_buckets,
            count(*) FILTER (WHERE n > due OR n + expired > due) AS more_than_due,
            count(*) FILTER (WHERE finite AND (
-               accuracy_rate NOT BETWEEN accuracy_low - 1e-9 AND accuracy_high + 1e-9
+               event_rate NOT BETWEEN event_low - 1e-9 AND event_high + 1e-9
+               OR accuracy_rate NOT BETWEEN accuracy_low - 1e-9 AND accuracy_high + 1e-9
                OR n_eff > n + 1e-6)) AS outside_interval,
            count(*) FILTER (WHERE finite AND abs(
                brier - (miscalibration - discrimination + uncertainty)) > 1e-9) AS unlike_brier,
@@ -64,7 +65,8 @@ CALIBRATION_SUMMARY = Query("""
     FROM (
         SELECT c.*, m.model_name,
                accuracy.period_start(period, period_end) AS starts,
-               market.is_finite(coalesce(n_eff, 0) + coalesce(coverage, 0) + coalesce(accuracy_rate, 0)
+               market.is_finite(coalesce(n_eff, 0) + coalesce(coverage, 0) + coalesce(event_rate, 0)
+                   + coalesce(event_low, 0) + coalesce(event_high, 0) + coalesce(accuracy_rate, 0)
                    + coalesce(accuracy_low, 0) + coalesce(accuracy_high, 0) + coalesce(mean_confidence, 0)
                    + coalesce(ece, 0) + coalesce(ece_equal_mass, 0) + coalesce(squared_calibration_error, 0)
                    + coalesce(miscalibration, 0) + coalesce(discrimination, 0) + coalesce(uncertainty, 0)

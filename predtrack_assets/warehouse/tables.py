@@ -196,12 +196,12 @@ CALIBRATION_SUMMARY = Table(
     "calibration_summary",
     (*_PERIOD, "model_id", "kind", "event", "horizon"),
     (
-        "period_start", "n", "n_eff", "due", "expired", "coverage", "accuracy_rate", "accuracy_low",
-        "accuracy_high", "mean_confidence", "ece", "rms_calibration_error", "rms_calibration_upper",
+        "period_start", "n", "n_eff", "due", "expired", "coverage", "event_rate", "event_low",
+        "event_high", "mean_confidence", "ece", "rms_calibration_error", "rms_calibration_upper",
         "calibration_quality", "brier", "brier_no_change", "brier_climatology", "skill_vs_no_change",
         "skill_vs_climatology", "crps", "crps_no_change", "crps_skill", "ece_equal_mass",
         "squared_calibration_error", "miscalibration", "discrimination", "uncertainty",
-        "consistency_p_value",
+        "consistency_p_value", "accuracy_rate", "accuracy_low", "accuracy_high",
     ),
     day="period_end",
 )  # fmt: skip

@@ -239,6 +239,8 @@ _ACCURACY = [
           "UPDATE accuracy.calibration_summary SET due = n - 1 <REPORT>"),
     fault("accuracy.calibration_summary", "rates_in_interval",
           "UPDATE accuracy.calibration_summary SET accuracy_low = 2 <REPORT>"),
+    fault("accuracy.calibration_summary", "rates_in_interval",
+          "UPDATE accuracy.calibration_summary SET event_low = 2 <REPORT>"),
     fault("accuracy.calibration_summary", "corp_adds_up",
           "UPDATE accuracy.calibration_summary SET miscalibration = miscalibration + 0.1 <REPORT>"),
     fault("accuracy.calibration_summary", "no_skill_in_no_change",

@@ -216,17 +216,27 @@ def test_a_summary_is_what_one_window_gives_by_brute_force() -> None:
         assert (row["n"], row["expired"]) == (len(rows), len(whole) - len(rows))
         assert (row["due"], row["coverage"]) == (due, pytest.approx(len(rows) / due))
         if rows.is_empty():
+            assert row["event_rate"] is None
             assert row["accuracy_rate"] is None
             continue
         p, y = rows["confidence"].to_numpy(), rows["occurred"].to_numpy()
         n_eff = intervals.effective_sample_size(*per_due_day(rows), row["horizon"])
         rms, upper = calibration.rms_calibration_error(p, y, n_eff)
         low, high = intervals.wilson(y.mean(), n_eff)
+        called = rows.with_columns(
+            occurred=pl.Series(y if row["kind"] == "price" else y == (p >= 0.5))
+        )
+        right = called["occurred"].mean()
+        calls_eff = intervals.effective_sample_size(*per_due_day(called), row["horizon"])
+        call_low, call_high = intervals.wilson(right, calls_eff)
         expected = {
             "n_eff": n_eff,
-            "accuracy_rate": y.mean(),
-            "accuracy_low": low,
-            "accuracy_high": high,
+            "event_rate": y.mean(),
+            "event_low": low,
+            "event_high": high,
+            "accuracy_rate": right,
+            "accuracy_low": call_low,
+            "accuracy_high": call_high,
             "mean_confidence": p.mean(),
             "ece": calibration.ece(p, y),
             "ece_equal_mass": calibration.equal_mass_ece(p, y, n_eff),
@@ -242,6 +252,19 @@ def test_a_summary_is_what_one_window_gives_by_brute_force() -> None:
             skill = scores.skill(both["score"].mean(), both["score_climatology"].mean())
             assert row["skill_vs_climatology"] == pytest.approx(float(skill))
         assert row["calibration_quality"] == calibration.calibration_quality(n_eff, upper)
+
+
+def test_the_accuracy_of_all_symbols_is_that_of_each_symbol_added_up() -> None:
+    summary = calibration_summary(OUTCOMES, DUE, DAYS, "rolling_30d").filter(pl.col("n") > 0)
+    symbols = symbol_accuracy(OUTCOMES, DAYS, "rolling_30d")
+    keys = [*CELL, "period_end"]
+    both = summary.join(
+        symbols.group_by(keys).agg(right=pl.col("accurate_predictions").sum()), on=keys
+    )
+    assert len(both) == len(summary)
+    assert both["accuracy_rate"].to_list() == pytest.approx((both["right"] / both["n"]).to_list())
+    apart = both.filter(pl.col("accuracy_rate") != pl.col("event_rate"))
+    assert set(apart["kind"]) == {"direction", "time_to_hit"}
 
 
 def test_calibration_is_tested_where_a_period_ends_and_the_record_is_long_enough() -> None:
