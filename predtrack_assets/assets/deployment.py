@@ -1,7 +1,7 @@
 """Deployment stage: gates, paired tests of challengers, and the champions that come of both."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from itertools import product
 from typing import NamedTuple
@@ -154,7 +154,7 @@ def _as_rows(
             deps=[deployment_gates],
         ),
     ],
-    code_version="2",
+    code_version="3",
 )
 def champions(
     context: dg.AssetExecutionContext, warehouse: Warehouse
@@ -172,7 +172,8 @@ def champions(
                     walk = _walk(transaction, epoch, scope, settings)
                     for day in report_days[report_days >= np.datetime64(since)]:
                         walk.week(day.item())
-                    tested += transaction.append(tables.AB_TESTS, _as_tests(walk, scope))
+                    states = _as_tests(walk, scope, _begun_tests(transaction, scope, walk))
+                    tested += transaction.append(tables.AB_TESTS, states)
                     deployed += _deploy(transaction, walk.deployed, scope)
             context.log.info(f"{epoch.first} to {epoch.last}: {deployed.inserted:,} deployments")
         improvements.note_disabled(transaction, as_of(asked.end))
@@ -208,10 +209,11 @@ def _walk(transaction: Transaction, epoch: Epoch, scope: Scope, settings: Settin
     span = {"first": epoch.first, "last": epoch.last}
     passed = transaction.read(store.PASSED_GATES, **cell, **span)
     stored = transaction.read(store.DEPLOYMENTS, **cell)
-    wider = {"kind": scope.kind, "scope": f"h{scope.horizon}"}
-    of_all = transaction.read(store.DEPLOYMENTS, **wider) if scope.symbol else stored.clear()
+    all_symbols = {"kind": scope.kind, "scope": f"h{scope.horizon}"}
+    of_all = transaction.read(store.DEPLOYMENTS, **all_symbols) if scope.symbol else stored.clear()
     finished = transaction.read(store.FINISHED_TESTS, **cell)
-    left = transaction.read(store.ROLLED_BACK, **cell)["model_id"].to_list()
+    own, wider = ([Deployment(*row) for row in found.iter_rows()] for found in (stored, of_all))
+    left = transaction.read(store.ROLLED_BACK, **cell).filter("judged")["model_id"].to_list()
     known: dict[Duel, Evidence] = {}
 
     def evidence(duel: Duel) -> Evidence:
@@ -221,12 +223,12 @@ def _walk(transaction: Transaction, epoch: Epoch, scope: Scope, settings: Settin
 
     return Walk(
         treatments=models["model_id"].to_list(),
-        deployments=[Deployment(*row) for row in stored.iter_rows()],
-        wider=[Deployment(*row) for row in of_all.iter_rows()],
+        deployments=own,
+        wider=wider,
         evidence=evidence,
         passed={(day, model): gate for day, model, gate in passed.iter_rows()},
         finished={
-            Duel(control, treatment, start): (day, State(*rest))
+            promotion.duel_of(control, treatment, start, [*own, *wider]): (day, State(*rest))
             for control, treatment, start, day, *rest in finished.iter_rows()
         },
         barred=[*left, *models.filter(status="shadow")["model_id"]],
@@ -250,12 +252,25 @@ def _evidence(transaction: Transaction, epoch: Epoch, scope: Scope, duel: Duel) 
         )
         if len(control) and len(treatment):
             frames.append(e_process.paired_differences(control, treatment, kind))
-    empty = {"known_day": pl.Date, "d": pl.Float64}
+    empty = {"trading_day": pl.Date, "known_day": pl.Date, "d": pl.Float64}
     return Evidence.of(pl.concat(frames) if frames else pl.DataFrame(schema=empty), horizon)
 
 
-def _as_tests(walk: Walk, scope: Scope) -> pl.DataFrame:
-    """The states of a walk's duels in the columns of their table."""
+def _begun_tests(transaction: Transaction, scope: Scope, walk: Walk) -> dict[Duel, date]:
+    """First days of the tests that are stored: a test keeps its own."""
+    begun = transaction.read(store.BEGUN_TESTS, kind=scope.kind, scope=scope.name)
+    champions = [*walk.deployments, *walk.wider]
+    return {
+        promotion.duel_of(control, treatment, day, champions): day
+        for control, treatment, day in begun.iter_rows()
+    }
+
+
+def _as_tests(walk: Walk, scope: Scope, begun: Mapping[Duel, date]) -> pl.DataFrame:
+    """The states of a walk's duels in the columns of their table.
+
+    A test that counts all there is begins with the first decision date of which a result is known.
+    """
     metric = "crps" if scope.kind == "price" else "brier"
     return pl.DataFrame(
         [
@@ -265,20 +280,26 @@ def _as_tests(walk: Walk, scope: Scope) -> pl.DataFrame:
                 "scope": scope.name,
                 "control": duel.control,
                 "treatment": duel.treatment,
-                "start_day": duel.start,
+                "start_day": begun.get(duel) or _first_day(walk, duel),
                 "success_metric": metric,
                 **state._asdict(),
                 "conclusion": promotion.conclusion(duel, state, walk.longest),
             }
             for day, duel, state in walk.states
+            if state.n or duel.start > promotion.BEGINNING
         ],
         infer_schema_length=None,
     )
 
 
+def _first_day(walk: Walk, duel: Duel) -> date | None:
+    return walk.evidence(duel).first if duel.start == promotion.BEGINNING else duel.start
+
+
 def _deploy(transaction: Transaction, deployed: list[Deployment], scope: Scope) -> Written:
     """Write new champions down; the database checks that each may be one."""
     for new in deployed:
+        assert new.model_id, "only people retire a champion"
         decisions.deploy(
             transaction,
             kind=scope.kind,

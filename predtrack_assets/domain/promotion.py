@@ -22,9 +22,12 @@ LONGEST = 2520  # decision dates of a test: ten years of sessions
 
 @dataclass(frozen=True)
 class Deployment:
-    """A champion of one kind and scope from valid_from on, until valid_until if that is given."""
+    """A champion of one kind and scope from valid_from on, until valid_until if that is given.
 
-    model_id: str
+    model_id None: a retirement, from which on there is no champion.
+    """
+
+    model_id: str | None
     valid_from: datetime
     valid_until: datetime | None = None
     gate_id: str | None = None
@@ -42,8 +45,12 @@ class Duel:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Course of a duel, per decision date (T,): known (datetime64[D], sorted), d, both e-values."""
+    """Course of a duel, per decision date (T,): known (datetime64[D], sorted), d, both e-values.
 
+    first: the first of these dates, None where T = 0.
+    """
+
+    first: date | None
     known: NDArray[np.datetime64]
     d: NDArray[np.float64]
     better: NDArray[np.float64]
@@ -51,11 +58,13 @@ class Evidence:
 
     @staticmethod
     def of(differences: pl.DataFrame, horizon: int) -> Evidence:
-        """From `e_process.paired_differences` with the column known_day beside them."""
+        """From the columns trading_day, known_day and d of `e_process.paired_differences`."""
         d = differences["d"].to_numpy()
         known = differences["known_day"].to_numpy().astype("datetime64[D]")
         better, worse = e_process.e_process(d, horizon), e_process.e_process(-d, horizon)
-        return Evidence(np.maximum.accumulate(known), d, better, worse)
+        days = differences["trading_day"].to_numpy()
+        first = days[0].astype("datetime64[D]").item() if days.size else None
+        return Evidence(first, np.maximum.accumulate(known), d, better, worse)
 
 
 class State(NamedTuple):
@@ -97,7 +106,7 @@ class Walk:
         """Look at every duel against the champion, and deploy the best that may be."""
         moment = as_of(day)
         champion, since = self._in_force(moment)
-        control = champion.model_id if champion else NOBODY
+        control = (champion.model_id if champion else None) or NOBODY
         promoted, running = [], []
         for treatment in sorted(self.treatments):
             if treatment == control:
@@ -131,7 +140,7 @@ class Walk:
             turns += [d.valid_from for d in there]
             turns += [d.valid_until for d in there if d.valid_until and d.valid_until <= moment]
             in_force = [d for d in there if d.valid_until is None or moment <= d.valid_until]
-            champion = in_force[-1] if in_force else None
+            champion = in_force[-1] if in_force and in_force[-1].model_id else None
             if champion:
                 break
         return champion, (max(turns).date() if turns else BEGINNING)
@@ -177,6 +186,13 @@ def state(evidence: Evidence, day: date, longest: int = LONGEST) -> State:
         status = INCONCLUSIVE
     mean = float(evidence.d[: at + 1].mean())
     return State(status, at + 1, decided, mean, float(better[at]), float(worse[at]))
+
+
+def duel_of(control: str, treatment: str, start_day: date, deployments: list[Deployment]) -> Duel:
+    """The duel of a stored test: one that began before there was any champion counts all days."""
+    champions_since = min((d.valid_from.date() for d in deployments), default=date.max)
+    start = BEGINNING if start_day < champions_since else start_day
+    return Duel(control, treatment, start)
 
 
 def conclusion(duel: Duel, current: State, longest: int = LONGEST) -> str | None:

@@ -73,13 +73,15 @@ DEPLOYMENTS = Query("""
     WHERE kind = :kind AND scope = :scope ORDER BY valid_from
 """)
 
+# Models that people took back. judged: one of them had its place by a gate, not by an override,
+# and so is not redeployed by itself.
 ROLLED_BACK = Query("""
-    SELECT DISTINCT before.model_id
+    SELECT former.model_id, bool_or(former.gate_id IS NOT NULL) AS judged
     FROM deployment.deployments d
-    JOIN LATERAL (SELECT model_id FROM deployment.deployments b
-                  WHERE b.kind = d.kind AND b.scope = d.scope AND b.valid_from < d.valid_from
-                  ORDER BY b.valid_from DESC LIMIT 1) before ON true
-    WHERE d.kind = :kind AND d.scope = :scope AND d.restores IS NOT NULL
+    CROSS JOIN LATERAL deployment.champion_at(
+        d.kind, d.scope, d.valid_from - interval '1 microsecond') former
+    WHERE d.kind = :kind AND d.scope = :scope AND num_nonnulls(d.restores, d.retires) > 0
+    GROUP BY former.model_id ORDER BY former.model_id
 """)
 
 FINISHED_TESTS = Query("""
@@ -87,6 +89,11 @@ FINISHED_TESTS = Query("""
            e_value, e_against
     FROM deployment.ab_tests
     WHERE kind = :kind AND scope = :scope AND status IN ('promoted', 'rejected', 'inconclusive')
+""")
+
+BEGUN_TESTS = Query("""
+    SELECT DISTINCT control, treatment, start_day FROM deployment.ab_tests
+    WHERE kind = :kind AND scope = :scope
 """)
 
 DEPLOY = Query("""
@@ -140,11 +147,41 @@ ROLL_BACK = Query("""
     RETURNING deployment_id, model_id, valid_from
 """)
 
+RETIRE = Query("""
+    INSERT INTO deployment.deployments (kind, scope, valid_from, retires, deployed_by, reason)
+    SELECT kind, scope, clock_timestamp(), deployment_id, :by, :reason
+    FROM deployment.champion_at(:kind, :scope, clock_timestamp())
+    RETURNING deployment_id, model_id, valid_from, retires
+""")
+
+JUDGED_SCOPES = Query("""
+    SELECT DISTINCT horizon, symbol, scope FROM deployment.deployment_gates
+    WHERE kind = :kind ORDER BY symbol NULLS FIRST, horizon
+""")
+
+# What was in force last where nothing is: a retirement, or an override that ended.
+LAST_DEPLOYED = Query("""
+    SELECT coalesce(d.model_id, ended.model_id) AS model_id, d.retires, d.valid_from, d.valid_until,
+           d.deployed_by, d.reason
+    FROM deployment.deployments d
+    LEFT JOIN deployment.deployments ended ON ended.deployment_id = d.retires
+    WHERE d.kind = :kind AND d.scope = :scope ORDER BY d.valid_from DESC LIMIT 1
+""")
+
 CHAMPIONS_AT = Query("""
     SELECT d.kind, d.scope, d.model_id, d.valid_from, d.valid_until, d.gate_id::text AS gate_id,
            d.override_id, d.deployed_by, d.reason
     FROM (SELECT DISTINCT kind, scope FROM deployment.deployments) scopes,
          LATERAL deployment.champion_at(scopes.kind, scopes.scope, :at) d
+    ORDER BY d.kind, d.scope
+""")
+
+# Scopes whose champion was retired and has no successor.
+RETIRED_AT = Query("""
+    SELECT d.kind, d.scope, ended.model_id, d.valid_from, d.deployed_by, d.reason
+    FROM (SELECT DISTINCT kind, scope FROM deployment.deployments) scopes,
+         LATERAL deployment.in_force_at(scopes.kind, scopes.scope, :at) d
+    JOIN deployment.deployments ended ON ended.deployment_id = d.retires
     ORDER BY d.kind, d.scope
 """)
 

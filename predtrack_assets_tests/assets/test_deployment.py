@@ -157,6 +157,10 @@ def test_a_good_model_becomes_champion_when_its_evidence_is_long_enough(planted:
     tests = graph.frame(
         planted, "SELECT DISTINCT control, treatment, status FROM deployment.ab_tests"
     )
+    starts = (
+        "SELECT min(start_day), max(start_day) FROM deployment.ab_tests WHERE control = 'no_change'"
+    )
+    assert graph.frame(planted, starts).row(0) == (FIRST, FIRST), "the first forecasts of both"
     assert ("no_change", "gifted", "promoted") in tests.rows()
     with psycopg.connect(planted) as connection:
         events = connection.execute(

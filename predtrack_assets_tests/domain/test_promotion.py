@@ -16,8 +16,9 @@ FRIDAYS = [date(2024, 1, 5) + timedelta(weeks=k) for k in range(40)]
 
 def evidence(mean: float, start: date = date(2024, 1, 1)) -> Evidence:
     """A challenger better by `mean` on each of 280 days from `start`, known the next day."""
-    known = np.datetime64(start) + 1 + np.arange(280)
-    return Evidence.of(pl.DataFrame({"known_day": known, "d": np.full(280, mean)}), 1)
+    days = np.datetime64(start) + np.arange(280)
+    columns = {"trading_day": days, "known_day": days + 1, "d": np.full(280, mean)}
+    return Evidence.of(pl.DataFrame(columns), 1)
 
 
 def walk(gains: dict[str, float], passed: dict[str, int] | None = None, **options: object) -> Walk:
@@ -77,6 +78,22 @@ def test_the_next_challenger_must_beat_the_champion_on_new_days() -> None:
     assert promotion.conclusion(Duel("a", "b", since), ended[-1])
 
 
+def test_a_stored_test_is_the_duel_that_it_was() -> None:
+    since_ever = promotion.duel_of("no_change", "first", date(2024, 1, 1), [])
+    assert since_ever == Duel("no_change", "first", BEGINNING)
+    champions = [Deployment("first", as_of(FRIDAYS[10]))]
+    since = champions[0].valid_from.date()
+    before = promotion.duel_of("no_change", "first", FRIDAYS[9], champions)
+    assert before == Duel("no_change", "first", BEGINNING)
+    assert promotion.duel_of("first", "idle", since, champions) == Duel("first", "idle", since)
+
+
+def test_a_course_begins_with_its_first_decision_date() -> None:
+    assert evidence(0.1).first == date(2024, 1, 1)
+    nothing = pl.DataFrame(schema={"trading_day": pl.Date, "known_day": pl.Date, "d": pl.Float64})
+    assert Evidence.of(nothing, 1).first is None
+
+
 def test_two_that_could_are_one_champion_at_a_time() -> None:
     made = walk({"a": 0.2, "b": 0.3}, {"a": 5, "b": 5})
     moments = [d.valid_from for d in made.deployed]
@@ -127,7 +144,7 @@ def test_an_undecided_test_ends_after_its_longest_time_and_is_not_begun_again() 
 def test_what_comes_after_the_longest_time_decides_nothing() -> None:
     d = np.concatenate([np.zeros(60), np.full(220, 0.5)])
     known = np.datetime64(date(2024, 1, 2)) + np.arange(280)
-    course = Evidence.of(pl.DataFrame({"known_day": known, "d": d}), 1)
+    course = Evidence.of(pl.DataFrame({"trading_day": known, "known_day": known, "d": d}), 1)
     assert promotion.state(course, FRIDAYS[-1], 60).status == promotion.INCONCLUSIVE
     assert promotion.state(course, FRIDAYS[-1]).status == "promoted"
 
