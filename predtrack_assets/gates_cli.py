@@ -50,7 +50,8 @@ def champions(
 ) -> None:
     """The champion per kind and scope, now or at any past moment."""
     moment = at.replace(tzinfo=UTC) if at else utc_now()
-    found = _warehouse(home).read(gates.CHAMPIONS_AT, at=moment)
+    warehouse = _warehouse(home)
+    found = warehouse.read(gates.CHAMPIONS_AT, at=moment)
     if found.is_empty():
         typer.echo(f"no champion at {moment:%Y-%m-%d %H:%M} UTC")
     for row in found.iter_rows(named=True):
@@ -59,6 +60,12 @@ def champions(
             f"{row['kind']} {row['scope']}: {row['model_id']} since"
             f" {row['valid_from']:%Y-%m-%d %H:%M} UTC{until}, by {row['deployed_by']}:"
             f" {row['reason']}"
+        )
+    for row in warehouse.read(gates.RETIRED_AT, at=moment).iter_rows(named=True):
+        typer.echo(
+            f"{row['kind']} {row['scope']}: none{_of_its_own(row['scope'])} since"
+            f" {row['valid_from']:%Y-%m-%d %H:%M} UTC, {row['model_id']} rolled back by"
+            f" {row['deployed_by']}: {row['reason']}"
         )
 
 
@@ -99,14 +106,24 @@ def rollback(
     by: Annotated[str, typer.Option(envvar="USER", help="Who decides it.")] = "operator",
     home: Home = None,
 ) -> None:
-    """Return to the champion before the present one; the model left is not redeployed by itself."""
+    """Return to the champion before the present one, or to none where it was the first.
+
+    An override is revoked so before its end. A model that had passed its gate is not redeployed by
+    itself.
+    """
     warehouse = _warehouse(home)
     asked = scope or f"h{get_settings().gated_horizons[0]}"
     with warehouse.transaction() as transaction:
         left, restored = decisions.roll_back(
             transaction, kind=kind, scope=asked, reason=reason, by=by
         )
-    typer.echo(f"{kind} {asked}: {restored} again, in place of {left}")
+    now = f"{restored} again" if restored else f"no champion{_of_its_own(asked)} from now on"
+    typer.echo(f"{kind} {asked}: {now}, in place of {left}")
+
+
+def _of_its_own(scope: str) -> str:
+    """A symbol without champion of its own has the one of all symbols, if there is one."""
+    return " of its own" if ":" in scope else ""
 
 
 def _warehouse(home: Path | None) -> Warehouse:

@@ -14,10 +14,12 @@ import polars as pl
 
 from predtrack_assets.warehouse import gates
 from predtrack_assets.warehouse.audit import record_event
+from predtrack_assets.warehouse.gate_records import KINDS
 from predtrack_assets.warehouse.queries import Query
 from predtrack_assets.warehouse.warehouse import Transaction
 
 SYSTEM = "automated"
+MOMENT = "%Y-%m-%d %H:%M"
 RULES = {
     "two_people": "an override needs two people: who asks for it cannot approve it",
     "gate_overrides_reason_check": "an override needs a reason, of ten characters at least",
@@ -92,25 +94,38 @@ def override(
 
 def roll_back(
     transaction: Transaction, *, kind: str, scope: str, reason: str, by: str
-) -> tuple[str, str]:
-    """Return to the champion before the present one: (model left, model in force again).
+) -> tuple[str, str | None]:
+    """Return to the champion before the present one, or to none where no earlier one is left.
 
-    Raises DecisionRefused when there is no champion, or none before it that may be deployed.
+    (model left, model in force again or None). An override ends by it before its expiry. Raises
+    DecisionRefused for an unknown kind or scope, and when there is no champion.
     """
-    at = transaction.now
-    champions = transaction.read(gates.CHAMPIONS_AT, at=at)
-    current = champions.filter((pl.col("kind") == kind) & (pl.col("scope") == scope))
-    if current.is_empty():
-        raise DecisionRefused(f"{kind} {scope} has no champion to roll back")
+    _known(transaction, kind, scope)
     asked = {"kind": kind, "scope": scope, "reason": reason}
+    champions = transaction.read(gates.CHAMPIONS_AT, at=transaction.now).filter(kind=kind)
+    current = champions.filter(scope=scope)
+    if current.is_empty():
+        raise DecisionRefused(
+            f"{kind} {scope} has no champion to roll back: {_why(transaction, kind, scope)}"
+        )
+    left = current["model_id"].item()
     barred = transaction.read(gates.ROLLED_BACK, kind=kind, scope=scope)["model_id"].to_list()
     back = _decide(transaction, gates.ROLL_BACK, by=by, barred=barred, **asked)
     if back.is_empty():
-        raise DecisionRefused(f"{kind} {scope} has no earlier champion to return to")
-    left, restored = current["model_id"].item(), back["model_id"].item()
-    event = {**asked, "from": left, "to": restored, **_made(back.row(0, named=True))}
+        wider = scope.split(":")[0]
+        if wider != scope and left in champions.filter(scope=wider)["model_id"]:
+            raise DecisionRefused(
+                f"{left} is the champion of all symbols too: roll back {kind} {wider}"
+            )
+        back = _decide(transaction, gates.RETIRE, by=by, **asked)
+    if back.is_empty():  # an override that expired since the first look
+        raise DecisionRefused(f"{kind} {scope} has no champion any more")
+    row = back.row(0, named=True)
+    event = {**asked, "from": left, "to": row["model_id"], **_made(row)}
+    if "retires" in row:
+        event["retires"] = row["retires"]
     record_event(transaction, "rollback", f"{kind}/{scope}", event, by)
-    return left, restored
+    return left, row["model_id"]
 
 
 def note_thresholds(
@@ -139,6 +154,33 @@ def note_gates(transaction: Transaction, frame: pl.DataFrame) -> None:
 
 def _made(row: Mapping[str, Any]) -> dict[str, Any]:
     return {"deployment_id": row["deployment_id"], "valid_from": row["valid_from"].isoformat()}
+
+
+def _known(transaction: Transaction, kind: str, scope: str) -> None:
+    """DecisionRefused where no gate can ever have been of that kind, or none was of that scope."""
+    if kind not in KINDS:
+        raise DecisionRefused(f"unknown kind {kind!r}: there are {' and '.join(KINDS)}")
+    judged = transaction.read(gates.JUDGED_SCOPES, kind=kind)
+    if judged.is_empty() or scope in judged["scope"]:
+        return
+    pooled = judged.filter(pl.col("symbol").is_null())["scope"].to_list()
+    own = judged.drop_nulls("symbol")["scope"].to_list()
+    said = pooled + ([f"{len(own):,} of single symbols as {own[0]}"] if own else [])
+    raise DecisionRefused(f"unknown scope {scope!r}: gates of {kind} are of {', '.join(said)}")
+
+
+def _why(transaction: Transaction, kind: str, scope: str) -> str:
+    """What left a scope without champion."""
+    found = transaction.read(gates.LAST_DEPLOYED, kind=kind, scope=scope)
+    if found.is_empty():
+        return "there was none yet"
+    last = found.row(0, named=True)
+    if last["retires"] is None:
+        return f"the override of {last['model_id']} ended at {last['valid_until']:{MOMENT}} UTC"
+    return (
+        f"{last['model_id']} was rolled back at {last['valid_from']:{MOMENT}} UTC by"
+        f" {last['deployed_by']} ({last['reason']})"
+    )
 
 
 def _decide(transaction: Transaction, query: Query, **parameters: Any) -> pl.DataFrame:

@@ -49,7 +49,8 @@ DEPLOYMENTS = Query("""
     SELECT d.valid_day AS day, count(*) AS deployments,
            count(*) FILTER (WHERE d.recorded_at < d.valid_from) AS look_ahead,
            count(*) FILTER (WHERE NOT coalesce(
-               CASE WHEN d.override_id IS NULL THEN g.gate_status = 'passed'
+               CASE WHEN d.retires IS NOT NULL THEN true
+                    WHEN d.override_id IS NULL THEN g.gate_status = 'passed'
                     ELSE o.expires_at > d.valid_from END, false)) AS unpermitted,
            count(*) FILTER (WHERE m.role = 'baseline') AS baselines
     FROM deployment.deployments d

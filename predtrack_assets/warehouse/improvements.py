@@ -24,7 +24,7 @@ PARAMS_OPTIMIZED = Query("""
     RETURNING event_id
 """)
 
-# Overrides that ended and left no champion: from then on nothing is recommended.
+# Overrides in force until they ended that left no champion: from then on nothing is recommended.
 STRATEGIES_DISABLED = Query("""
     WITH disabled AS (
         INSERT INTO deployment.improvement_events (event_type, occurred_at, component_type,
@@ -37,6 +37,9 @@ STRATEGIES_DISABLED = Query("""
         JOIN deployment.gate_overrides o USING (override_id)
         JOIN deployment.deployment_gates g ON g.gate_id = o.gate_id
         WHERE d.valid_until <= :at
+          AND EXISTS (SELECT FROM deployment.champion_at(
+              d.kind, d.scope, d.valid_until - interval '1 microsecond') last
+              WHERE last.deployment_id = d.deployment_id)
           AND NOT EXISTS (SELECT FROM deployment.champion_at(d.kind, d.scope, d.valid_until))
           AND NOT EXISTS (SELECT FROM deployment.champion_at(
               d.kind, split_part(d.scope, ':', 1), d.valid_until))

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from predtrack_assets.cli import app
 from predtrack_assets.domain.gates import CRITERIA, FAILED, INSUFFICIENT, PASSED
 from predtrack_assets.settings import PROJECT_ROOT
-from predtrack_assets.warehouse import decisions, gates
+from predtrack_assets.warehouse import decisions, gates, improvements
 from predtrack_assets.warehouse.decisions import DecisionRefused
 from predtrack_assets.warehouse.migrate import migrate, rollback
 from predtrack_assets.warehouse.warehouse import Transaction, Warehouse
@@ -30,6 +30,7 @@ TABLES = (
     "event_notifications",
 )  # fmt: skip
 UPDATE = "UPDATE deployment.{} SET {} = now()"
+FIRST = "SELECT min(deployment_id) FROM deployment.deployments"
 REASON = "the vendor's data were late that week"
 
 
@@ -243,7 +244,7 @@ def test_an_expired_override_deploys_nothing(database_url: str) -> None:
 # -- rollback ----------------------------------------------------------------------------------
 
 
-def rolled_back(url: str, **changes: str) -> tuple[str, str]:
+def rolled_back(url: str, **changes: str) -> tuple[str, str | None]:
     asked = {"kind": "price", "scope": "h5", "reason": "it degraded", "by": "ann", **changes}
     with writing(url) as transaction:
         return decisions.roll_back(transaction, **asked)
@@ -257,11 +258,8 @@ def test_a_rollback_returns_to_the_champion_before(database_url: str) -> None:
     assert champion(database_url, datetime.now(UTC)) == "second"
     assert champion(database_url, LATER + timedelta(days=2)) == "third", "as it was"
     assert rolled_back(database_url) == ("second", "first"), "not back to what was left"
-    with pytest.raises(DecisionRefused, match="no earlier champion"):
-        rolled_back(database_url)
     assert [e[0] for e in events(database_url)].count("rollback") == 2
-    barred = Warehouse(url=database_url).read(gates.ROLLED_BACK, kind="price", scope="h5")
-    assert set(barred["model_id"]) == {"second", "third"}
+    assert taken_back(database_url) == {"second": True, "third": True}
     restores = frame(
         database_url,
         "SELECT d.model_id, r.model_id AS restored FROM deployment.deployments d"
@@ -280,12 +278,108 @@ def test_what_was_rolled_back_is_not_returned_to(database_url: str) -> None:
     assert rolled_back(database_url) == ("third", "first")
 
 
-def test_without_a_champion_there_is_nothing_to_roll_back(database_url: str) -> None:
-    with pytest.raises(DecisionRefused, match="no champion"):
-        rolled_back(database_url)
+def taken_back(url: str) -> dict[str, bool]:
+    """Models that were rolled back, and whether by that they are barred from deploying themselves."""
+    found = Warehouse(url=url).read(gates.ROLLED_BACK, kind="price", scope="h5")
+    return dict(found.iter_rows())
+
+
+def test_the_first_champion_is_rolled_back_to_none(database_url: str) -> None:
     insert(database_url, gate_id=add_gate(database_url, "good", PASSED))
-    with pytest.raises(DecisionRefused, match="no earlier champion"):
+    assert rolled_back(database_url) == ("good", None)
+    now = datetime.now(UTC)
+    assert champion(database_url, now) is None
+    assert champion(database_url, LATER) == "good", "as it was"
+    assert frame(database_url, "SELECT FROM deployment.champions").is_empty()
+    with pytest.raises(DecisionRefused, match=r"good was rolled back at .* by ann \(it degraded\)"):
         rolled_back(database_url)
+    row = "SELECT model_id, gate_id, retires, deployed_by, reason FROM deployment.deployments"
+    assert frame(database_url, f"{row} ORDER BY 3").row(0) == (None, None, 1, "ann", "it degraded")
+    event = (
+        "SELECT old_value ->> 'model_id' AS old, new_value, performance_before IS NOT NULL AS known,"
+        " performance_after"
+        " FROM deployment.improvement_events WHERE event_type = 'rollback'"
+    )
+    assert frame(database_url, event).rows() == [("good", None, True, None)]
+    assert taken_back(database_url) == {"good": True}
+
+
+def test_after_a_retirement_a_deployment_is_the_first_again(database_url: str) -> None:
+    insert(database_url, gate_id=add_gate(database_url, "good", PASSED))
+    rolled_back(database_url)
+    gate = add_gate(database_url, "next", PASSED)
+    insert(database_url, model_id="next", gate_id=gate, valid_from=datetime.now(UTC))
+    assert champion(database_url, datetime.now(UTC)) == "next"
+    query = "SELECT old_value FROM deployment.improvement_events ORDER BY event_id DESC LIMIT 1"
+    assert frame(database_url, query).item() is None, "it took nobody's place"
+    assert rolled_back(database_url) == ("next", None), "not back to what was rolled back"
+
+
+def test_an_override_is_revoked_before_it_expires(database_url: str) -> None:
+    expires = datetime.now(UTC) + timedelta(days=7)
+    override(database_url, add_gate(database_url, "bad", FAILED), expires_at=expires)
+    assert rolled_back(database_url) == ("bad", None)
+    for moment in (datetime.now(UTC), expires - timedelta(seconds=1), expires):
+        assert champion(database_url, moment) is None
+    assert taken_back(database_url) == {"bad": False}, "it may still pass its gate"
+    with writing(database_url) as transaction:
+        assert improvements.note_disabled(transaction, expires + timedelta(days=1)) == 0
+    override(database_url, add_gate(database_url, "other", FAILED), expires_at=expires)
+    assert champion(database_url, datetime.now(UTC)) == "other"
+    assert champion(database_url, expires) is None, "and not what was revoked"
+
+
+def test_an_override_over_a_champion_is_revoked_to_that_one(database_url: str) -> None:
+    insert(database_url, gate_id=add_gate(database_url, "good", PASSED))
+    override(database_url, add_gate(database_url, "bad", FAILED))
+    assert rolled_back(database_url) == ("bad", "good")
+
+
+def test_without_a_champion_there_is_nothing_to_roll_back(database_url: str) -> None:
+    with pytest.raises(DecisionRefused, match=r"price h5 has no champion .* none yet"):
+        rolled_back(database_url)
+    override(database_url, add_gate(database_url, "good", FAILED))
+    with psycopg.connect(database_url) as connection:
+        connection.execute("SET session_replication_role = replica")  # a week goes by
+        connection.execute("UPDATE deployment.deployments SET valid_from = %s, valid_until = %s",
+                           [LATER, LATER + timedelta(days=7)])  # fmt: skip
+    with pytest.raises(DecisionRefused, match="the override of good ended at 2024-03-09 00:00 UTC"):
+        rolled_back(database_url)
+
+
+def test_an_unknown_kind_or_scope_is_said_to_be_one(database_url: str) -> None:
+    add_gate(database_url, "good", PASSED)
+    own_gate(database_url, "IBM")
+    with pytest.raises(
+        DecisionRefused, match="unknown kind 'prise': there are price and direction"
+    ):
+        rolled_back(database_url, kind="prise")
+    known = "unknown scope 'h99': gates of price are of h5, 1 of single symbols as h5:IBM"
+    with pytest.raises(DecisionRefused, match=known):
+        rolled_back(database_url, scope="h99")
+    assert frame(database_url, "SELECT FROM audit.audit_trail").is_empty()
+
+
+def test_only_the_champion_in_force_is_retired(database_url: str) -> None:
+    retired = {"model_id": None, "retires": 1}
+    add_gate(database_url, "good", PASSED)
+    with pytest.raises(errors.RestrictViolation, match="price h5 has none"):
+        insert(database_url, **retired)
+    for days, model in enumerate(("first", "second")):
+        gate = add_gate(database_url, model, PASSED)
+        insert(database_url, model_id=model, gate_id=gate, valid_from=LATER + timedelta(days=days))
+    with pytest.raises(errors.RestrictViolation, match="price h5 has second"):
+        insert(database_url, **retired | {"retires": frame(database_url, FIRST).item()})
+    with pytest.raises(errors.RestrictViolation, match="price h1 has none"):
+        insert(database_url, **retired | {"scope": "h1"})
+    newest = frame(database_url, FIRST.replace("min", "max")).item()
+    for wrong in ({"model_id": "second"}, {"gate_id": gate}, {"restores": newest}):
+        with pytest.raises(errors.CheckViolation):
+            insert(database_url, **{**retired, "retires": newest, **wrong})
+    before = datetime.now(UTC)
+    insert(database_url, **retired | {"retires": newest, "valid_from": LATER + timedelta(days=2)})
+    assert champion(database_url, before) == "second", "a retirement is never back-dated"
+    assert champion(database_url, datetime.now(UTC)) is None
 
 
 def test_a_rollback_points_to_a_champion_of_the_same_kind_and_scope(database_url: str) -> None:
@@ -369,18 +463,27 @@ def test_one_gate_a_week_of_each_symbol(database_url: str) -> None:
 def test_a_rollback_of_a_symbol_returns_to_the_champion_of_all_symbols(database_url: str) -> None:
     rollback_of = {"kind": "price", "scope": "h5:IBM", "reason": REASON, "by": "ann"}
     insert(database_url, model_id="own", gate_id=own_gate(database_url, "IBM"), scope="h5:IBM")
-    with pytest.raises(DecisionRefused, match="no earlier champion"), writing(database_url) as t:
-        decisions.roll_back(t, **rollback_of)
     insert(database_url, gate_id=add_gate(database_url, "good", PASSED))
     with writing(database_url) as transaction:
         assert decisions.roll_back(transaction, **rollback_of) == ("own", "good")
     assert champion_for(database_url, "IBM") == "good"
-    with pytest.raises(DecisionRefused, match="no earlier champion"), writing(database_url) as t:
+    everybodys = "good is the champion of all symbols too: roll back price h5"
+    with pytest.raises(DecisionRefused, match=everybodys), writing(database_url) as t:
         decisions.roll_back(t, **rollback_of)
+
+
+def test_a_symbol_without_champion_of_its_own_has_the_one_of_all_symbols(database_url: str) -> None:
+    insert(database_url, model_id="own", gate_id=own_gate(database_url, "IBM"), scope="h5:IBM")
+    assert rolled_back(database_url, scope="h5:IBM") == ("own", None)
+    assert champion_for(database_url, "IBM") is None
+    insert(database_url, gate_id=add_gate(database_url, "good", PASSED))
+    assert champion_for(database_url, "IBM") == "good"
 
 
 def test_going_down_and_up_again_leaves_the_schema_as_it_was(database_url: str) -> None:
     files = PROJECT_ROOT / "sql"
+    insert(database_url, gate_id=add_gate(database_url, "old", PASSED), model_id="old")
+    rolled_back(database_url)
     undone = rollback(database_url, files, to=9)
     assert undone[-1] == "10-gates"
     assert migrate(database_url, files) == undone[::-1]
@@ -413,6 +516,12 @@ def test_the_commands_show_override_and_roll_back(commands: CliRunner, database_
     assert "price h5: old" in then
     back = commands.invoke(app, ["deploy", "rollback", "--kind", "price", "--reason", REASON])
     assert "old again, in place of good" in back.output, back.output
+    back = commands.invoke(app, ["deploy", "rollback", "--kind", "price", "--reason", REASON])
+    assert "price h5: no champion from now on, in place of old" in back.output, back.output
+    now = commands.invoke(app, ["champions"]).output
+    assert "no champion" in now
+    assert "price h5: none since" in now
+    assert "old rolled back by" in now
 
 
 @pytest.mark.parametrize("given", ["zz", "12345678", "abc"])
