@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from dagster._core.instance import InstanceRef
 from dagster._core.run_coordinator import QueuedRunCoordinator
 from dagster._core.storage.event_log.schema import AssetEventTagsTable, SqlEventLogStorageTable
+from dagster._utils.tags import TagConcurrencyLimitsCounter
 from dagster_postgres import PostgresEventLogStorage, PostgresRunStorage
 
 from predtrack_assets.dagster_storage import EVENT_VARIABLES, EventLogStorage
@@ -43,6 +44,10 @@ def boot(directory: Path) -> dg.DagsterInstance:
 def numbers() -> None: ...
 
 
+def _scheduled(schedule: str) -> dg.DagsterRun:
+    return dg.DagsterRun(job_name="any", tags={"dagster/schedule_name": schedule})
+
+
 @pytest.mark.parametrize("variable", ["PREDTRACK_HOME", "PREDTRACK_DATABASE_URL", "DATABASE_URL"])
 def test_the_instance_boots_on_postgresql_and_remembers_runs(
     variable: str, server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -69,6 +74,10 @@ def test_limits_and_retention_are_in_force(
         concurrency = instance.get_concurrency_config()
         assert concurrency.run_queue_config.max_concurrent_runs == 4
         assert concurrency.pool_config.default_pool_limit == 1
+        limits = concurrency.run_queue_config.tag_concurrency_limits
+        counter = TagConcurrencyLimitsCounter(limits, [_scheduled("decision_schedule")])
+        assert counter.is_blocked(_scheduled("decision_schedule")), "one after the other"
+        assert not counter.is_blocked(_scheduled("validation_schedule"))
         assert instance.run_monitoring_enabled
         assert instance.run_monitoring_settings["free_slots_after_run_end_seconds"] == 60
         assert not instance.telemetry_enabled

@@ -9,10 +9,11 @@ ingested at 00:30, a day before the first decision that the fit is for.
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import groupby
 
 import dagster as dg
 
-from predtrack_assets.automation.catch_up import TRIES, missed, request
+from predtrack_assets.automation.catch_up import TRIES, plan, request
 from predtrack_assets.automation.jobs import (
     calibration_job,
     decision_job,
@@ -104,7 +105,9 @@ def _build(name: str, running: bool) -> dg.ScheduleDefinition:
         if running
         else dg.DefaultScheduleStatus.STOPPED,
     )
-    def run(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    def run(
+        context: dg.ScheduleEvaluationContext,
+    ) -> dg.RunRequest | list[dg.RunRequest] | dg.SkipReason:
         tick = context.scheduled_execution_time
         if asked is None:
             return dg.RunRequest(run_key=tick.date().isoformat())
@@ -114,21 +117,49 @@ def _build(name: str, running: bool) -> dg.ScheduleDefinition:
 
 
 def _answer(
-    context: dg.ScheduleEvaluationContext, job: str, asked: Asked, run_key: str
-) -> dg.RunRequest | dg.SkipReason:
-    """A run for what is due and what was missed, or why there is none."""
+    context: dg.ScheduleEvaluationContext, job: str, asked: Asked, tick: str
+) -> list[dg.RunRequest] | dg.SkipReason:
+    """Runs for what is due and what was missed, or why there is none."""
     definition = context.repository_def.get_job(job)
-    late, given_up = missed(context.instance, definition, asked.recent)
+    planned = plan(context.instance, definition, asked.recent, asked.due)
+    late = [key for keys in planned.runs for key in keys if key not in asked.due]
     if late:
-        context.log.info(f"catching up {len(late)} missed before {run_key}: {_listed(late)}")
-    if given_up:
+        runs = ", ".join(_listed(keys) for keys in planned.runs)
+        context.log.info(f"catching up {len(late)} missed before {tick}, in runs over {runs}")
+    if planned.waiting:
+        context.log.info(f"left to later ticks: {', '.join(planned.waiting)}")
+    if planned.given_up:
+        blocks = _blocks(planned.given_up, [*asked.recent, *asked.due])
         context.log.error(
-            f"{_listed(given_up)} failed {TRIES} times and will not be asked for again:"
-            f" mend the cause, then predtrack backfill --from {given_up[0]} --to {given_up[-1]}"
+            f"{', '.join(map(_listed, blocks))} failed {TRIES} times, each by itself, and will"
+            " not be asked for again: mend the cause, then "
+            + "; ".join(_by_hand(job, keys) for keys in blocks)
         )
-    if asked.due or late:
-        return request(run_key, asked.due, late)
+    if planned.runs:
+        return [request(tick, keys, asked.due) for keys in planned.runs]
+    if planned.given_up:
+        return dg.SkipReason(f"{asked.nothing}, and what was missed before it has failed too often")
     return dg.SkipReason(f"{asked.nothing}, and nothing was missed before it")
+
+
+def _blocks(keys: list[str], known: list[str]) -> list[list[str]]:
+    """The sorted keys, split where others of `known` lie between."""
+    places = groupby(enumerate(keys), lambda at: known.index(at[1]) - at[0])
+    return [[key for _, key in block] for _, block in places]
+
+
+def _by_hand(job: str, keys: list[str]) -> str:
+    """The command that makes partitions of a job, from the first to the last of `keys`."""
+    days = [_first_day_after(key) for key in keys] if job == training_job.name else keys
+    table = {training_job.name: "pooled_models", tuning_job.name: "optimization_results"}.get(job)
+    only = f" --select {table}" if table else ""
+    return f"predtrack backfill --from {days[0]} --to {days[-1]}{only}"
+
+
+def _first_day_after(month: str) -> str:
+    """The first trading day that a month's fit speaks of: a backfill of it makes that fit."""
+    following = date.fromisoformat(f"{month}-01") + timedelta(days=31)
+    return _trading_days(following.replace(day=1), following + timedelta(days=14))[0]
 
 
 def _back() -> timedelta:
