@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
@@ -253,7 +254,7 @@ def _gate_lines(judged: pl.DataFrame) -> list[str]:
     for gate in judged.filter(pl.col("role") == "candidate").iter_rows(named=True):
         status = gate["gate_status"].replace("_", " ")
         lines.append(f"  {gate['model_id']}, gate of {gate['as_of_day']}: {status}")
-        lines += _reasons(gate["failure_reasons"])
+        lines += _reasons(gate["failure_reasons"], json.loads(gate["criteria"]))
     baselines = judged.filter(pl.col("role") == "baseline")
     passed = (baselines["gate_status"] == "passed").sum()
     if len(baselines):
@@ -261,15 +262,15 @@ def _gate_lines(judged: pl.DataFrame) -> list[str]:
     return lines
 
 
-def _reasons(reasons: list[str]) -> list[str]:
+def _reasons(reasons: list[str], criteria: Mapping[str, Any]) -> list[str]:
     """One line for each criterion that failed, one for all that want more evidence.
 
     A criterion without a value has nothing to measure, however long its record is.
     """
     lines = [f"    {reason}" for reason in reasons if INSUFFICIENT not in reason]
-    lacking = [reason for reason in reasons if INSUFFICIENT in reason]
-    unmeasured = [r.split()[0] for r in lacking if f"{INSUFFICIENT}: none," in r]
-    more = [r.split()[0] for r in lacking if r.split()[0] not in unmeasured]
+    lacking = [reason.split()[0] for reason in reasons if INSUFFICIENT in reason]
+    unmeasured = [name for name in lacking if criteria[name]["value"] is None]
+    more = [name for name in lacking if name not in unmeasured]
     if more:
         lines.append(f"    not enough evidence for {', '.join(more)}")
     if unmeasured:

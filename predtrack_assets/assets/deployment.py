@@ -45,7 +45,7 @@ def thresholds(settings: Settings) -> gates.Thresholds:
     )
 
 
-@day_asset(schema="deployment", deps=[outcomes, *PRICES], code_version="2")
+@day_asset(schema="deployment", deps=[outcomes, *PRICES], code_version="3")
 def deployment_gates(
     context: dg.AssetExecutionContext, warehouse: Warehouse
 ) -> dg.MaterializeResult:

@@ -31,6 +31,7 @@ CRITERIA = (
     "max_drawdown",
     "calibration",
 )
+OF_RETURNS = {"market_outperformance", "sharpe_ratio", "max_drawdown"}  # of following BUY and SELL
 CEILINGS = {"max_drawdown", "calibration"}  # the bound must stay below; elsewhere above
 WINDOWS = 12  # shortest record, in windows that do not overlap, that skill is judged on
 LEVEL = 0.95
@@ -145,26 +146,38 @@ def _gate(
     shown = pl.Series(n > 0)
     return (
         frame.with_columns(pl.selectors.float().fill_nan(None))
-        .with_columns(failure_reasons())
+        .with_columns(failure_reasons(limits))
         .filter(shown)
     )
 
 
-def failure_reasons() -> pl.Expr:
-    """A sentence for each criterion that is not passed, with value, bound, threshold and sample."""
+def failure_reasons(limits: Thresholds) -> pl.Expr:
+    """A sentence for each criterion that is not passed, with value, bound, threshold and sample.
+
+    Where a figure is missing it says why, and where the sample is too small what it takes.
+    """
+
+    silence, short = pl.lit("no BUY or SELL to measure"), pl.lit("too few days to measure")
 
     def number(field: str, name: str) -> pl.Expr:
         value = pl.col(name).struct.field(field)
         shown = value.round(0).cast(pl.Int64) if field.startswith("n") else value.round_sig_figs(3)
-        return shown.cast(pl.String).fill_null("none")
+        return shown.cast(pl.String)
 
     def sentence(name: str) -> pl.Expr:
+        status = pl.col(name).struct.field("status")
         limit = "limit" if name in CEILINGS else "threshold"
+        bound = pl.format("95 % bound {}", number("bound", name))
+        known = pl.format("{}, {}", number("value", name), bound.fill_null("too few days to bound"))
+        small = (status == INSUFFICIENT) & ~_silent(name)
+        floor = pl.when(small).then(pl.lit(f"; it takes {_floor(name, limits)}"))
         return pl.format(
-            "{} {}: {}, 95 % bound {}, " + limit + " {} (n {}, n_eff {})",
+            "{} {}: {}, " + limit + " {} (n {}, n_eff {}{})",
             pl.lit(name),
-            pl.col(name).struct.field("status"),
-            *(number(f, name) for f in ("value", "bound", "threshold", "n", "n_eff")),
+            status,
+            known.fill_null(pl.when(_silent(name)).then(silence).otherwise(short)),
+            *(number(f, name).fill_null("unknown") for f in ("threshold", "n", "n_eff")),
+            floor.otherwise(pl.lit("")),
         )
 
     missing = [
@@ -172,6 +185,25 @@ def failure_reasons() -> pl.Expr:
         for name in CRITERIA
     ]
     return pl.concat_list(missing).list.drop_nulls().alias("failure_reasons")
+
+
+def _silent(name: str) -> pl.Expr:
+    """Whether a criterion is about following recommendations, and there never was one."""
+    if name not in OF_RETURNS:
+        return pl.lit(False)
+    return pl.col("market_outperformance").struct.field("value").is_null()
+
+
+def _floor(name: str, limits: Thresholds) -> str:
+    """The least sample that a criterion is judged on."""
+    sessions = f"{limits.min_sessions:,} sessions"
+    floors = {
+        "accuracy": f"n_eff {limits.min_effective:g}",
+        "calibration": f"n_eff {limits.min_effective:g}",
+        "skill": f"{sessions} and n_eff {WINDOWS}",
+        "max_drawdown": f"{max(limits.min_sessions, prefixes.YEAR):,} sessions",
+    }
+    return floors.get(name, sessions)
 
 
 def _sizes(days: Days, report_days: Days) -> Ints:

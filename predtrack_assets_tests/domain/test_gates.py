@@ -80,6 +80,21 @@ def test_no_change_with_confidence_passes_nothing_though_it_is_accurate() -> Non
         assert gate[name]["status"] == INSUFFICIENT, "nothing was recommended"
         assert gate[name]["value"] is None
     assert len(gate["failure_reasons"]) == 4
+    sharpe = gate["failure_reasons"][2]
+    assert sharpe.startswith("sharpe_ratio insufficient_evidence: no BUY or SELL to measure, ")
+    assert "it takes" not in sharpe, "the record is long enough"
+
+
+def test_a_reason_says_what_a_short_record_lacks(good: Record) -> None:
+    report = gate_power.START + np.array([7])
+    reasons = evaluate([good], report, LIMITS, np.ones(1, np.int64))["failure_reasons"].item()
+    said = {reason.split()[0]: reason.split(": ", 1)[1] for reason in reasons}
+    for name in ("skill", "max_drawdown"):
+        assert said[name].startswith("too few days to measure, ")
+    assert said["accuracy"].endswith("; it takes n_eff 100)")
+    assert said["sharpe_ratio"].endswith("; it takes 252 sessions)")
+    words = " ".join(reasons).replace(",", " ").split()
+    assert not {"none", "null", "nan"} & {word.lower() for word in words}
 
 
 def test_the_baseline_itself_has_no_skill_whatever_rounding_says() -> None:
