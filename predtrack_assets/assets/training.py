@@ -88,7 +88,12 @@ def pooled_models(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg
         if cutoff in report.unvalidated:
             lacking = "; ".join(report.unvalidated[cutoff])
             context.log.warning(f"{cutoff}: the simplest families by default. {lacking}")
-    for month, metadata in _by_month(report).items():
+    about = _by_month(report)
+    for other, _ in tuned:
+        for month, metadata in _by_month(other.report).items():
+            named = {f"{other.fitter.procedure.model_id} {what}": v for what, v in metadata.items()}
+            about[month] = about.get(month, {}) | named
+    for month, metadata in about.items():
         context.add_asset_metadata(metadata, partition_key=month)
     return _result(report, *(other.report for other, _ in tuned))
 
@@ -167,7 +172,9 @@ def symbol_models(
         if cutoff in said.skipped:
             context.log.warning(f"{symbol} is not fitted: {said.skipped[cutoff]}")
         about = (
-            {"fit": said.fits[cutoff]} if cutoff in said.fits else {"skipped": said.skipped[cutoff]}
+            {"fit": said.fits[cutoff], "corrects": fit.artifact_id}
+            if cutoff in said.fits
+            else {"skipped": said.skipped[cutoff]}
         )
         context.add_asset_metadata(about, partition_key=symbol)
     return _result(*reports.values())

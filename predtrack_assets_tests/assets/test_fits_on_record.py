@@ -13,9 +13,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from predtrack_assets.assets import fitting, training
+from predtrack_assets.assets import fitting, training, tuning
 from predtrack_assets.domain.calendar import calendar
+from predtrack_assets.domain.fitted import POOLED, tuned_procedure
 from predtrack_assets.domain.learners import selection
+from predtrack_assets.warehouse import tables
 from predtrack_assets.warehouse.warehouse import Warehouse
 from predtrack_assets_tests import graph
 from predtrack_assets_tests.assets.test_training import FIRST, LAST, SYMBOLS, plant_features
@@ -137,6 +139,37 @@ def test_every_revision_keeps_its_scores_and_importances(
     )
     current = graph.frame(market, "SELECT DISTINCT artifact_id FROM models.v_current_performance")
     assert current.rows() == [(AGAIN,)], "a fit that is out of use is not the newest"
+
+
+def test_a_tuned_version_has_importances_and_scores_of_its_own(market: str) -> None:
+    tuned = {"of": {}, "without": ["return_1"]}
+    made = tuned_procedure(
+        1, {**POOLED.hyperparameters, "tuned": tuned, "tuned_through": "2021-03-31"}
+    )
+    with Warehouse(url=market).transaction() as transaction:
+        transaction.append(tables.MODEL_REGISTRY, tuning._row(made))
+    graph.run_months(market, "2021-03", "2021-03")
+    shown = metadata(graph.run_months(market, "2021-09", "2021-09"))
+    again = f"{made.model_id}@2021-09-30"
+    assert (shown["fit"], shown[f"{made.model_id} fit"]) == (AGAIN, again)
+    for model in ("", f"{made.model_id} "):
+        assert "data:image/png" in shown[f"{model}importance"]
+        assert "better than" in shown[f"{model}walk_forward_scores"]
+    measured = graph.frame(
+        market,
+        "SELECT DISTINCT model_id, artifact_id, measured_by FROM features.v_current_importance"
+        " ORDER BY 1",
+    )
+    assert measured.rows() == [
+        ("pooled-v1", CHOSEN, AGAIN),
+        (made.model_id, f"{made.model_id}@2021-03-31", again),
+    ]
+    used = graph.frame(
+        market,
+        "SELECT model_id, count(*) FROM features.v_current_importance"
+        " WHERE importance <> 0 AND feature = 'return_1' GROUP BY 1",
+    )
+    assert used["model_id"].to_list() == ["pooled-v1"], "what is left out is worth nothing"
 
 
 def test_what_is_not_fitted_says_why(market: str, capfd: pytest.CaptureFixture[str]) -> None:

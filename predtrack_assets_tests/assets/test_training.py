@@ -284,7 +284,11 @@ def test_a_symbols_own_fit_speaks_of_that_symbol_alone(market: str) -> None:
         )
 
     assert graph.counts(correct())["models/symbol_models"]["inserted"] == 1
-    assert graph.changed(correct()) == {}
+    unchanged = correct()
+    assert graph.changed(unchanged) == {}
+    (event,) = unchanged.get_asset_materialization_events()
+    corrects = event.materialization.metadata["corrects"].value
+    assert corrects == "pooled-v1@2021-06-30", "whose importances are its own"
     graph.run(market, *WINDOW, PREDICTIONS)
     said = graph.frame(
         market,
