@@ -183,7 +183,7 @@ def replay_(
 ) -> None:
     """Compute stored rows again from what was known on their day, and compare them bit for bit.
 
-    Ends 0 only if every row that can be computed again is equal.
+    Ends 0 only if there are rows of models of ours, and each comes out equal.
     """
     settings = _configure(home)
     _require_schema(settings)

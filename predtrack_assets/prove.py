@@ -45,17 +45,18 @@ def run_replay(
     console = wide_console()
     console.print(parity_table(parities))
     total = sum(parities.values(), Parity())
+    for (group, reason), rows in sorted(total.foreign.items()):
+        console.print(f"Apart: {rows:,} rows of {escape(' '.join(group))}: {reason}")
     for (group, reason), rows in sorted(total.unreplayable.items()):
-        console.print(f"Not replayable: {rows:,} rows of {escape(' '.join(group))}: {reason}")
+        console.print(
+            f"[red]Not replayable[/]: {rows:,} rows of {escape(' '.join(group))}: {reason}"
+        )
     if total.unsaid:
         console.print(f"{total.unsaid:,} rows that would be computed now were never stored.")
     for mismatch in total.mismatches:
         console.print(f"[red]Differs[/]: {escape(str(mismatch))}")
-    equal, compared = total.equal.total(), total.compared.total()
-    apart = total.unreplayable.total()
-    others = f" {apart:,} others could not be computed again." if apart else ""
-    console.print(f"Replay parity: {equal:,} of {compared:,} rows are equal bit for bit.{others}")
-    return PROVEN if total.holds else REFUTED
+    console.print(parity_line(total))
+    return PROVEN if total.proves else REFUTED
 
 
 def run_lookahead(
@@ -79,6 +80,24 @@ def run_lookahead(
         f" {verdict.rows:,} rows and {len(days)} days."
     )
     return PROVEN if verdict.holds else REFUTED
+
+
+def parity_line(total: Parity) -> str:
+    """What is proven, and what is not, in words."""
+    equal, compared = total.equal.total(), total.compared.total()
+    lost, apart = total.unreplayable.total(), total.foreign.total()
+    said = f"Replay parity: {equal:,} of {compared:,} rows are equal bit for bit."
+    if not compared and not lost:
+        said = (
+            "Nothing was there to prove: no row of a model of ours is stored there."
+            " `predtrack backfill` makes some, or give --from and --to that hold some."
+        )
+    if lost:
+        said += (
+            f" {lost:,} others could not be computed again. Training the month of a fit again"
+            " restores its file."
+        )
+    return said + (f" {apart:,} rows of other models are apart." if apart else "")
 
 
 def parity_table(parities: dict[Stage, Parity]) -> Table:

@@ -73,7 +73,7 @@ def fits_that_spoke(transaction: Transaction, spoke: pl.DataFrame) -> tuple[Turn
     for row in rows.join(spoke, on="artifact_id").sort("artifact_id").iter_rows(named=True):
         procedure = known.get(row["model_id"])
         if procedure is None:
-            mute[row["artifact_id"]] = "this version of the code has no such model"
+            mute[row["artifact_id"]] = "its fit is of a model that this version of the code lacks"
             continue
         try:
             load(row["artifact_id"], row["artifact_uri"], row["sha256"])

@@ -34,25 +34,33 @@ class Parity:
     """Counts of rows per group (model and kind, or feature set).
 
     equal, compared: of rows that could be computed anew. unreplayable: by group and reason, of
-    those that could not. unsaid: rows computed now that were never stored.
+    those that should have been and could not. foreign: the same of rows that no code here made.
+    unsaid: rows computed now that were never stored.
     """
 
     equal: Counter[tuple[str, ...]] = field(default_factory=Counter)
     compared: Counter[tuple[str, ...]] = field(default_factory=Counter)
     unreplayable: Counter[tuple[tuple[str, ...], str]] = field(default_factory=Counter)
+    foreign: Counter[tuple[tuple[str, ...], str]] = field(default_factory=Counter)
     unsaid: int = 0
     mismatches: list[Mismatch] = field(default_factory=list)
 
     @property
     def holds(self) -> bool:
-        """Whether every row that was compared is equal."""
-        return self.equal.total() == self.compared.total()
+        """Whether every row that this code made could be computed anew, and is equal."""
+        return self.equal.total() == self.compared.total() and not self.unreplayable
+
+    @property
+    def proves(self) -> bool:
+        """Whether it holds, of one row at least."""
+        return self.holds and self.compared.total() > 0
 
     def __add__(self, other: Parity) -> Parity:
         return Parity(
             self.equal + other.equal,
             self.compared + other.compared,
             self.unreplayable + other.unreplayable,
+            self.foreign + other.foreign,
             self.unsaid + other.unsaid,
             self.mismatches + other.mismatches,
         )

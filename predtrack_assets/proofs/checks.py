@@ -25,6 +25,8 @@ from predtrack_assets.warehouse.warehouse import Warehouse
 RECENT_DAYS = 30  # replayed in one go, every row
 SAMPLED_DAYS = 5  # of the whole history: replayed each alone, and their future poisoned
 SHOWN = 20
+NOTHING = "Nothing was there to prove."
+WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
 SAMPLE = "one day, beside a materialization; the job `proof` takes {whole}"
 
 
@@ -63,11 +65,14 @@ def replay_parity(
                 warehouse, settings, first, last, sample, _seed(days), stages, context.log.info
             )
             parities = {stage: parities[stage] + found[stage] for stage in stages}
+    nothing = not any(parity.compared for parity in parities.values())
     for stage, parity in parities.items():
         yield dg.AssetCheckResult(
             asset_key=_key(stage),
             check_name="replay_parity",
-            passed=parity.holds,
+            passed=parity.holds and not nothing,
+            severity=WARN if parity.holds else ERROR,
+            description=NOTHING if nothing else None,
             metadata=_parity_metadata(parity)
             | _sample(sampled, f"the last {RECENT_DAYS} days and {SAMPLED_DAYS} others"),
         )
@@ -105,7 +110,9 @@ def no_lookahead(
         yield dg.AssetCheckResult(
             asset_key=_key(stage),
             check_name="no_lookahead",
-            passed=not alarms,
+            passed=not alarms and digests > 0,
+            severity=ERROR if alarms else WARN,
+            description=None if digests else NOTHING,
             metadata={
                 "digests_equal": digests - len(alarms),
                 "digests_compared": digests,
@@ -147,13 +154,16 @@ def _parity_metadata(parity: Parity) -> dict[str, Any]:
         "rows_equal": parity.equal.total(),
         "rows_compared": parity.compared.total(),
         "not_replayable": parity.unreplayable.total(),
+        "of_other_models": parity.foreign.total(),
         "never_stored": parity.unsaid,
     }
-    if parity.unreplayable:
-        metadata["not_replayable_because"] = _list(
-            f"{rows:,} of {' '.join(group)}: {reason}"
-            for (group, reason), rows in sorted(parity.unreplayable.items())
-        )
+    apart = {"not_replayable": parity.unreplayable, "of_other_models": parity.foreign}
+    for name, counts in apart.items():
+        if counts:
+            metadata[f"{name}_because"] = _list(
+                f"{rows:,} of {' '.join(group)}: {reason}"
+                for (group, reason), rows in sorted(counts.items())
+            )
     if parity.mismatches:
         metadata["mismatches"] = _list(str(mismatch) for mismatch in parity.mismatches)
     return metadata

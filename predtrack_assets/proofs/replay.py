@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import date
 
@@ -24,6 +23,7 @@ ROWS_AT_ONCE = 400_000
 DAYS_AT_ONCE = 125
 SHOWN = 20
 HANDED_IN = "not a model of ours: its rows were handed in"
+UNKNOWN = "this version of the code has no such model"
 
 Progress = Callable[[str], None]
 
@@ -119,8 +119,9 @@ def _replay_predictions(
     )
     unsaid = unfitted.join(said, on=key, how="anti", nulls_equal=True)
     parity = compare(stored, pl.concat([said, unsaid]), tables.PREDICTIONS.key, PREDICTED.by, show)
-    counts = apart.group_by("model_id", "kind", "reason").len().rows()
-    parity.unreplayable = Counter({((m, kind), why): rows for m, kind, why, rows in counts})
+    for model, kind, why, rows in apart.group_by("model_id", "kind", "reason").len().iter_rows():
+        found = parity.foreign if why in (HANDED_IN, UNKNOWN) else parity.unreplayable
+        found[(model, kind), why] += rows
     return parity
 
 
@@ -130,7 +131,7 @@ def _reasons(transaction: Transaction, stored: pl.DataFrame, mute: dict[str, str
     unfitted = {model.model_id for model in MODELS}
     fitted = {procedure.model_id for procedure in procedures(transaction)}
     of_model = {
-        model: "this version of the code has no such model" if model in registered else HANDED_IN
+        model: UNKNOWN if model in registered else HANDED_IN
         for model in set(stored["model_id"].unique()) - unfitted - fitted
     }
     nothing = pl.lit(None, pl.String)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from datetime import UTC, date, datetime
 
 import polars as pl
@@ -82,7 +83,20 @@ def test_parities_add_up() -> None:
     whole = parity(FRAME, FRAME) + parity(FRAME, FRAME.head(2))
     assert whole.compared.total() == 6
     assert whole.equal.total() == 5
+    assert (whole + Parity()).compared == whole.compared
+
+
+def test_nothing_proves_nothing_and_what_is_lost_holds_not() -> None:
+    found = parity(FRAME, FRAME)
+    assert found.proves
     assert Parity().holds
+    assert not Parity().proves, "0 of 0"
+    apart = found + Parity(foreign=Counter({(("theirs",), "handed in"): 2}))
+    assert apart.proves
+    lost = apart + Parity(unreplayable=Counter({(("x",), "its file is missing"): 1}))
+    assert not lost.holds
+    assert not lost.proves
+    assert lost.foreign.total() == 2
 
 
 def test_the_digest_of_a_frame_is_a_fixed_function() -> None:

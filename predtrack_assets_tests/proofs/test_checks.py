@@ -51,7 +51,8 @@ def test_the_weekly_job_counts_what_is_equal(
     monkeypatch.setenv("PREDTRACK_BENCHMARK", BENCHMARK)
     monkeypatch.setattr(checks, "SAMPLED_DAYS", 1)
     empty = run_proofs(market_copy)
-    assert all(evaluation.passed for evaluation in empty.values()), "nothing is stored yet"
+    assert not any(evaluation.passed for evaluation in empty.values()), "nothing is stored yet"
+    assert {e.severity for e in empty.values()} == {dg.AssetCheckSeverity.WARN}
     assert numbers(empty["forecasts/predictions", "replay_parity"])["rows_compared"] == 0
 
     graph.run_reference(market_copy)
@@ -81,5 +82,6 @@ def test_the_weekly_job_counts_what_is_equal(
     rewritten = run_proofs(market_copy)
     failed = {key for key, evaluation in rewritten.items() if not evaluation.passed}
     assert failed == {("forecasts/predictions", "replay_parity")}
+    assert {rewritten[key].severity for key in failed} == {dg.AssetCheckSeverity.ERROR}
     said = str(rewritten["forecasts/predictions", "replay_parity"].metadata["mismatches"].value)
     assert f"{DAY} PLAIN drift direction 4: confidence" in said

@@ -10,6 +10,7 @@ import pytest
 from predtrack_assets.domain.parity import Parity
 from predtrack_assets.proofs.replay import replay
 from predtrack_assets.proofs.stages import PREDICTED
+from predtrack_assets.prove import parity_line
 from predtrack_assets.warehouse.warehouse import Warehouse
 from predtrack_assets_tests import graph
 from predtrack_assets_tests.proofs.small_market import BENCHMARK, FIRST, SETTINGS
@@ -62,10 +63,14 @@ def test_each_prediction_is_asked_of_its_own_fit(
     for damage in (lambda: file.write_bytes(content[:-1] + b" "), file.unlink):
         damage()
         without = parity(market_copy)
-        assert without.holds
+        assert not without.holds, "a row does not escape its proof by the loss of a file"
+        assert without.equal == without.compared
         assert without.compared.total() == found.compared.total() - said[MAY]
         assert {reason for _, reason in without.unreplayable} == {MISSING}
         assert without.unreplayable.total() == said[MAY]
+    lost = parity_line(without)
+    assert f"{said[MAY]:,} others could not be computed again" in lost
+    assert "Training the month of a fit again" in lost
     file.write_bytes(content)
 
     assert rewrite(market_copy, BACKDATE, JUNE, MAY) == said[MAY]

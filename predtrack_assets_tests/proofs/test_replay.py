@@ -94,6 +94,7 @@ def test_what_was_stored_comes_out_again(stored: str, monkeypatch: pytest.Monkey
     assert found.holds
     assert found.compared.total() == found.equal.total() == sum(rows.values())
     assert not found.unreplayable
+    assert not found.foreign
     assert not found.unsaid
     kinds = graph.frame(stored, "SELECT DISTINCT model_id, kind FROM forecasts.predictions").rows()
     assert set(kinds) | {(BENCHMARK,), ("standard-v1",)} == set(found.compared)
@@ -170,8 +171,8 @@ def test_the_command_says_what_differs_and_ends_1(
     assert run_replay(*asked) == 1
     said = " ".join(capsys.readouterr().out.split())
     assert f"Differs: {DAY} PLAIN drift direction 4: confidence stored" in said
-    assert f"Not replayable: {theirs:,} rows of theirs price: not a model of ours" in said
-    assert said.endswith(f"{theirs:,} others could not be computed again.")
+    assert f"Apart: {theirs:,} rows of theirs price: not a model of ours" in said
+    assert said.endswith(f"{theirs:,} rows of other models are apart.")
     with pytest.raises(ValueError, match="no predictions are stored"):
         run_replay(SETTINGS, stored, date(2030, 1, 1), date(2030, 2, 1), None, 0)
     saturday = DAY + timedelta(days=5 - DAY.weekday())
@@ -205,10 +206,25 @@ def test_what_no_code_computes_is_counted_apart(stored: str) -> None:
         " VALUES ('old-v1', 'old', 1, 'candidate', '{direction}', 'gone')",
     )
     found = parity(stored, stages=(PREDICTED,))
-    assert found.holds
-    reasons = {group: (reason, rows) for (group, reason), rows in found.unreplayable.items()}
+    assert found.proves
+    assert not found.unreplayable
+    reasons = {group: (reason, rows) for (group, reason), rows in found.foreign.items()}
     assert reasons["theirs", "price"] == ("not a model of ours: its rows were handed in", theirs)
     assert reasons["old-v1", "direction"] == ("this version of the code has no such model", old)
+
+
+def test_where_nothing_is_ours_nothing_is_proven(
+    stored: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rewrite(stored, "DELETE FROM market.market_conditions")
+    rewrite(stored, "DELETE FROM features.feature_store")
+    rewrite(stored, "DELETE FROM forecasts.outcomes")
+    theirs = rewrite(stored, "UPDATE forecasts.predictions SET model_id = 'theirs-' || model_id")
+    assert run_replay(SETTINGS, stored, None, None, None, 0) == 1
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Nothing was there to prove" in said
+    assert "`predtrack backfill` makes some" in said
+    assert f"{theirs:,} rows of other models are apart." in said
 
 
 def test_a_changed_model_is_found(stored: str, monkeypatch: pytest.MonkeyPatch) -> None:
