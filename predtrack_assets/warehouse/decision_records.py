@@ -1,4 +1,4 @@
-"""Deployments and overrides, each against its event on the audit trail and what permitted it."""
+"""Gates, deployments and overrides, each against its audit event and what permitted it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from predtrack_assets.warehouse.gate_digests import recorded_gates
 from predtrack_assets.warehouse.queries import Query
 from predtrack_assets.warehouse.warehouse import Transaction
 
@@ -20,7 +21,7 @@ DECISIONS = Query("""
           AND event_index <> ALL(:faulty::bigint[])
     ), made AS (
         SELECT d.*, kind || '/' || scope AS subject,
-               CASE WHEN restores IS NOT NULL THEN 'rollback'
+               CASE WHEN num_nonnulls(restores, retires) > 0 THEN 'rollback'
                     WHEN override_id IS NOT NULL THEN 'manual_override' ELSE 'deployment' END AS event_type
         FROM deployment.deployments d
     ), keyed AS (
@@ -46,7 +47,11 @@ DECISIONS = Query("""
                          AND (b.kind, b.model_id) = (m.kind, m.model_id)
                          AND b.scope IN (m.scope, split_part(m.scope, ':', 1))
                          AND (b.gate_id, b.override_id) IS NOT DISTINCT FROM (m.gate_id, m.override_id)
-                      ) AS earlier
+                      ) AS earlier,
+               (SELECT c.deployment_id FROM deployment.champion_at(
+                    m.kind, m.scope, m.valid_from - interval '1 microsecond') c) AS before_it,
+               (SELECT b.model_id FROM deployment.deployments b
+                WHERE b.deployment_id = m.retires) AS retired_model
         FROM made m
         LEFT JOIN deployment.gate_overrides o ON o.override_id = m.override_id
         LEFT JOIN deployment.deployment_gates g ON g.gate_id = coalesce(m.gate_id, o.gate_id)
@@ -59,7 +64,11 @@ DECISIONS = Query("""
     ), differences AS (
         SELECT d.*, r.event_index, r.subject AS said_subject, r.said, array_to_string(ARRAY[
             CASE WHEN (r.said ->> 'deployment_id') <> d.deployment_id::text THEN 'id' END,
-            CASE WHEN coalesce(r.said ->> 'model_id', r.said ->> 'to') <> d.model_id THEN 'model' END,
+            CASE WHEN d.event_type = 'rollback' AND (r.said ->> 'to') IS DISTINCT FROM d.model_id
+                   OR (r.said ->> 'model_id') <> d.model_id THEN 'model' END,
+            CASE WHEN (r.said ->> 'retires') IS DISTINCT FROM d.retires::text
+                   OR d.retires IS NOT NULL AND (r.said ->> 'from') IS DISTINCT FROM d.retired_model
+                 THEN 'champion left' END,
             CASE WHEN r.subject <> d.subject THEN 'kind or scope' END,
             CASE WHEN d.event_type <> 'rollback'
                   AND (r.said ->> 'gate_id') IS DISTINCT FROM
@@ -80,6 +89,9 @@ DECISIONS = Query("""
                CASE WHEN event_index IS NOT NULL AND deployment_id IS NOT NULL AND differs <> ''
                     THEN 'audit event ' || event_index || ' records another ' || differs END,
                CASE WHEN deployment_id IS NULL THEN NULL
+                    WHEN retires IS NOT NULL THEN
+                         CASE WHEN before_it IS DISTINCT FROM retires
+                              THEN 'it retires no champion in force' END
                     WHEN gate_status IS NULL THEN 'no gate permits it'
                     WHEN same IS NOT TRUE THEN 'its gate is of another model, kind or scope'
                     WHEN known IS NOT TRUE THEN 'its gate was not known yet'
@@ -89,6 +101,8 @@ DECISIONS = Query("""
                         ) IS NOT TRUE THEN 'its override was not valid then'
                END,
                CASE WHEN restores IS NOT NULL AND NOT earlier THEN 'it restores no earlier champion' END,
+               CASE WHEN valid_until IS NOT NULL AND override_id IS NULL
+                    THEN 'it has an end and no override' END,
                CASE WHEN baseline THEN 'a baseline is never champion' END), '') AS fault
     FROM differences
     UNION ALL
@@ -109,10 +123,11 @@ DECISIONS = Query("""
 
 
 def decisions(transaction: Transaction, faulty: Sequence[int] = ()) -> pl.DataFrame:
-    """Every deployment and gate override, in its table or on the audit trail, and what is wrong.
+    """Every deployment, gate override and week of gates, in its table or on the audit trail.
 
     faulty: indexes of audit events that do not verify and so record nothing. Columns: what
-    (deployment or override), id, subject (kind/scope), model_id, fault (null: none); all text.
+    (deployment, override or gates of), id, subject (kind/scope), model_id, fault (null: none); text.
     """
     found = transaction.read(DECISIONS, faulty=list(faulty))
-    return found.sort("what", pl.col("id").cast(pl.Int64, strict=False), maintain_order=True)
+    found = found.sort("what", pl.col("id").cast(pl.Int64, strict=False), maintain_order=True)
+    return pl.concat([found, recorded_gates(transaction, faulty)])

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import adbc_driver_manager
@@ -14,6 +14,7 @@ import polars as pl
 
 from predtrack_assets.warehouse import gates
 from predtrack_assets.warehouse.audit import record_event
+from predtrack_assets.warehouse.gate_digests import digests_of_run
 from predtrack_assets.warehouse.gate_records import KINDS
 from predtrack_assets.warehouse.queries import Query
 from predtrack_assets.warehouse.warehouse import Transaction
@@ -140,14 +141,22 @@ def note_thresholds(
 
 
 def note_gates(transaction: Transaction, frame: pl.DataFrame) -> None:
-    """One audit event for the gates of a run that were new: how many of each status, and which passed."""
+    """One audit event for the gates of a run that were new, with the digest of each week's.
+
+    It says how many there are of each status too, and which passed.
+    """
     counts = dict(frame.group_by("gate_status").len().sort("gate_status").iter_rows())
     passed = frame.filter(pl.col("gate_status") == "passed")
+    days = frame["as_of_day"]
+    first, last = days.min(), days.max()
+    assert isinstance(first, date)
+    assert isinstance(last, date)
     payload = {
-        "first": str(frame["as_of_day"].min()),
-        "last": str(frame["as_of_day"].max()),
+        "first": str(first),
+        "last": str(last),
         "statuses": counts,
         "passed": sorted({f"{r[0]}/{r[1]}" for r in passed.select("model_id", "kind").iter_rows()}),
+        **digests_of_run(transaction, first, last),
     }
     record_event(transaction, "deployment_gate", "gates", payload, SYSTEM)
 

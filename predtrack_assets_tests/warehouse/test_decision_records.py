@@ -1,4 +1,4 @@
-"""Deployments and overrides that somebody put in, altered or took out with triggers off are found."""
+"""Gates, deployments and overrides that somebody put in, altered or took out with triggers off are found."""
 
 from __future__ import annotations
 
@@ -38,22 +38,48 @@ FORGED = (
 )
 UNCHECK = (
     "ALTER TABLE deployment.deployments DROP CONSTRAINT gate_or_override,"
-    " DROP CONSTRAINT override_ends, DROP CONSTRAINT ends_after_start"
+    " DROP CONSTRAINT override_ends, DROP CONSTRAINT ends_after_start,"
+    " DROP CONSTRAINT a_retirement_has_no_model"
 )
 UNRECORDED = "no audit event records it"
 
 
-def deploy(url: str, model: str, gate: str, days: int = 0, scope: str = "h5") -> None:
+def deploy(
+    url: str, model: str, gate: str, days: int = 0, scope: str = "h5", kind: str = "price"
+) -> None:
     with writing(url) as transaction:
         decisions.deploy(
-            transaction, kind="price", scope=scope, model_id=model, gate_id=gate, reason="it passed",
+            transaction, kind=kind, scope=scope, model_id=model, gate_id=gate, reason="it passed",
             valid_from=LATER + timedelta(days=days),
         )  # fmt: skip
 
 
+@contextmanager
+def as_superuser(url: str) -> Iterator[Transaction]:
+    """A superuser's transaction without triggers; whoever uses it commits."""
+    with adbc.connect(url) as connection:
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL session_replication_role = replica")
+            yield Transaction(cursor)
+        connection.commit()
+
+
+def note_gates(url: str) -> None:
+    """Every gate there is as one run's, with its audit event."""
+    with as_superuser(url) as transaction:
+        transaction.read(
+            Query("UPDATE deployment.deployment_gates SET evaluated_at = now() RETURNING 1 AS n")
+        )
+        rows = Query(
+            "SELECT as_of_day, gate_status, model_id, kind FROM deployment.deployment_gates"
+        )
+        decisions.note_gates(transaction, transaction.read(rows))
+
+
 @pytest.fixture(scope="module")
 def told(postgres_server: str, template_database: str) -> Iterator[str]:
-    """Deployments 1 first, 2 second, 3 back to first, 4 an override of bad, 5 own of IBM, 6 back."""
+    """Deployments 1 first, 2 second, 3 back to first, 4 an override of bad, 5 own of IBM, 6 back,
+    7 one of direction, 8 its retirement; their events, then that of the gates."""
     name = "predtrack_told_decisions"
     with psycopg.connect(postgres_server, autocommit=True) as admin:
         names = {"name": sql.Identifier(name), "template": sql.Identifier(template_database)}
@@ -67,6 +93,10 @@ def told(postgres_server: str, template_database: str) -> Iterator[str]:
         deploy(url, "own", own_gate(url, "IBM"), scope="h5:IBM")
         rolled_back(url, scope="h5:IBM")
         add_gate(url, "no_change", FAILED)
+        gate = add_gate(url, "first", PASSED, kind="direction")
+        deploy(url, "first", gate, kind="direction")
+        assert rolled_back(url, kind="direction") == ("first", None)
+        note_gates(url)
         yield url
         admin.execute(sql.SQL("DROP DATABASE {name} WITH (FORCE)").format(**names))
 
@@ -98,14 +128,15 @@ def faults_after(url: str, *statements: str) -> dict[str, str]:
 def test_a_clean_story_has_no_finding(told: str) -> None:
     verdict = verdict_of(told)
     assert verdict.good, verdict.decision_faults
-    assert (verdict.decisions_good, verdict.decisions) == (7, 7), "six deployments, one override"
-    assert verdict.events_good == verdict.events == 6
+    kinds = "eight deployments, one override, one week of gates"
+    assert (verdict.decisions_good, verdict.decisions) == (10, 10), kinds
+    assert verdict.events_good == verdict.events == 9
 
 
 def test_a_story_told_before_events_named_their_deployment_has_no_finding(told: str) -> None:
     forget = (
         "UPDATE audit.audit_trail SET payload = payload - 'deployment_id' - 'model_id' - 'valid_from'"
-        " WHERE event_type <> 'deployment'"
+        " - 'evaluated_at' - 'digests' WHERE event_type <> 'deployment'"
     )
     assert faults_after(told, forget) == {}
     gone = "DELETE FROM deployment.deployments WHERE deployment_id = 3"
@@ -114,7 +145,7 @@ def test_a_story_told_before_events_named_their_deployment_has_no_finding(told: 
 
 def test_an_inserted_deployment(told: str) -> None:
     baseline = "its gate is failed; a baseline is never champion"
-    assert faults_after(told, FORGED) == {"deployment 7": f"{UNRECORDED}; {baseline}"}
+    assert list(faults_after(told, FORGED).values()) == [f"{UNRECORDED}; {baseline}"]
     with unguarded(told, FORGED) as transaction:
         query = Query(
             "SELECT kind, scope, model_id, valid_from, gate_id::text AS gate_id, reason"
@@ -144,6 +175,16 @@ def test_an_inserted_deployment(told: str) -> None:
         (4, "valid_from = valid_from - interval '1 h'", "audit event 4 records another moment"),
         (4, "valid_from = valid_until", "its override was not valid then"),
         (6, "scope = 'h5:AAPL'", UNRECORDED),
+        (7, "valid_until = now()", "it has an end and no override"),
+        (8, "reason = 'another'", "audit event 8 records another reason"),
+        (8, "deployed_by = 'eve'", "audit event 8 records another person"),
+        (8, "valid_from = valid_from - interval '1 h'", UNRECORDED),
+        (8, "valid_until = now()", "it has an end and no override"),
+        (8, "retires = 1", "records another champion left; it retires no champion in force"),
+        (8, "kind = 'price'", f"{UNRECORDED}; it retires no champion in force"),
+        (8, "model_id = 'first', retires = NULL, gate_id ="
+            " (SELECT gate_id FROM deployment.deployments WHERE deployment_id = 7)", UNRECORDED),
+        (8, "model_id = 'first'", "audit event 8 records another model"),
     ],
 )  # fmt: skip
 def test_an_altered_deployment(told: str, deployment: int, change: str, fault: str) -> None:
@@ -152,14 +193,87 @@ def test_an_altered_deployment(told: str, deployment: int, change: str, fault: s
     assert fault in faults_after(told, UNCHECK, altered)[f"deployment {deployment}"]
 
 
-@pytest.mark.parametrize("deployment", range(1, 7))
+@pytest.mark.parametrize("deployment", range(1, 9))
 def test_a_deleted_deployment(told: str, deployment: int) -> None:
     statement = sql.SQL("DELETE FROM deployment.deployments WHERE deployment_id = {}")
     found = faults_after(told, statement.format(deployment).as_string())
     gone = f"audit event {deployment} records it and it is gone"
     assert found.pop(f"deployment {deployment}") == gone
-    restored = {1: {"deployment 3"}, 4: {"deployment 6"}}.get(deployment, set())
-    assert set(found) == restored, "what restores it restores nothing"
+    restored = {1: {"deployment 3"}, 4: {"deployment 6"}, 7: {"deployment 8"}}.get(
+        deployment, set()
+    )
+    assert set(found) == restored, "what restores or retires it does so to nothing"
+
+
+def test_a_forged_retirement(told: str) -> None:
+    forge = (
+        "INSERT INTO deployment.deployments (kind, scope, valid_from, retires, deployed_by, reason)"
+        " VALUES ('price', 'h5', now(), {}, 'ann', 'it degraded')"
+    )
+    in_force = 4
+    assert list(faults_after(told, forge.format(in_force)).values()) == [UNRECORDED]
+    with unguarded(told, forge.format(1)) as transaction:
+        said = {"from": "first", "to": None, "reason": "it degraded", "retires": 1}
+        query = Query(
+            "SELECT max(valid_from) AS m FROM deployment.deployments WHERE kind = 'price'"
+        )
+        said["valid_from"] = transaction.read(query).item().isoformat()
+        record_event(transaction, "rollback", "price/h5", said, "ann")
+        forged = ["it retires no champion in force"]
+        assert list(faults(transaction).values()) == forged, "even where an event is forged too"
+
+
+GATE = "UPDATE deployment.deployment_gates SET {} WHERE model_id = 'bad'"
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (GATE.format("accuracy = accuracy + 1e-15"), "audit event 9 records others"),
+        (GATE.format("symbol = 'IBM'"), "audit event 9 records others"),
+        (GATE.format("criteria = '{}'"), "audit event 9 records others"),
+        (GATE.format("failure_reasons = '{skill}'"), "audit event 9 records others"),
+        (GATE.format("evaluated_at = evaluated_at - interval '1 h'"), "no audit event records them"),
+        (GATE.format("as_of_day = '2024-03-08'"), "no audit event records them"),
+        ("DELETE FROM deployment.deployment_gates WHERE model_id = 'bad'",
+         "audit event 9 records others"),
+        ("DELETE FROM deployment.deployment_gates", "audit event 9 records them and they are gone"),
+        ("DELETE FROM audit.audit_trail WHERE event_index = 9", "no audit event records them"),
+    ],
+)  # fmt: skip
+def test_attacked_gates(told: str, change: str, fault: str) -> None:
+    with unguarded(told, change) as transaction:
+        found = decided(transaction).filter(what="gates of").drop_nulls("fault")
+        assert fault in found["fault"].to_list()
+
+
+def test_a_chained_event_does_not_excuse_an_altered_gate(told: str) -> None:
+    passed = GATE.format(
+        "gate_status = 'passed', failure_reasons = '{}',"
+        """ criteria = replace(criteria::text, 'failed', 'passed')::jsonb"""
+    )
+    with unguarded(told, passed) as transaction:
+        rows = Query(
+            "SELECT as_of_day, gate_status, model_id, kind FROM deployment.deployment_gates"
+        )
+        decisions.note_gates(transaction, transaction.read(rows))
+        assert faults(transaction)["gates of 2024-03-01"] == "audit event 9 records others"
+
+
+def test_an_event_without_digests_records_only_what_came_before_there_were_any(told: str) -> None:
+    said = {"first": "2024-03-01", "last": "2024-03-08", "statuses": {"failed": 6}, "passed": []}
+    later = GATE.format("as_of_day = '2024-03-08'")
+    with unguarded(told, later) as transaction:
+        record_event(transaction, "deployment_gate", "gates", said, "automated")
+        assert faults(transaction)["gates of 2024-03-08"] == "no audit event records them"
+    forget = (
+        "UPDATE audit.audit_trail SET payload = payload - 'digests'"
+        " WHERE event_type = 'deployment_gate'"
+    )
+    with unguarded(told, later, forget) as transaction:
+        assert faults(transaction) == {"gates of 2024-03-08": "no audit event records them"}
+        record_event(transaction, "deployment_gate", "gates", said, "automated")
+        assert faults(transaction) == {}, "as a home of before"
 
 
 def test_a_doubled_deployment(told: str) -> None:
@@ -208,13 +322,14 @@ def test_verify_names_the_deployment_and_ends_1(
     monkeypatch.setenv("PREDTRACK_DATABASE_URL", database_url)
     deploy(database_url, "good", add_gate(database_url, "good", PASSED))
     add_gate(database_url, "no_change", FAILED)
+    note_gates(database_url)
     good = CliRunner().invoke(app, ["ledger", "verify"])
     assert good.exit_code == 0, good.output
-    assert "1 of 1 audit events, 1 of 1 decisions" in good.output
+    assert "2 of 2 audit events, 2 of 2 decisions" in good.output
     with psycopg.connect(database_url) as connection:
         connection.execute("SET session_replication_role = replica")
         connection.execute(FORGED)
     bad = CliRunner().invoke(app, ["ledger", "verify"])
     assert bad.exit_code == 1
     assert f"deployment 2 price/h5 no_change: {UNRECORDED}; its gate is failed" in bad.output
-    assert "1 of 1 audit events, 1 of 2 decisions" in bad.output
+    assert "2 of 2 audit events, 2 of 3 decisions" in bad.output
