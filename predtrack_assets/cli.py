@@ -24,7 +24,7 @@ from predtrack_assets.command import require_schema as _require_schema
 from predtrack_assets.command import running_url as _running_url
 from predtrack_assets.gates_cli import champions, deploy, gate
 from predtrack_assets.ledger_cli import claim, ledger
-from predtrack_assets.settings import Settings, get_settings
+from predtrack_assets.settings import Settings, get_settings, unknown_settings
 from predtrack_assets.sources.base import SourceError
 from predtrack_assets.warehouse.binaries import ServerError
 from predtrack_assets.warehouse.migrate import MigrationError
@@ -55,6 +55,14 @@ ERRORS = Console(stderr=True, highlight=False, soft_wrap=True)
 FAILED = 1
 
 Day = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"])]
+
+
+@app.callback()
+def _warn_of_unknown_settings() -> None:
+    """One line for each setting that nothing reads: mistyped, it would be silently ignored."""
+    for name, meant in unknown_settings().items():
+        hint = f"; is it {meant}?" if meant else ""
+        ERRORS.print(f"{name} is no setting and is ignored{hint}", style="yellow", markup=False)
 
 
 def main() -> None:

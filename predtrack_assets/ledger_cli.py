@@ -62,6 +62,8 @@ def ledger_verify(home: Home = None) -> None:
         typer.echo(_decision_sentence(decided))
     if len(verdict.decision_faults) > SHOWN:
         typer.echo(f"... and {len(verdict.decision_faults) - SHOWN:,} more decisions")
+    if not verdict.batches and verdict.good:
+        typer.echo("the ledger is empty: no prediction has been committed yet")
     pruned = f", of {verdict.pruned:,} only the hashes are kept" if verdict.pruned else ""
     typer.echo(
         f"verified {verdict.batches_good:,} of {verdict.batches:,} batches,"
@@ -183,10 +185,17 @@ def claim_verify(
 
     Ends 1 on a mismatch: to the decimals of the claim, the figure is another, or there is none.
     """
+    from predtrack_assets.clock import utc_now
+    from predtrack_assets.domain import calendar
     from predtrack_assets.domain.claims import Claim, matches
     from predtrack_assets.warehouse.claims import recompute
 
     said = Claim(metric, model, kind, horizon, as_of.date(), period)
+    if calendar.as_of(said.as_of) > utc_now():
+        raise ValueError(
+            f"--as-of {said.as_of} is not over yet: a claim is about what was known at the end of a"
+            " day, 24:00 UTC"
+        )
     with _warehouse(home).transaction(READER) as transaction:
         found = recompute(transaction, said)
     match = matches(value, found.value)

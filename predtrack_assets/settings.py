@@ -7,7 +7,9 @@ the command line can change the environment before it.
 
 from __future__ import annotations
 
+import os
 from datetime import date
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -231,3 +233,20 @@ class Settings(BaseSettings):
 def get_settings() -> Settings:
     """The settings in force: environment over defaults."""
     return Settings()
+
+
+PREFIX = "PREDTRACK_"
+ELSEWHERE = {"DB_PASSWORD", "PORT", "REFERENCE_DATA", "TEST_DATABASE_URL"}
+"""Names that compose.yaml and the tests read."""
+
+
+def unknown_settings() -> dict[str, str | None]:
+    """Variables PREDTRACK_* that set nothing, each with the name that it may be meant for."""
+    known = sorted({name.upper() for name in Settings.model_fields} | ELSEWHERE)
+    given = [name for name in sorted(os.environ) if name.upper().startswith(PREFIX)]
+    unknown = {name: name.upper().removeprefix(PREFIX) for name in given}
+    return {
+        name: PREFIX + nearest[0] if (nearest := get_close_matches(rest, known, n=1)) else None
+        for name, rest in unknown.items()
+        if rest not in known
+    }

@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 
 import pytest
+from typer.testing import CliRunner
 
 from predtrack_assets import cli
+from predtrack_assets.settings import Settings, unknown_settings
 
 
 @pytest.mark.parametrize(
@@ -32,3 +34,22 @@ def test_a_bad_setting_is_named_as_it_is_set(
         cli.main()
     assert ended.value.code == 1
     assert capsys.readouterr().err.startswith(said)
+
+
+def test_a_mistyped_setting_is_named_once_with_the_one_it_may_mean(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PREDTRACK_HORIZON", "1,5")
+    monkeypatch.setenv("PREDTRACK_ZZZZ", "1")
+    for known in ("PREDTRACK_HORIZONS", "predtrack_vix", "PREDTRACK_TEST_DATABASE_URL"):
+        monkeypatch.setenv(known, "5")
+    said = CliRunner().invoke(cli.app, ["ledger", "check-proof", "no-such-file"]).stderr
+    assert "PREDTRACK_HORIZON is no setting and is ignored; is it PREDTRACK_HORIZONS?\n" in said
+    assert "PREDTRACK_ZZZZ is no setting and is ignored\n" in said
+    assert said.count("is no setting") == 2
+
+
+def test_every_setting_is_known_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.setenv(f"PREDTRACK_{name.upper()}", "1")
+    assert unknown_settings() == {}

@@ -6,7 +6,7 @@ import json
 import os
 import stat
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from predtrack_assets.cli import app
+from predtrack_assets.clock import utc_now
 from predtrack_assets.domain.ledger.checkpoint import CheckpointError
 from predtrack_assets.domain.ledger.proof import ProofError
 from predtrack_assets_tests import graph
@@ -63,6 +64,21 @@ def test_verify_ends_in_a_count_out_of_a_count(predtrack: Run, database_url: str
     assert f"prediction {victim} of 2020-03-02 is not what was committed" in bad.stdout
     assert bad.stdout.startswith("batch ")
     assert "107 of 108 rows" in bad.stdout
+
+
+def test_an_empty_ledger_is_said_to_be_empty(predtrack: Run) -> None:
+    said = predtrack("ledger", "verify")
+    assert said.exit_code == 0
+    assert said.stdout.startswith("the ledger is empty")
+
+
+@pytest.mark.parametrize("ahead", [0, 400])
+def test_a_claim_about_days_that_are_not_over_is_refused(predtrack: Run, ahead: int) -> None:
+    day = utc_now().date() + timedelta(days=ahead)
+    claim = ("--metric", "brier", "--model", "drift", "--as-of", day, "--value", "0.2")
+    said = predtrack("claim", "verify", *claim)
+    assert said.exit_code == 1
+    assert f"--as-of {day} is not over yet" in str(said.exception)
 
 
 def test_seal_commits_to_what_is_not_committed_yet(predtrack: Run, database_url: str) -> None:
