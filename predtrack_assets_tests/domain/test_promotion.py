@@ -178,3 +178,29 @@ def test_when_an_override_of_a_symbol_ends_the_champion_of_all_symbols_is_to_bea
     made = walk({"own": 0.0}, wider=wider, deployments=[forced])
     controls = {day: duel.control for day, duel, _ in made.states}
     assert (controls[FRIDAYS[12]], controls[FRIDAYS[17]]) == ("forced", "pooled")
+
+
+def test_after_a_retirement_a_challenger_must_beat_nobody_on_new_days() -> None:
+    first, gone = Deployment("first", as_of(FRIDAYS[0])), Deployment(None, as_of(FRIDAYS[9]))
+    made = walk(
+        {"good": 0.3, "idle": 0.0}, {"good": 0}, deployments=[first, gone], barred=["first"]
+    )
+    controls = {day: duel.control for day, duel, _ in made.states}
+    assert (controls[FRIDAYS[5]], controls[FRIDAYS[12]]) == ("first", "no_change")
+    (champion,) = made.deployed
+    assert champion.model_id == "good"
+    assert champion.valid_from > gone.valid_from, "it won against first, but that was before"
+    assert "beat no_change" in champion.reason
+    against_nobody = [duel for _, duel, _ in made.states if duel.control == "no_change"][-1]
+    assert against_nobody.start == gone.valid_from.date()
+
+
+def test_a_symbol_whose_own_champion_was_retired_has_the_one_of_all_symbols() -> None:
+    wider = [Deployment("pooled", as_of(FRIDAYS[2]))]
+    own = [Deployment("own", as_of(FRIDAYS[5])), Deployment(None, as_of(FRIDAYS[10]))]
+    made = walk({"other": 0.0}, wider=wider, deployments=own)
+    controls = {day: duel.control for day, duel, _ in made.states}
+    assert (controls[FRIDAYS[8]], controls[FRIDAYS[12]]) == ("own", "pooled")
+    gone = [*wider, Deployment(None, as_of(FRIDAYS[20]))]
+    made = walk({"other": 0.0}, wider=gone, deployments=own)
+    assert {day: d.control for day, d, _ in made.states}[FRIDAYS[22]] == "no_change"
