@@ -236,7 +236,7 @@ class Training:
     def _explain_again(self, cutoff: date, data: TrainingData) -> None:
         """Importances that a fit measured when it was made, for the plot of this materialization.
 
-        Dagster shows the newest one, and the stored rows lack the loss that they are a share of.
+        Dagster shows the newest one. Rows of before there was a column `loss` would not do.
         """
         chosen_here = self.report.choices[cutoff]["cutoff"] == str(cutoff)
         if self.fitter.explain is None or not chosen_here:

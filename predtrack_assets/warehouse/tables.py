@@ -153,7 +153,7 @@ FEATURE_IMPORTANCE = Table(
     "features",
     "feature_importance",
     ("trained_through", "artifact_id", "measured_by", "kind", "horizon", "feature"),
-    ("model_id", "importance", "low", "high"),
+    ("model_id", "importance", "low", "high", "loss"),
     day="trained_through",
 )
 

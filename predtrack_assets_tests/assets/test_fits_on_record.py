@@ -123,13 +123,16 @@ def test_every_revision_keeps_its_scores_and_importances(
 
     measured = graph.frame(
         market,
-        "SELECT measured_by, artifact_id, count(*) AS n, count(*) FILTER (WHERE importance <> 0) AS used"
+        "SELECT measured_by, artifact_id, count(*) AS n, count(*) FILTER (WHERE importance <> 0) AS used,"
+        " count(loss) AS lossy, count(DISTINCT loss) AS losses, count(DISTINCT (kind, horizon)) AS cells"
         " FROM features.feature_importance GROUP BY 1, 2 ORDER BY 1",
     )
     assert measured["measured_by"].to_list() == [AGAIN, f"{AGAIN}.2"]
     assert set(measured["artifact_id"]) == {CHOSEN}
     assert measured["n"].n_unique() == 1
     assert (measured["used"] > 0).all()
+    assert (measured["lossy"] == measured["n"]).all()
+    assert (measured["losses"] == measured["cells"]).all(), "one loss for all features of a kind"
     newest = graph.frame(market, "SELECT DISTINCT measured_by FROM features.v_current_importance")
     assert newest.rows() == [(f"{AGAIN}.2",)]
     graph.execute(
