@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from predtrack_assets.cli import app
 from predtrack_assets.domain.gates import CRITERIA, FAILED, INSUFFICIENT, PASSED
 from predtrack_assets.settings import PROJECT_ROOT
-from predtrack_assets.warehouse import decisions, gates, improvements
+from predtrack_assets.warehouse import decisions, gate_profiles, gates, improvements
 from predtrack_assets.warehouse.decisions import DecisionRefused
 from predtrack_assets.warehouse.migrate import migrate, rollback
 from predtrack_assets.warehouse.warehouse import Transaction, Warehouse
@@ -302,6 +302,9 @@ def test_the_first_champion_is_rolled_back_to_none(database_url: str) -> None:
     )
     assert frame(database_url, event).rows() == [("good", None, True, None)]
     assert taken_back(database_url) == {"good": True}
+    span = {"first": LATER.date(), "last": now.date() + timedelta(days=1)}
+    checked = Warehouse(url=database_url).read(gate_profiles.DEPLOYMENTS, **span)
+    assert checked.select("deployments", "unpermitted", "look_ahead").sum().row(0) == (2, 0, 0)
 
 
 def test_after_a_retirement_a_deployment_is_the_first_again(database_url: str) -> None:

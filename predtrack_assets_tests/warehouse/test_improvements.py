@@ -14,6 +14,7 @@ from predtrack_assets.assets import deployment
 from predtrack_assets.domain.gates import FAILED, PASSED
 from predtrack_assets.settings import PROJECT_ROOT, get_settings
 from predtrack_assets.warehouse import improvements
+from predtrack_assets.warehouse.decisions import DecisionRefused
 from predtrack_assets.warehouse.improvements import Optimized
 from predtrack_assets.warehouse.snapshots import Epoch
 from predtrack_assets.warehouse.warehouse import Warehouse
@@ -68,6 +69,17 @@ def test_a_rolled_back_treatment_ends_its_test(champions: str) -> None:
     )
     latest = "SELECT status, e_value, n FROM deployment.v_ab_tests WHERE treatment = 'second'"
     assert frame(champions, latest).rows() == [("rollback", 25.0, 200)]
+
+
+def test_a_retired_treatment_ends_its_test(database_url: str) -> None:
+    gate = add_gate(database_url, "no_change", FAILED)
+    insert(database_url, model_id="first", gate_id=add_gate(database_url, "first", PASSED))
+    add_test(database_url, "no_change", "first", "promoted", date(2024, 3, 1))
+    assert rolled_back(database_url, reason="it degraded") == ("first", None)
+    said = ("rollback", "first was rolled back: it degraded")
+    assert states_of(database_url, "first")[-1] == said
+    with pytest.raises(DecisionRefused, match="baseline"):
+        override(database_url, gate)
 
 
 def test_a_rollback_of_what_came_without_a_test_ends_none(champions: str) -> None:
