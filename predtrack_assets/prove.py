@@ -14,7 +14,7 @@ from predtrack_assets.automation.progress import CONSOLE
 from predtrack_assets.domain.calendar import Days
 from predtrack_assets.domain.parity import Parity
 from predtrack_assets.partitions import Window
-from predtrack_assets.proofs.lookahead import Verdict, lookahead, sample_days
+from predtrack_assets.proofs.lookahead import Verdict, lookahead, sample_days, with_a_future
 from predtrack_assets.proofs.replay import Progress, replay
 from predtrack_assets.proofs.stages import STAGES, Stage, decision_days
 from predtrack_assets.report import wide_console
@@ -64,11 +64,18 @@ def run_lookahead(
 ) -> int:
     """Poison the future of sampled decision days, print what changed, return the exit code.
 
-    Raises ValueError when nothing is stored, ServerError when no copy can be made.
+    Raises ValueError when nothing is stored, or nothing after it; ServerError when no copy can be
+    made.
     """
     warehouse = Warehouse(url=url)
     stored = _decision_days(warehouse, first or date.min, last or date.max)
-    days = sample_days(stored, number, seed)
+    ahead = with_a_future(warehouse, stored)
+    if not len(ahead):
+        raise ValueError(
+            f"nothing is stored after {stored[-1]}, so there is no future to poison: ask for"
+            " earlier days"
+        )
+    days = sample_days(ahead, number, seed)
     with scratch_database(url, settings.sql_dir) as scratch, _live() as progress:
         verdict = lookahead(scratch, settings, days, progress=progress)
     console = wide_console()

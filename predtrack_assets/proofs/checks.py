@@ -14,7 +14,7 @@ import polars as pl
 from predtrack_assets.checks.adapter import markdown
 from predtrack_assets.domain.calendar import Days
 from predtrack_assets.domain.parity import Parity
-from predtrack_assets.proofs.lookahead import Verdict, lookahead, sample_days
+from predtrack_assets.proofs.lookahead import Verdict, lookahead, sample_days, with_a_future
 from predtrack_assets.proofs.replay import replay
 from predtrack_assets.proofs.stages import REPLAYED, RESOLVED, STAGES, Stage, decision_days
 from predtrack_assets.settings import get_settings
@@ -26,6 +26,7 @@ RECENT_DAYS = 30  # replayed in one go, every row
 SAMPLED_DAYS = 5  # of the whole history: replayed each alone, and their future poisoned
 SHOWN = 20
 NOTHING = "Nothing was there to prove."
+NO_FUTURE = "Nothing is stored after the days with predictions: there is no future to poison."
 WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
 SAMPLE = "one day, beside a materialization; the job `proof` takes {whole}"
 
@@ -97,9 +98,10 @@ def no_lookahead(
     # A sample takes what those asked for are computed from, and no more.
     needed = 1 + max(STAGES.index(stage) for stage in _asked(context))
     stages: tuple[Stage, ...] = STAGES[:needed] if sampled else STAGES
-    if len(days):
+    ahead = with_a_future(warehouse, days)
+    if len(ahead):
         seed = _seed(days)
-        chosen = sample_days(days, 1 if sampled else SAMPLED_DAYS, seed)
+        chosen = sample_days(ahead, 1 if sampled else SAMPLED_DAYS, seed)
         poisons = (POISONS[seed % len(POISONS)],) if sampled else POISONS
         url = warehouse.url or database_url(settings)
         with scratch_database(url, settings.sql_dir) as scratch:
@@ -112,7 +114,7 @@ def no_lookahead(
             check_name="no_lookahead",
             passed=not alarms and digests > 0,
             severity=ERROR if alarms else WARN,
-            description=None if digests else NOTHING,
+            description=None if digests else NO_FUTURE if len(days) else NOTHING,
             metadata={
                 "digests_equal": digests - len(alarms),
                 "digests_compared": digests,

@@ -17,7 +17,10 @@ from predtrack_assets.domain.parity import Mismatch, compare
 from predtrack_assets.partitions import Window
 from predtrack_assets.proofs.stages import PREDICTED, STAGES, Stage
 from predtrack_assets.settings import Settings
+from predtrack_assets.warehouse import tables
+from predtrack_assets.warehouse.profiles import last_day
 from predtrack_assets.warehouse.scratch import POISONS, Poison, PoisonedTransaction, Scratch
+from predtrack_assets.warehouse.warehouse import Warehouse
 
 FUTURE_DAYS = 10  # days after the proven one that are computed in the same run, as a backfill does
 SESSIONS_A_YEAR = 245  # no fewer on any exchange
@@ -84,6 +87,12 @@ def lookahead(
             f" {verdict.equal} of {verdict.digests} digests equal"
         )
     return verdict
+
+
+def with_a_future(warehouse: Warehouse, days: Days) -> Days:
+    """Those of `days` that a stored bar lies after: of the others there is nothing to poison."""
+    newest = warehouse.read(last_day(tables.MARKET_DATA))["day"].item()
+    return days[days < np.datetime64(newest, "D")]
 
 
 def sample_days(days: Days, number: int, seed: int) -> list[date]:

@@ -6,17 +6,22 @@ import signal
 import subprocess
 import sys
 
+import dagster as dg
+import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from predtrack_assets import prove
 from predtrack_assets.domain.calendar import as_of
-from predtrack_assets.proofs.lookahead import lookahead
+from predtrack_assets.proofs import checks
+from predtrack_assets.proofs.lookahead import lookahead, with_a_future
 from predtrack_assets.proofs.stages import STAGES
 from predtrack_assets.settings import PROJECT_ROOT
 from predtrack_assets.warehouse.binaries import ServerError
 from predtrack_assets.warehouse.queries import Query
 from predtrack_assets.warehouse.scratch import POISONS, Poison, Scratch, scratch_database
+from predtrack_assets.warehouse.warehouse import Warehouse
 from predtrack_assets_tests import graph
 from predtrack_assets_tests.proofs.leaks import LEAKS, Plant
 from predtrack_assets_tests.proofs.small_market import DAY, FIRST, LAST, SETTINGS
@@ -42,6 +47,44 @@ def test_a_planted_leak_is_caught(
     for alarm in verdict.alarms:
         assert alarm.rows > 0
         assert str(DAY) in str(alarm)
+
+
+def test_only_days_that_something_is_stored_after_are_sampled(market_url: str) -> None:
+    days = np.array([DAY, LAST], "datetime64[D]")
+    found = with_a_future(Warehouse(url=market_url), days)
+    assert found.tolist() == [DAY], "the last day has nothing ahead that could be poisoned"
+
+
+def test_days_with_nothing_ahead_are_refused_in_words(
+    market_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last = np.array([LAST], "datetime64[D]")
+    monkeypatch.setattr(prove, "_decision_days", lambda *_: last)
+    with pytest.raises(ValueError, match=f"nothing is stored after {LAST}"):
+        prove.run_lookahead(SETTINGS, market_url, 5, 0, LAST, LAST)
+
+
+def test_the_check_says_that_nothing_lies_ahead(
+    market_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last = np.array([LAST], "datetime64[D]")
+    monkeypatch.setattr(checks, "_stored_days", lambda _: last)
+    results = graph_checks(market_url)
+    assert not any(result.passed for result in results)
+    assert {result.description for result in results} == {checks.NO_FUTURE}
+
+
+def graph_checks(url: str) -> list[dg.AssetCheckEvaluation]:
+    """What no_lookahead says, run by itself."""
+    definitions = dg.Definitions(
+        assets=graph.ASSETS,
+        asset_checks=[checks.no_lookahead],
+        resources={"warehouse": Warehouse(url=url)},
+        jobs=[dg.define_asset_job("only", dg.AssetSelection.checks(checks.no_lookahead))],
+    )
+    with dg.DagsterInstance.ephemeral() as instance:
+        done = definitions.resolve_job_def("only").execute_in_process(instance=instance)
+    return done.get_asset_check_evaluations()
 
 
 def test_each_poison_spoils_the_future_and_nothing_else(scratch: Scratch, market_url: str) -> None:
