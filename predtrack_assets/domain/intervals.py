@@ -11,6 +11,20 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+LONGEST_BLOCK = (
+    63  # sessions: a quarter, over which volatility and with it many an event stay alike
+)
+BLOCKS = 12  # that a window must hold before its blocks are longer than the outcomes overlap
+
+
+def mean_block(dates: int, horizon: int) -> int:
+    """Mean block length in dates: the horizon, or a twelfth of the window up to a quarter year.
+
+    Outcomes depend on each other beyond their overlap: "within 5 %" follows volatility. Where that
+    forgets a month, 95 % intervals of ten years cover 93 % with these blocks, 27 % with the horizon.
+    """
+    return max(horizon, min(LONGEST_BLOCK, dates // BLOCKS), 1)
+
 
 def normal_quantile(level: float) -> float:
     """Standard normal quantile at level in (0, 1)."""
@@ -62,8 +76,8 @@ def effective_sample_size(
     """Number of independent rows that would give a mean as precise as these n dependent rows do.
 
     sums (T,): sum of the row values per date, in date order; counts (T,): rows per date (dates
-    without rows are left out); horizon: sessions over which a row's outcome is formed, hence the
-    mean block length; squares: sum of the squared row values, by default that of 0/1 values.
+    without rows are left out); horizon: sessions over which a row's outcome is formed; squares: sum
+    of the squared row values, by default that of 0/1 values. Blocks are of `mean_block` dates.
     Returns a number between 1 and n / min(horizon, T); 0 without rows.
 
     n_eff = n Var_iid / (Var_block * small_sample_factor). Where all values are equal the variances
@@ -103,8 +117,8 @@ def small_sample_factor(dates: int, horizon: int) -> float:
     horizons long: uncorrected, 21 dates of 21-session outcomes pass for 20 times their worth. The
     expectation is exact for outcomes that are sums over sessions: autocorrelation 1 - k/horizon.
     """
-    weights = _lag_weights(dates, max(horizon, 1))
-    overlap = [max(1 - k / horizon, 0.0) * (dates - k) for k in range(dates)]
+    weights = _lag_weights(dates, mean_block(dates, horizon))
+    overlap = [max(1 - k / max(horizon, 1), 0.0) * (dates - k) for k in range(dates)]
     variance = 2 * sum(overlap) - dates
     seen = 2 * sum(w * g for w, g in zip(weights, overlap, strict=True)) - dates
     return variance / (seen - sum(weights) * variance / dates)
@@ -124,7 +138,8 @@ def _corrected_weights(dates: int, horizon: int, width: int) -> tuple[float, ...
     if dates < 2:
         return (0.0,) * width
     factor = small_sample_factor(dates, horizon)
-    weights = [factor * (2 if k else 1) * w for k, w in enumerate(_lag_weights(dates, horizon))]
+    lags = enumerate(_lag_weights(dates, mean_block(dates, horizon)))
+    weights = [factor * (2 if k else 1) * w for k, w in lags]
     return (*weights, *(0.0,) * (width - dates))
 
 

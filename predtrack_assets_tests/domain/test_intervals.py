@@ -109,15 +109,38 @@ def test_intervals_on_effective_sizes_cover(symbols: int, dates: int, horizon: i
     assert np.mean(covered) >= 0.85  # on all rows as if independent: 0.15 to 0.6
 
 
+def quiet_and_wild(rng: np.random.Generator, paths: int, dates: int) -> np.ndarray:
+    """Whether 10 symbols stay within a band where log volatility forgets a month (AR 0.97)."""
+    shocks = 0.4 * rng.normal(size=(dates, paths))
+    volatility = shocks[:1]
+    levels = [volatility := 0.97 * volatility + np.sqrt(1 - 0.97**2) * s for s in shocks]
+    noise = np.sqrt(0.3) * rng.normal(size=(dates, paths, 1))
+    noise = noise + np.sqrt(0.7) * rng.normal(size=(dates, paths, 10))
+    return np.abs(noise * np.exp(np.concatenate(levels))[:, :, None]) < 1.6
+
+
+def test_intervals_cover_where_volatility_clusters() -> None:
+    """Outcomes of single sessions that do not overlap, and yet depend on each other."""
+    inside = quiet_and_wild(np.random.default_rng(4), 100, 2520)
+    hits = inside.sum(axis=2).astype(float)
+    ones = np.ones(hits.shape[1], np.int64)
+    sizes = effective_sample_sizes(hits, np.full_like(hits, 10), ones, hits.sum(axis=0))
+    low, high = wilson(hits.mean(axis=0) / 10, sizes)
+    truth = inside.mean()
+    assert np.mean((low <= truth) & (truth <= high)) >= 0.85  # with blocks of one session 0.27
+
+
 def test_independent_rows_one_per_day_count_in_full() -> None:
     hits = np.random.default_rng(5).integers(0, 2, 100)
-    assert effective_sample_size(hits, np.ones(100), 1) == pytest.approx(100)
+    assert effective_sample_size(hits[:20], np.ones(20), 1) == pytest.approx(20)
+    assert effective_sample_size(hits, np.ones(100), 1) == pytest.approx(100, rel=0.3)
 
 
 def test_rows_that_repeat_within_a_day_count_once() -> None:
     hits = np.random.default_rng(5).integers(0, 2, 400)
-    n_eff = effective_sample_size(50 * hits, np.full(400, 50), 1)
-    assert n_eff == pytest.approx(400, rel=0.01)
+    once = effective_sample_size(hits, np.ones(400), 1)
+    assert once == pytest.approx(400, rel=0.3)
+    assert effective_sample_size(50 * hits, np.full(400, 50), 1) == pytest.approx(once, rel=0.01)
 
 
 def test_means_of_values_count_like_rates() -> None:

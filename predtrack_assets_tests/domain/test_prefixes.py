@@ -49,7 +49,7 @@ def test_moments_are_those_of_the_record(n: int) -> None:
 
 @pytest.mark.parametrize("horizon", [1, 5, 21])
 def test_effective_sizes_agree_with_the_bootstrap_of_intervals(horizon: int) -> None:
-    """With the block of 21 that gates use; intervals takes the horizon for the mean block."""
+    """With the block of 21 that gates use; intervals takes a twelfth of the window, up to 63."""
     z = np.convolve(RANDOM.standard_normal(1200 + horizon), np.ones(horizon), "valid")[:1200]
     hits = (z > 0) * 4.0 + (RANDOM.random(1200) > 0.5)
     counts = np.full(1200, 5.0)

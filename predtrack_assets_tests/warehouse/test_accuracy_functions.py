@@ -172,7 +172,7 @@ def test_the_window_is_the_days_that_were_asked_for(connection: psycopg.Connecti
 
 
 @pytest.mark.parametrize("horizon", [1, 5, 21])
-@pytest.mark.parametrize("dates", [1, 2, 15, 60])
+@pytest.mark.parametrize("dates", [1, 2, 15, 60, 150])
 def test_effective_sample_size_is_that_of_the_domain(
     connection: psycopg.Connection, horizon: int, dates: int
 ) -> None:
