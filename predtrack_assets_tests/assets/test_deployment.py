@@ -14,7 +14,7 @@ from scipy.special import ndtr, ndtri
 from predtrack_assets.domain.calendar import calendar
 from predtrack_assets.domain.gates import FAILED, INSUFFICIENT, PASSED
 from predtrack_assets.domain.models import QUANTILE_LEVELS, QUANTILE_NAMES
-from predtrack_assets.warehouse import gates, tables
+from predtrack_assets.warehouse import decision_records, decisions, gates, tables
 from predtrack_assets.warehouse.warehouse import Warehouse
 from predtrack_assets_tests import graph
 
@@ -169,8 +169,19 @@ def test_a_good_model_becomes_champion_when_its_evidence_is_long_enough(planted:
     assert dict(events)["model_deployed"] == len(rows["deployment.deployments"])
     assert dict(events)["threshold_change"] == 1
 
+    warehouse = Warehouse(url=planted)
+    with warehouse.transaction() as transaction:
+        recorded = decision_records.decisions(transaction)
+        back = decisions.roll_back(transaction, kind="price", scope="h5", reason="wrong", by="ann")
+    assert recorded["fault"].is_null().all()
+    weeks = {str(day) for day, _ in course}
+    assert weeks <= set(recorded.filter(what="gates of")["id"])
+    assert back == ("gifted", None)
+
     again = graph.run(planted, FIRST, last_day(), DECISIONS)
     assert graph.changed(again) == {}
+    assert ("price", "gifted") not in champions(planted, datetime.now(UTC)), "it stays rolled back"
+    assert ("price", "gifted") in champions(planted, moment), "as it was"
 
 
 def test_what_is_not_deployed_by_itself_is_only_tested(
