@@ -14,6 +14,7 @@ from predtrack_assets.partitions import Window, day_asset, window
 from predtrack_assets.settings import Settings, get_settings
 from predtrack_assets.warehouse import queries, tables
 from predtrack_assets.warehouse.audit import record_run
+from predtrack_assets.warehouse.read_ahead import ahead
 from predtrack_assets.warehouse.snapshots import (
     Epoch,
     market_epochs,
@@ -21,7 +22,9 @@ from predtrack_assets.warehouse.snapshots import (
     sessions_before,
     symbol_groups,
 )
-from predtrack_assets.warehouse.warehouse import Transaction, Warehouse, Written
+from predtrack_assets.warehouse.warehouse import READER, Transaction, Warehouse, Written
+
+ROWS_AT_ONCE = 150_000  # one part is written while the next is read and resolved
 
 
 @day_asset(schema="forecasts", deps=[predictions], code_version="1")
@@ -30,8 +33,8 @@ def outcomes(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Mate
     settings = get_settings()
     asked = window(context)
     written = Written()
-    with warehouse.transaction() as transaction:
-        for epoch, symbols, resolved in outcome_days(transaction, asked, settings):
+    with warehouse.transaction(READER) as source, warehouse.transaction() as transaction:
+        for epoch, symbols, resolved in ahead(outcome_days(source, asked, settings)):
             written += transaction.revise(tables.OUTCOMES, resolved)
             context.log.info(
                 f"{epoch.first} to {epoch.last}: {symbols[0]} to {symbols[-1]},"
@@ -57,7 +60,7 @@ def outcome_days(
     """
     rows_per_symbol = len(asked.days) * 36
     for epoch in market_epochs(transaction, asked.days, asked.opens):
-        for exchange, symbols in symbol_groups(transaction, rows_per_symbol):
+        for exchange, symbols in symbol_groups(transaction, rows_per_symbol, rows=ROWS_AT_ONCE):
             yield epoch, symbols, _resolve_group(transaction, exchange, symbols, epoch, settings)
 
 
@@ -69,7 +72,7 @@ def _resolve_group(
     settings: Settings,
 ) -> pl.DataFrame:
     """Outcomes of some symbols that became known during one epoch."""
-    open_ = transaction.read(
+    open_ = transaction.read_copied(
         queries.OPEN_PREDICTIONS,
         symbols=symbols,
         due_from=_due_from(exchange, epoch, settings),
@@ -77,7 +80,7 @@ def _resolve_group(
     )
     if open_.is_empty():
         return pl.DataFrame(schema=OUTCOMES)
-    earliest: date = open_["trading_day"][0]
+    earliest: date = open_["trading_day"].to_numpy().min().item()
     panel = read_panel(transaction, symbols, exchange, earliest, epoch)
     return resolve(
         open_,

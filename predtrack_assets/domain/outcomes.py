@@ -67,7 +67,8 @@ def resolve(
     opens: first calendar day whose news belongs to days[0]; other closed days belong to the next.
     restate: also give what was known before `opens`, as of days[0], because bars or actions were
     corrected then. A prediction whose bar is still missing `expire_after` sessions after its due
-    day has expired. Returns the columns of OUTCOMES; pending predictions have no row.
+    day has expired. Returns the columns of OUTCOMES in the order of the table's key, which is the
+    quickest to write; pending predictions have no row.
     """
     predictions = predictions.filter(
         pl.col("symbol").is_in(panel.symbols.tolist())
@@ -84,7 +85,7 @@ def resolve(
     resolved_day = days[np.searchsorted(days, known[chosen])]
     return _score(
         resolved.filter(chosen).with_columns(pl.Series("resolved_day", resolved_day).cast(pl.Date))
-    )
+    ).sort("trading_day", "symbol", "model_id", "kind", "horizon")
 
 
 def _resolve_horizon(

@@ -37,9 +37,18 @@ class Query:
             raise TypeError(f"query takes {sorted(self.names)}, got {sorted(parameters)}")
         return tuple(parameters[name] for name in self.names) or None
 
+    def with_literals(self, parameters: dict[str, Any]) -> str:
+        """The statement with the values quoted in it. Raises TypeError as `bind` does."""
+        self.bind(parameters)
+        return _PARAMETER.sub(lambda m: sql.Literal(parameters[m[1]]).as_string(), self.source)
+
 
 def _query(template: str, table: Table) -> Query:
-    names = {"table": sql.Identifier(table.schema, table.name), "day": sql.Identifier(table.day)}
+    names = {
+        "table": sql.Identifier(table.schema, table.name),
+        "day": sql.Identifier(table.day),
+        "key_day": sql.Identifier(table.key_day),
+    }
     return Query(sql.SQL(template).format(**names).as_string())
 
 
@@ -51,10 +60,10 @@ def is_empty_window(table: Table) -> Query:
 
 
 def is_empty_cell(table: Table) -> Query:
-    """Whether no row of the table lies in [first, last] for any of the symbols."""
+    """Whether no row of the table lies in [first, last] of its key's day for any of the symbols."""
     return _query(
         "SELECT NOT EXISTS (SELECT FROM {table}"
-        " WHERE symbol = ANY(:symbols) AND {day} BETWEEN :first AND :last)",
+        " WHERE symbol = ANY(:symbols) AND {key_day} BETWEEN :first AND :last)",
         table,
     )
 
@@ -204,11 +213,10 @@ ACTIONS_AS_OF = Query("""
 
 OPEN_PREDICTIONS = Query("""
     SELECT model_id, kind, event, symbol, trading_day, horizon, due_day, confidence, climatology,
-           reference_price, sigma, predicted_price, q05, q10, q25, q50, q75, q90, q95, p_within_band,
+           reference_price, sigma, predicted_price, q05, q10, q25, q50, q75, q90, q95,
            target_price, side, hit_rule, predicted_days, predicted_volatility
     FROM forecasts.predictions
     WHERE symbol = ANY(:symbols) AND due_day >= :due_from AND trading_day < :last
-    ORDER BY trading_day, symbol, model_id, kind, horizon
 """)
 
 OUTCOMES_AS_OF = Query("""

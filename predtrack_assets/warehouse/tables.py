@@ -29,6 +29,11 @@ class Table:
     def columns(self) -> tuple[str, ...]:
         return (*self.key, *self.values, *self.extra)
 
+    @property
+    def key_day(self) -> str:
+        """The day that rows of different keys may differ in; `day` where the key has none."""
+        return self.day if self.day in self.key or "trading_day" not in self.key else "trading_day"
+
     def __str__(self) -> str:
         return f"{self.schema}.{self.name}"
 

@@ -120,6 +120,17 @@ class Transaction:
         self._cursor.execute(query.text, query.bind(parameters))
         return self._cursor.fetch_arrow_table()
 
+    def read_copied(self, query: Query, **parameters: Any) -> pl.DataFrame:
+        """Rows of a query that are many: the values stand in it as literals, so ADBC reads by COPY."""
+        self._cursor.execute(query.with_literals(parameters))
+        return pl.DataFrame(pl.from_arrow(self._cursor.fetch_arrow_table()))
+
+    def read_parts(self, query: Query) -> Iterator[pa.RecordBatch]:
+        """Rows of a query without parameters, some megabytes at a time as they arrive."""
+        self._cursor.execute(query.text)
+        with self._cursor.fetch_record_batch() as parts:
+            yield from parts
+
     def stage(self, name: str, types: dict[str, str], rows: pa.Table) -> None:
         """Copy rows into a temporary table pg_temp.`name`, in place of one of that name."""
         columns = sql.SQL(", ").join(
@@ -273,7 +284,7 @@ class Transaction:
 
     def _window_is_empty(self, table: Table, frame: pl.DataFrame) -> bool:
         """Whether rows can be copied straight in: nothing is stored where the frame lies."""
-        if "symbol" not in table.key or table.day not in table.columns:
+        if "symbol" not in table.key or table.key_day not in table.columns:
             return False
         if "jsonb" in self._column_types(table).values():
             return False
@@ -347,8 +358,8 @@ def _extent(table: Table, frame: pl.DataFrame) -> dict[str, Any]:
     """The cell a frame lies in: its symbols and its first and last day."""
     return {
         "symbols": frame["symbol"].unique().sort().to_list(),
-        "first": frame[table.day].min(),
-        "last": frame[table.day].max(),
+        "first": frame[table.key_day].min(),
+        "last": frame[table.key_day].max(),
     }
 
 
