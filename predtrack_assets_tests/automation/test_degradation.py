@@ -16,6 +16,7 @@ from predtrack_assets.warehouse import decisions
 from predtrack_assets.warehouse.verification import verify
 from predtrack_assets.warehouse.warehouse import Warehouse
 from predtrack_assets_tests.graph import execute, frame
+from predtrack_assets_tests.warehouse.test_decision_records import note_gates
 from predtrack_assets_tests.warehouse.test_decisions import LATER, add_gate
 
 WEEKS = [date(2024, 3, day) for day in (1, 8, 15, 22)]
@@ -91,10 +92,12 @@ def test_a_champion_that_fails_its_gate_is_alerted_and_told(database_url: str) -
     assert f"degradation: good price/h5 ({message})" in told
     add_gate(database_url, "good", PASSED, WEEKS[3])
     assert tick(database_url) == ("0 new alerts of 0 open", [])
+    note_gates(database_url)
     with Warehouse(url=database_url).transaction() as transaction:
         verdict = verify(transaction)
     assert verdict.good
-    assert (verdict.events, verdict.decisions) == (2, 1)
+    weeks = frame(database_url, "SELECT DISTINCT as_of_day FROM deployment.deployment_gates")
+    assert (verdict.events, verdict.decisions) == (3, 1 + len(weeks))
 
 
 @pytest.mark.parametrize("allowed", [(), ("degradation_sensor",)])
