@@ -19,6 +19,7 @@ from predtrack_assets.domain.features import MARKET_REGIMES, FeatureSet, MarketC
 from predtrack_assets.domain.panel import Panel
 from predtrack_assets.warehouse import queries, tables
 from predtrack_assets.warehouse.queries import Query
+from predtrack_assets.warehouse.read_ahead import ahead
 from predtrack_assets.warehouse.snapshots import Epoch, read_panel
 from predtrack_assets.warehouse.warehouse import Transaction, Written
 
@@ -272,40 +273,24 @@ def read_features(
 
     Raises ValueError when a stored vector has another length than the set's.
     """
-    return _read(transaction, feature_set, symbols, first, last).arranged(feature_set)
+    names = _stage_cells(transaction, feature_set, symbols, first, last)
+    found = transaction.read_arrow(_IN_CELLS)
+    place, days = _column(found, "place"), _column(found, "trading_day").astype("datetime64[D]")
+    order = np.lexsort((place, days))
+    target = np.empty_like(order)
+    target[order] = np.arange(len(order))
+    values = _values(found, feature_set, len(order), target)
+    return FeatureRows(names[place[order]], days[order], values)
 
 
-@dataclass(frozen=True)
-class _Received:
-    """Rows as they came. names: sorted. place (n,): of each row's name; days (n,): datetime64[D]."""
-
-    names: np.ndarray
-    place: np.ndarray
-    days: np.ndarray
-    table: pa.Table
-
-    def order(self, chosen: np.ndarray | None = None) -> np.ndarray:
-        """Rows, or those of a mask, by day and symbol."""
-        order = np.lexsort((self.place, self.days))
-        return order if chosen is None else order[chosen[order]]
-
-    def arranged(self, feature_set: FeatureSet, order: np.ndarray | None = None) -> FeatureRows:
-        """The rows of `order` (all, by day and symbol), in that order."""
-        if order is None:
-            order = self.order()
-        target = np.full(len(self.days), UNWANTED)
-        target[order] = np.arange(len(order))
-        values = _values(self.table, feature_set, len(order), target)
-        return FeatureRows(self.names[self.place[order]], self.days[order], values)
-
-
-def _read(
+def _stage_cells(
     transaction: Transaction,
     feature_set: FeatureSet,
     symbols: list[str] | None,
     first: date,
     last: date,
-) -> _Received:
+) -> np.ndarray:
+    """Say what _IN_CELLS is to read; the sorted names that its places number."""
     if symbols is None:
         symbols = transaction.read(queries.SYMBOLS)["symbol"].to_list()
     names = np.array(sorted(set(symbols)), dtype=object)
@@ -319,9 +304,7 @@ def _read(
         }
     )
     transaction.stage("feature_cells", _CELLS, cells)
-    found = transaction.read_arrow(_IN_CELLS)
-    days = _column(found, "trading_day").astype("datetime64[D]")
-    return _Received(names, _column(found, "place"), days, found)
+    return names
 
 
 def latest_vector(
@@ -393,20 +376,30 @@ def training_frame(
     """
     if as_of.tzinfo is None:
         raise ValueError("as_of needs a time zone")
-    received = _read(transaction, feature_set, symbols, first, last)
     moment = np.datetime64(
         pl.Series([as_of]).dt.convert_time_zone("UTC").dt.replace_time_zone(None)[0]
     )
+    names = _stage_cells(transaction, feature_set, symbols, first, last)
     known = ~np.isnan(label.value) & (as_of_array(label.end) <= moment)
-    own_row, has_symbol = _find(label.symbols, received.names)
-    row = own_row[received.place]
-    column, has_session = _find(label.sessions, received.days)
-    chosen = has_symbol[received.place] & has_session
-    chosen[chosen] = known[row[chosen], column[chosen]]
-    order = received.order(chosen)
-    place = row[order], column[order]
-    rows = received.arranged(feature_set, order)
-    return TrainingFrame(rows, label.value[place], label.end[place])
+    known &= _find(names, label.symbols)[1][:, None]
+    known &= (label.sessions >= np.datetime64(first)) & (label.sessions <= np.datetime64(last))
+    column, row = np.nonzero(known.T)  # by day and symbol
+    # Each vector's place is known before it comes, so it is put there while the next are sent.
+    target = np.full((len(names), len(label.sessions)), UNWANTED)
+    target[_find(names, label.symbols)[0][row], column] = np.arange(len(row))
+    values = np.empty((len(row), len(feature_set.columns)))
+    found = np.zeros(len(row), dtype=bool)
+    for part in ahead(transaction.read_parts(_IN_CELLS)):
+        days = _column(part, "trading_day").astype("datetime64[D]")
+        at, is_session = _find(label.sessions, days)
+        places = np.full(len(days), UNWANTED)
+        places[is_session] = target[_column(part, "place")[is_session], at[is_session]]
+        _put(values, part.column("vector"), feature_set, places)
+        found[places[places != UNWANTED]] = True
+    if not found.all():
+        values, row, column = values[found], row[found], column[found]
+    rows = FeatureRows(label.symbols[row], label.sessions[column], values)
+    return TrainingFrame(rows, label.value[row, column], label.end[row, column])
 
 
 def _find(axis: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -415,27 +408,35 @@ def _find(axis: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     return place, axis[place] == wanted if len(axis) else np.zeros(len(wanted), dtype=bool)
 
 
-def _column(table: pa.Table, name: str) -> np.ndarray:
-    return table.column(name).to_numpy()
+def _column(table: pa.Table | pa.RecordBatch, name: str) -> np.ndarray:
+    return table.column(name).to_numpy(zero_copy_only=False)
 
 
 def _values(found: pa.Table, feature_set: FeatureSet, rows: int, target: np.ndarray) -> np.ndarray:
     """The vectors of `found` as the rows `target` (not those UNWANTED) of a matrix of NaN."""
     width = len(feature_set.columns)
-    wanted = target != UNWANTED
-    partial = int(wanted.sum()) < rows
+    partial = int((target != UNWANTED).sum()) < rows
     values = np.full((rows, width), np.nan) if partial else np.empty((rows, width))
     start = 0
     for chunk in found.column("vector").chunks:
-        _, offsets, data = chunk.buffers()
-        bounds = np.frombuffer(offsets, np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
-        if len(chunk) and not (np.diff(bounds) == 8 * width).all():
-            raise ValueError(f"a vector of {feature_set.id} has not {width} numbers")
-        numbers = np.frombuffer(data, NUMBER, len(chunk) * width, int(bounds[0]))
-        vectors, part = numbers.reshape(len(chunk), width), slice(start, start + len(chunk))
-        if wanted[part].all():
-            values[target[part]] = vectors
-        else:
-            values[target[part][wanted[part]]] = vectors[wanted[part]]
+        _put(values, chunk, feature_set, target[start : start + len(chunk)])
         start += len(chunk)
     return values
+
+
+def _put(
+    values: np.ndarray, vectors: pa.Array, feature_set: FeatureSet, target: np.ndarray
+) -> None:
+    """Copy vectors to the rows `target` (not those UNWANTED) of `values`."""
+    width = len(feature_set.columns)
+    _, offsets, data = vectors.buffers()
+    bounds = np.frombuffer(offsets, np.int32)[vectors.offset : vectors.offset + len(vectors) + 1]
+    if len(vectors) and not (np.diff(bounds) == 8 * width).all():
+        raise ValueError(f"a vector of {feature_set.id} has not {width} numbers")
+    numbers = np.frombuffer(data, NUMBER, len(vectors) * width, int(bounds[0]))
+    numbers = numbers.reshape(len(vectors), width)
+    wanted = target != UNWANTED
+    if wanted.all():
+        values[target] = numbers
+    else:
+        values[target[wanted]] = numbers[wanted]
