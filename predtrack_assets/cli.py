@@ -173,6 +173,25 @@ def gaps(home: Home = None) -> None:
     wide_console().print(gaps_table(Warehouse(url=_running_url(settings))))
 
 
+@app.command()
+def recommendations(
+    day: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Decision day; without it the last one."),
+    ] = None,
+    home: Home = None,
+) -> None:
+    """BUY, SELL or HOLD of the champions of a day, and what came of it; none without a champion."""
+    _configure(home)
+    from predtrack_assets.report import recommendations_table, wide_console
+    from predtrack_assets.warehouse.warehouse import Warehouse
+
+    settings = get_settings()
+    _require_schema(settings)
+    asked = day and day.date()
+    wide_console().print(recommendations_table(Warehouse(url=_running_url(settings)), asked))
+
+
 @app.command("replay")
 def replay_(
     from_: Annotated[

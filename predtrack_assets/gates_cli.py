@@ -14,15 +14,19 @@ from rich.table import Table
 from predtrack_assets.clock import utc_now
 from predtrack_assets.command import Home, require_schema, running_url
 from predtrack_assets.domain.gates import CRITERIA
-from predtrack_assets.report import UNMEASURED, wide_console
+from predtrack_assets.report import UNMEASURED, origin_line, wide_console
 from predtrack_assets.settings import get_settings
 from predtrack_assets.warehouse import decisions, gates
+from predtrack_assets.warehouse.gate_records import KINDS
 from predtrack_assets.warehouse.warehouse import Warehouse
 
 gate = typer.Typer(no_args_is_help=True, help="Deployment gates: which models passed, and why.")
-deploy = typer.Typer(no_args_is_help=True, help="Manual override and rollback of champions.")
+deploy = typer.Typer(
+    no_args_is_help=True, help="Champions that people deploy, override or roll back."
+)
 
 Reason = Annotated[str, typer.Option(help="Why; it stays on record.")]
+By = Annotated[str, typer.Option(envvar="USER", help="Who decides it.")]
 
 MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 
@@ -38,8 +42,12 @@ def show(
     warehouse = _warehouse(home)
     if gate_id is None:
         wide_console().print(_latest(warehouse))
+        wide_console().print(origin_line(warehouse, kinds=KINDS))
     else:
-        _show(_gate(warehouse, gate_id))
+        known = _gate(warehouse, gate_id)
+        _show(known)
+        behind = origin_line(warehouse, [known["model_id"]], [known["kind"]], known["as_of_day"])
+        wide_console().print(behind)
 
 
 def champions(
@@ -67,6 +75,21 @@ def champions(
             f" {row['valid_from']:%Y-%m-%d %H:%M} UTC, {row['model_id']} rolled back by"
             f" {row['deployed_by']}: {row['reason']}"
         )
+
+
+@deploy.command("champion")
+def champion(
+    gate: Annotated[str, typer.Option(help="Gate id or its beginning (predtrack gate show).")],
+    reason: Reason,
+    by: By = "operator",
+    home: Home = None,
+) -> None:
+    """Deploy a model that passed its latest gate, by a person's decision."""
+    warehouse = _warehouse(home)
+    known = _gate(warehouse, gate)
+    with warehouse.transaction() as transaction:
+        row = decisions.promote(transaction, gate_id=known["gate_id"], reason=reason, by=by)
+    typer.echo(f"{row['kind']} {row['scope']}: {row['model_id']} from now on")
 
 
 @deploy.command("override")
@@ -103,7 +126,7 @@ def rollback(
             help="h5 for 5 sessions, h5:IBM for IBM alone; default: the first gated horizon."
         ),
     ] = None,
-    by: Annotated[str, typer.Option(envvar="USER", help="Who decides it.")] = "operator",
+    by: By = "operator",
     home: Home = None,
 ) -> None:
     """Return to the champion before the present one, or to none where it was the first.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from typing import Any
 
@@ -19,8 +19,11 @@ from predtrack_assets.domain.models import BASELINES
 from predtrack_assets.domain.performance import performance_analytics
 from predtrack_assets.warehouse import gates as decided
 from predtrack_assets.warehouse import queries
+from predtrack_assets.warehouse import recommendations as recommended
 from predtrack_assets.warehouse.gaps import gap_report
+from predtrack_assets.warehouse.origins import ORIGINS
 from predtrack_assets.warehouse.registry import FITS
+from predtrack_assets.warehouse.success import SUCCESS_METRICS
 from predtrack_assets.warehouse.warehouse import READER, Warehouse
 
 UNKNOWN = "-"
@@ -302,6 +305,100 @@ def fits_lines(warehouse: Warehouse) -> str:
     return "\n".join(lines)
 
 
+def origin_line(
+    warehouse: Warehouse,
+    models: Collection[str] | None = None,
+    kinds: Collection[str] | None = None,
+    last: date = date.max,
+) -> str:
+    """How many predictions were written before the fact.
+
+    Of some models and kinds, or of all; of decision days up to `last`.
+    """
+    of = {"model_id": models, "kind": kinds}
+    chosen = [pl.col(name).is_in(list(these)) for name, these in of.items() if these is not None]
+    found = warehouse.read(ORIGINS, last=last).filter(*chosen)
+    live, replay = (int(found[origin].sum()) for origin in ("live", "replay"))
+    if not live + replay:
+        return "No prediction is in the ledger yet."
+    if not live:
+        return (
+            f"All {counted(replay, 'prediction')} here are replays: recomputed as of their day, not"
+            " written before it."
+        )
+    if not replay:
+        return (
+            f"All {counted(live, 'prediction')} here are live: written before their outcome could be"
+            " known."
+        )
+    return (
+        f"Of {counted(live + replay, 'prediction')} here {live:,} are live, written before their"
+        f" outcome could be known, and {replay:,} replays, recomputed as of their day."
+    )
+
+
+def success_table(warehouse: Warehouse) -> RenderableType:
+    """The success metrics of the requirements; of each model's calibrations the worst."""
+    judged = pl.Enum(["not", "insufficient", "holds"])
+    calibration = pl.col("metric") == "calibration"
+    model = pl.col("subject").str.split(" ").list.first()
+    found = (
+        warehouse.read(SUCCESS_METRICS)
+        .with_columns(pl.when(calibration).then(model).otherwise("subject").alias("of"))
+        .sort(pl.col("status").cast(judged), "value", descending=[False, True], maintain_order=True)
+        .with_columns(pl.len().over("metric", "of").alias("many"))
+        .unique(["metric", "of"], keep="first", maintain_order=True)
+        .sort(calibration.not_(), "metric", "of")
+    )
+    table = Table(title="Success metrics", title_justify="left", box=None, pad_edge=False)
+    for column in ("metric", "of", "target", "value", "n", "status"):
+        table.add_column(column, justify="right" if column in ("target", "value", "n") else "left")
+    for row in found.iter_rows(named=True):
+        shape = {"calibration": ".3f", "bad_deployments": ",.0f"}.get(row["metric"], ".2%")
+        worst = f", worst of {row['many']}" if row["many"] > 1 else ""
+        said = (row["target"], _number(row["value"], shape), f"{row['n']:,}", row["status"])
+        table.add_row(row["metric"], row["subject"] + worst, *said)
+    return table
+
+
+def recommendations_table(warehouse: Warehouse, day: date | None = None) -> RenderableType:
+    """What the champions of a decision day recommended; without a day of the last one."""
+    day = day or warehouse.read(recommended.LAST_DAY).item()
+    if day is None:
+        return "No prediction yet: nothing is recommended."
+    if warehouse.read(recommended.CHAMPIONS_ON, day=day).is_empty():
+        return f"No champion on {day}: nothing is recommended."
+    found = warehouse.read(recommended.RECOMMENDATIONS, day=day)
+    if found.is_empty():
+        return f"The champions made no prediction on {day}: nothing is recommended."
+    title = f"Recommended at the end of {day}"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    numbers = ("sessions", "P(right)", "price", "median", "return after cost")
+    for column in (
+        "symbol",
+        "kind",
+        *numbers[:1],
+        "",
+        *numbers[1:4],
+        "origin",
+        "model",
+        "came",
+        *numbers[4:],
+    ):
+        table.add_column(column, justify="right" if column in numbers else "left")
+    for row in found.iter_rows(named=True):
+        right = {None: row["validation_status"], True: "right", False: "wrong"}[row["was_right"]]
+        table.add_row(
+            *(row["symbol"], row["kind"], str(row["horizon"]), row["recommendation"]),
+            _number(row["confidence_score"], ".1%"),
+            _number(row["current_price"], ",.2f"),
+            _number(row["target_price"], ",.2f"),
+            *(row["origin"], row["model_id"], right),
+            _number(row["return_after_cost"], "+.2%"),
+        )
+    return table
+
+
 def summary(warehouse: Warehouse, before: dict[str, int] | None = None) -> RenderableType:
     """The whole report."""
     scores, performance = overall_scores(warehouse)
@@ -316,9 +413,12 @@ def summary(warehouse: Warehouse, before: dict[str, int] | None = None) -> Rende
         scores_table(scores),
         "",
         *skills,
+        origin_line(warehouse),
         fits_lines(warehouse),
         coverage_line(warehouse, scores),
         champion_lines(warehouse),
+        "",
+        success_table(warehouse),
     )
 
 

@@ -1,2 +1,11 @@
--- Recommendations, origins and success metrics as views. (Number held: the content follows.)
-SELECT 1;
+DROP VIEW accuracy.v_success_metrics;
+DROP VIEW forecasts.v_origins;
+DROP VIEW forecasts.model_predictions;
+DROP VIEW forecasts.recommendations;
+DROP FUNCTION forecasts.probability_below;
+DROP FUNCTION forecasts.was_right;
+DROP FUNCTION forecasts.advised;
+DROP FUNCTION forecasts.implied_median;
+DROP FUNCTION forecasts.normal_quantile;
+DROP FUNCTION forecasts.recommendation_cost;
+DROP FUNCTION forecasts.recommendation_band;
