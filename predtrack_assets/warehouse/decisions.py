@@ -46,6 +46,7 @@ def deploy(
     valid_from: datetime,
     gate_id: str | None,
     reason: str,
+    by: str = SYSTEM,
 ) -> None:
     """Make a model that passed its gate the champion from `valid_from` (aware) on.
 
@@ -59,9 +60,32 @@ def deploy(
         "gate_id": gate_id,
         "reason": reason,
     }
-    made = _decide(transaction, gates.DEPLOY, deployed_by=SYSTEM, **row).item()
+    made = _decide(transaction, gates.DEPLOY, deployed_by=by, **row).item()
     said = {**row, "valid_from": valid_from.isoformat(), "deployment_id": made}
-    record_event(transaction, "deployment", f"{kind}/{scope}", said, SYSTEM)
+    record_event(transaction, "deployment", f"{kind}/{scope}", said, by)
+
+
+def promote(transaction: Transaction, *, gate_id: str, reason: str, by: str) -> dict[str, Any]:
+    """A person deploys a model by the gate it passed: the latest of its kind and scope.
+
+    The gate's kind, scope, model_id. Raises DecisionRefused for an unknown gate, one that is not
+    passed or not the latest, and for the champion itself.
+    """
+    found = transaction.read(gates.STANDING, gate_id=gate_id)
+    if found.is_empty():
+        raise DecisionRefused("there is no such gate")
+    row = found.row(0, named=True)
+    subject = {name: row[name] for name in ("kind", "scope", "model_id")}
+    if row["latest_id"] != gate_id:
+        raise DecisionRefused(
+            f"a later gate of {row['model_id']} counts: {row['latest_id']} of {row['as_of_day']}"
+        )
+    champion = transaction.read(gates.CHAMPIONS_AT, at=transaction.now).filter(**subject)
+    if len(champion):
+        raise DecisionRefused(f"{row['model_id']} is the champion of {row['kind']} {row['scope']}")
+    now = transaction.now
+    deploy(transaction, **subject, valid_from=now, gate_id=gate_id, reason=reason, by=by)
+    return subject
 
 
 def override(

@@ -102,6 +102,14 @@ DEPLOY = Query("""
     RETURNING deployment_id
 """)
 
+# A gate, and the latest one of its model, kind and scope.
+STANDING = Query("""
+    SELECT g.kind, g.scope, g.model_id, l.gate_id::text AS latest_id, l.as_of_day
+    FROM deployment.deployment_gates g
+    JOIN deployment.v_latest_gates l USING (kind, scope, model_id)
+    WHERE g.gate_id = :gate_id::text::uuid
+""")
+
 OVERRIDE = Query("""
     WITH permit AS (
         INSERT INTO deployment.gate_overrides (gate_id, reason, requested_by, approved_by, expires_at)

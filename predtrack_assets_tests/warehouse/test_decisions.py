@@ -17,7 +17,13 @@ from typer.testing import CliRunner
 from predtrack_assets.cli import app
 from predtrack_assets.domain.gates import CRITERIA, FAILED, INSUFFICIENT, PASSED
 from predtrack_assets.settings import PROJECT_ROOT
-from predtrack_assets.warehouse import decisions, gate_profiles, gates, improvements
+from predtrack_assets.warehouse import (
+    decision_records,
+    decisions,
+    gate_profiles,
+    gates,
+    improvements,
+)
 from predtrack_assets.warehouse.decisions import DecisionRefused
 from predtrack_assets.warehouse.migrate import migrate, rollback
 from predtrack_assets.warehouse.warehouse import Transaction, Warehouse
@@ -363,6 +369,33 @@ def test_an_unknown_kind_or_scope_is_said_to_be_one(database_url: str) -> None:
     assert frame(database_url, "SELECT FROM audit.audit_trail").is_empty()
 
 
+def promote(url: str, gate: str) -> dict[str, Any]:
+    with writing(url) as transaction:
+        return decisions.promote(transaction, gate_id=gate, reason="it was no mistake", by="ann")
+
+
+def test_a_person_deploys_what_passed_its_latest_gate(database_url: str) -> None:
+    gate = add_gate(database_url, "good", PASSED)
+    assert promote(database_url, gate) == {"kind": "price", "scope": "h5", "model_id": "good"}
+    with pytest.raises(DecisionRefused, match="good is the champion of price h5"):
+        promote(database_url, gate)
+    assert rolled_back(database_url) == ("good", None)
+    promote(database_url, gate)
+    assert champion(database_url, datetime.now(UTC)) == "good", "a mistaken rollback is mended"
+    assert events(database_url)[0] == ("model_deployed", False, "ann")
+    with writing(database_url) as transaction:
+        told = decision_records.decisions(transaction).filter(what="deployment")
+    assert told["fault"].to_list() == [None] * 3
+    rolled_back(database_url)
+    failed = add_gate(database_url, "good", FAILED, DAY + timedelta(days=7))
+    with pytest.raises(DecisionRefused, match=f"a later gate of good counts: {failed}"):
+        promote(database_url, gate)
+    with pytest.raises(DecisionRefused, match="has not passed its gate"):
+        promote(database_url, failed)
+    with pytest.raises(DecisionRefused, match="no such gate"):
+        promote(database_url, "00000000-0000-0000-0000-000000000000")
+
+
 def test_only_the_champion_in_force_is_retired(database_url: str) -> None:
     retired = {"model_id": None, "retires": 1}
     add_gate(database_url, "good", PASSED)
@@ -525,6 +558,9 @@ def test_the_commands_show_override_and_roll_back(commands: CliRunner, database_
     assert "no champion" in now
     assert "price h5: none since" in now
     assert "old rolled back by" in now
+    passed = add_gate(database_url, "old", PASSED, DAY + timedelta(days=7))
+    made = commands.invoke(app, ["deploy", "champion", "--gate", passed[:8], "--reason", REASON])
+    assert "price h5: old from now on" in made.output, made.output
 
 
 @pytest.mark.parametrize("given", ["zz", "12345678", "abc"])
