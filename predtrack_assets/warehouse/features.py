@@ -379,25 +379,26 @@ def training_frame(
     moment = np.datetime64(
         pl.Series([as_of]).dt.convert_time_zone("UTC").dt.replace_time_zone(None)[0]
     )
-    names = _stage_cells(transaction, feature_set, symbols, first, last)
     known = ~np.isnan(label.value) & (as_of_array(label.end) <= moment)
-    known &= _find(names, label.symbols)[1][:, None]
     known &= (label.sessions >= np.datetime64(first)) & (label.sessions <= np.datetime64(last))
-    column, row = np.nonzero(known.T)  # by day and symbol
+    asked = label.sessions[known.any(axis=0)]
+    start, stop = (asked[0], asked[-1]) if len(asked) else (np.datetime64(first),) * 2
+    names = _stage_cells(transaction, feature_set, symbols, start.item(), stop.item())
+    own_row, is_asked = _find(names, label.symbols)
+    column, row = np.nonzero(known.T & is_asked)  # by day and symbol
     # Each vector's place is known before it comes, so it is put there while the next are sent.
-    target = np.full((len(names), len(label.sessions)), UNWANTED)
-    target[_find(names, label.symbols)[0][row], column] = np.arange(len(row))
-    values = np.empty((len(row), len(feature_set.columns)))
-    found = np.zeros(len(row), dtype=bool)
+    place = np.full((len(names), int((stop - start).astype(int)) + 1), UNWANTED)
+    place[own_row[row], (label.sessions[column] - start).astype(int)] = np.arange(len(row))
+    values = np.empty((len(row) + 1, len(feature_set.columns)))  # the last for what is UNWANTED
+    found = np.zeros(len(values), dtype=bool)
     for part in ahead(transaction.read_parts(_IN_CELLS)):
-        days = _column(part, "trading_day").astype("datetime64[D]")
-        at, is_session = _find(label.sessions, days)
-        places = np.full(len(days), UNWANTED)
-        places[is_session] = target[_column(part, "place")[is_session], at[is_session]]
-        _put(values, part.column("vector"), feature_set, places)
-        found[places[places != UNWANTED]] = True
+        day = (_column(part, "trading_day").astype("datetime64[D]") - start).astype(int)
+        target = place[_column(part, "place"), day]
+        _put(values, part.column("vector"), feature_set, target)
+        found[target] = True
+    values, found = values[:-1], found[:-1]
     if not found.all():
-        values, row, column = values[found], row[found], column[found]
+        row, column, values = row[found], column[found], values[found]
     rows = FeatureRows(label.symbols[row], label.sessions[column], values)
     return TrainingFrame(rows, label.value[row, column], label.end[row, column])
 
@@ -413,10 +414,10 @@ def _column(table: pa.Table | pa.RecordBatch, name: str) -> np.ndarray:
 
 
 def _values(found: pa.Table, feature_set: FeatureSet, rows: int, target: np.ndarray) -> np.ndarray:
-    """The vectors of `found` as the rows `target` (not those UNWANTED) of a matrix of NaN."""
-    width = len(feature_set.columns)
-    partial = int((target != UNWANTED).sum()) < rows
-    values = np.full((rows, width), np.nan) if partial else np.empty((rows, width))
+    """The vectors of `found` as the rows `target` of a matrix, NaN in its other rows."""
+    values = np.empty((rows, len(feature_set.columns)))
+    if len(target) < rows:
+        values[:] = np.nan
     start = 0
     for chunk in found.column("vector").chunks:
         _put(values, chunk, feature_set, target[start : start + len(chunk)])
@@ -427,16 +428,11 @@ def _values(found: pa.Table, feature_set: FeatureSet, rows: int, target: np.ndar
 def _put(
     values: np.ndarray, vectors: pa.Array, feature_set: FeatureSet, target: np.ndarray
 ) -> None:
-    """Copy vectors to the rows `target` (not those UNWANTED) of `values`."""
+    """Copy vectors to the rows `target` of `values`."""
     width = len(feature_set.columns)
     _, offsets, data = vectors.buffers()
     bounds = np.frombuffer(offsets, np.int32)[vectors.offset : vectors.offset + len(vectors) + 1]
     if len(vectors) and not (np.diff(bounds) == 8 * width).all():
         raise ValueError(f"a vector of {feature_set.id} has not {width} numbers")
     numbers = np.frombuffer(data, NUMBER, len(vectors) * width, int(bounds[0]))
-    numbers = numbers.reshape(len(vectors), width)
-    wanted = target != UNWANTED
-    if wanted.all():
-        values[target] = numbers
-    else:
-        values[target[wanted]] = numbers[wanted]
+    values[target] = numbers.reshape(len(vectors), width)
