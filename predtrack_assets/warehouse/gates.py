@@ -73,14 +73,17 @@ DEPLOYMENTS = Query("""
     WHERE kind = :kind AND scope = :scope ORDER BY valid_from
 """)
 
-# Models that people took back. judged: one of them had its place by a gate, not by an override,
-# and so is not redeployed by itself.
+# Models that people took back and nobody deployed anew. judged: one had its place by a gate, not
+# by an override, and so is not redeployed by itself.
 ROLLED_BACK = Query("""
     SELECT former.model_id, bool_or(former.gate_id IS NOT NULL) AS judged
     FROM deployment.deployments d
     CROSS JOIN LATERAL deployment.champion_at(
         d.kind, d.scope, d.valid_from - interval '1 microsecond') former
     WHERE d.kind = :kind AND d.scope = :scope AND num_nonnulls(d.restores, d.retires) > 0
+      AND NOT EXISTS (SELECT FROM deployment.deployments anew
+                      WHERE (anew.kind, anew.scope, anew.model_id) = (d.kind, d.scope, former.model_id)
+                        AND anew.restores IS NULL AND anew.valid_from > d.valid_from)
     GROUP BY former.model_id ORDER BY former.model_id
 """)
 

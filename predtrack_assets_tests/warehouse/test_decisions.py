@@ -386,6 +386,10 @@ def test_a_person_deploys_what_passed_its_latest_gate(database_url: str) -> None
     with writing(database_url) as transaction:
         told = decision_records.decisions(transaction).filter(what="deployment")
     assert told["fault"].to_list() == [None] * 3
+    other = add_gate(database_url, "other", PASSED)
+    insert(database_url, model_id="other", gate_id=other, valid_from=datetime.now(UTC))
+    assert rolled_back(database_url) == ("other", "good"), "deployed anew, it may be returned to"
+    assert taken_back(database_url) == {"other": True}
     rolled_back(database_url)
     failed = add_gate(database_url, "good", FAILED, DAY + timedelta(days=7))
     with pytest.raises(DecisionRefused, match=f"a later gate of good counts: {failed}"):
