@@ -1,8 +1,9 @@
 """Accuracy stage: calibration, skill, accuracy per symbol, errors, performance beside baselines."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from functools import cache
+from typing import TypeVar
 
 import dagster as dg
 import polars as pl
@@ -20,22 +21,23 @@ from predtrack_assets.domain import error_distribution as errors
 from predtrack_assets.domain import symbol_accuracy as symbols
 from predtrack_assets.domain.calendar import Days
 from predtrack_assets.domain.coverage import coverage as coverage_of
-from predtrack_assets.domain.coverage import with_coverage
+from predtrack_assets.domain.coverage import ended_of, with_coverage
 from predtrack_assets.domain.windows import period_named
 from predtrack_assets.partitions import day_asset, last_days_of, window
 from predtrack_assets.plots import attach
 from predtrack_assets.settings import get_settings
 from predtrack_assets.warehouse import queries, tables
 from predtrack_assets.warehouse.audit import record_run
-from predtrack_assets.warehouse.coverage import ENDED
+from predtrack_assets.warehouse.known_outcomes import WITH_EVENT, known_outcomes
 from predtrack_assets.warehouse.snapshots import outcome_epochs
 from predtrack_assets.warehouse.symbol_reports import outcomes_with_advice
 from predtrack_assets.warehouse.tables import Table
 from predtrack_assets.warehouse.warehouse import Transaction, Warehouse, Written
 
 Due = Callable[[], pl.DataFrame]  # predictions per model, kind, horizon and due day
-Build = Callable[[Due, pl.DataFrame, Days, str], pl.DataFrame]
-Read = Callable[[Transaction, date, date, datetime], pl.DataFrame]  # first and last due day, as of
+Known = TypeVar("Known")  # what the reports of an asset are built from
+Build = Callable[[Due, Known, Days, str], pl.DataFrame]
+Read = Callable[[Transaction, date, date, datetime], Known]  # first and last due day, as of
 Periods = Mapping[str, Callable[[Days], Days]]  # a period's name, and which days get its report
 
 
@@ -57,26 +59,51 @@ DAYS: Periods = {**WEEKS, "daily": _every_day, "rolling_30d": _every_day}
 LONG: Periods = {**DAYS, "quarterly": last_of("3M"), "yearly": last_of("Y")}
 
 
-def _outcomes(transaction: Transaction, first: date, last: date, as_of: datetime) -> pl.DataFrame:
-    return transaction.read(queries.OUTCOMES_AS_OF, first=first, last=last, as_of=as_of)
+def _outcomes(columns: Sequence[str], kinds: Sequence[str] | None = None) -> Read[pl.DataFrame]:
+    """Reads these columns of outcomes."""
+    return lambda transaction, first, last, as_of: known_outcomes(
+        transaction, first, last, as_of, columns, kinds
+    )
 
 
 def _ended(transaction: Transaction, first: date, last: date, as_of: datetime) -> pl.DataFrame:
-    return transaction.read(ENDED, first=first, last=last, as_of=as_of)
+    """How many outcomes have ended."""
+    return ended_of(_outcomes(["status"])(transaction, first, last, as_of))
+
+
+def _errors(
+    transaction: Transaction, first: date, last: date, as_of: datetime
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Outcomes of prices with their errors, and how many have ended."""
+    known = _outcomes(["status", "relative_error"], ["price"])(transaction, first, last, as_of)
+    return known, ended_of(known)
+
+
+def _judged(transaction: Transaction, first: date, last: date, as_of: datetime) -> pl.DataFrame:
+    """Calls and recommendations, judged."""
+    return symbols.judged(outcomes_with_advice(transaction, first, last, as_of))
+
+
+def _losses(
+    transaction: Transaction, first: date, last: date, as_of: datetime
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Losses summed per due day, and how many outcomes have ended."""
+    known = _outcomes(["status", *performance.LOSSES])(transaction, first, last, as_of)
+    return performance.losses_per_date(known), ended_of(known)
 
 
 def report(
     context: dg.AssetExecutionContext,
     warehouse: Warehouse,
     table: Table,
-    build: Build,
+    read: Read[Known],
+    build: Build[Known],
     periods: Periods,
     draw: Draw | None = None,
-    read: Read = _outcomes,
 ) -> dg.MaterializeResult:
     """Write a table of one row per cell and period for every report day of the window.
 
-    draw: plots of the reports as of the last day. read: what the reports are built from.
+    read: what the reports of all periods are built from. draw: plots as of the last day.
     """
     written = Written()
     asked_for = window(context)
@@ -119,13 +146,13 @@ def coverage(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Mate
         context,
         warehouse,
         tables.COVERAGE,
+        _ended,
         lambda due, ended, days, period: coverage_of(ended, due(), days, period),
         DAYS,
-        read=_ended,
     )
 
 
-@day_asset(schema="accuracy", deps=[outcomes], code_version="2")
+@day_asset(schema="accuracy", deps=[outcomes], code_version="3")
 def calibration_metrics(
     context: dg.AssetExecutionContext, warehouse: Warehouse
 ) -> dg.MaterializeResult:
@@ -134,12 +161,13 @@ def calibration_metrics(
         context,
         warehouse,
         tables.CALIBRATION_METRICS,
+        _outcomes(calibration.MEASURED, WITH_EVENT),
         lambda _, known, days, period: calibration.calibration_metrics(known, days, period),
         DAYS,
     )
 
 
-@day_asset(schema="accuracy", deps=[outcomes], code_version="3")
+@day_asset(schema="accuracy", deps=[outcomes], code_version="4")
 def calibration_summary(
     context: dg.AssetExecutionContext, warehouse: Warehouse
 ) -> dg.MaterializeResult:
@@ -148,6 +176,7 @@ def calibration_summary(
         context,
         warehouse,
         tables.CALIBRATION_SUMMARY,
+        _outcomes([*calibration.MEASURED, *calibration.SCORES], WITH_EVENT),
         lambda due, known, days, period: calibration.calibration_summary(
             known, due(), days, period
         ),
@@ -156,7 +185,7 @@ def calibration_summary(
     )
 
 
-@day_asset(schema="accuracy", deps=[outcomes], code_version="2")
+@day_asset(schema="accuracy", deps=[outcomes], code_version="3")
 def symbol_accuracy(
     context: dg.AssetExecutionContext, warehouse: Warehouse
 ) -> dg.MaterializeResult:
@@ -175,14 +204,14 @@ def symbol_accuracy(
         context,
         warehouse,
         tables.SYMBOL_ACCURACY,
-        lambda _, known, days, period: symbols.symbol_accuracy(known, days, period, rule),
+        _judged,
+        lambda _, known, days, period: symbols.symbol_accuracy_of(known, days, period, rule),
         WEEKS,
         ranking_plot,
-        outcomes_with_advice,
     )
 
 
-@day_asset(schema="accuracy", deps=[outcomes], code_version="2")
+@day_asset(schema="accuracy", deps=[outcomes], code_version="3")
 def error_distribution(
     context: dg.AssetExecutionContext, warehouse: Warehouse
 ) -> dg.MaterializeResult:
@@ -191,15 +220,16 @@ def error_distribution(
         context,
         warehouse,
         tables.ERROR_DISTRIBUTION,
+        _errors,
         lambda due, known, days, period: with_coverage(
-            errors.error_distribution(known, days, period), known, due(), days, period
+            errors.error_distribution(known[0], days, period), known[1], due(), days, period
         ),
         DAYS,
         error_plot,
     )
 
 
-@day_asset(schema="accuracy", deps=[outcomes], code_version="2")
+@day_asset(schema="accuracy", deps=[outcomes], code_version="3")
 def performance_analytics(
     context: dg.AssetExecutionContext, warehouse: Warehouse
 ) -> dg.MaterializeResult:
@@ -208,8 +238,9 @@ def performance_analytics(
         context,
         warehouse,
         tables.PERFORMANCE_ANALYTICS,
+        _losses,
         lambda due, known, days, period: with_coverage(
-            performance.performance_analytics(known, days, period), known, due(), days, period
+            performance.performance_of(known[0], days, period), known[1], due(), days, period
         ),
         LONG,
         skill_plot,

@@ -38,10 +38,10 @@ def accuracy_correlation(
         context,
         warehouse,
         tables.ACCURACY_CORRELATION,
+        symbol_reports.calls_in_regimes,
         lambda _, known, days, period: regimes.accuracy_correlation(known, days, period),
         PERIODS,
         regime_plot,
-        symbol_reports.calls_in_regimes,
     )
 
 

@@ -6,6 +6,7 @@ p are probabilities in [0, 1], y outcomes 0/1, both (n,); n_eff is their effecti
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ from predtrack_assets.domain.equal_mass import EqualMass, equal_mass, ordered, p
 from predtrack_assets.domain.intervals import add_rows, wilson
 from predtrack_assets.domain.windows import (
     CELL,
+    IDENTITY,
     Days,
     Windows,
     column,
@@ -31,10 +33,13 @@ from predtrack_assets.domain.windows import (
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+MEASURED = ["status", "confidence", "occurred"]
+SCORES = ["score", "score_no_change", "score_climatology", "crps", "crps_no_change"]
 BUCKETS = 10
 PART = 1 << 16  # rows summed at once
 MIN_EFFECTIVE = 100  # below, no statement about quality
 GOOD, MODERATE = 0.05, 0.10  # limits on the upper bound of the RMS calibration error
+THREADS = 2  # of tests
 TESTED = ("weekly", "monthly")  # periods whose calibration is tested: those that come to an end
 
 
@@ -175,12 +180,14 @@ def platt(decision: ArrayLike, y: ArrayLike) -> tuple[float, float]:
 def calibration_metrics(outcomes: pl.DataFrame, report_days: Days, period: str) -> pl.DataFrame:
     """One row per model, kind, event, horizon, window and non-empty bucket (limits in per cent).
 
-    outcomes: the columns model_id, kind, event, horizon, due_day, status, confidence, occurred;
-    report_days: sorted datetime64[D], the windows' last days; period: a name in windows.PERIODS.
+    outcomes: the columns model_id, kind, event, horizon, due_day, symbol, trading_day, status,
+    confidence, occurred; report_days: sorted datetime64[D], the windows' last days; period: a name
+    in windows.PERIODS.
     Interval: Wilson on the bucket's share of the window's n_eff. Expired rows are left out.
     Raises ValueError for an unknown period or a validated row without outcome or probability.
     """
-    view = windows(scored(outcomes).select(*CELL, *_MEASURED), CELL, report_days, period)
+    rows = scored(outcomes).select(*CELL, "due_day", *IDENTITY, *MEASURED)
+    view = windows(rows, CELL, report_days, period)
     count, hits, confidence = _bucket_sums(view)
     n_eff = _effective_sizes(view)
     share = n_eff / np.maximum(count.sum(axis=0), 1)
@@ -214,8 +221,8 @@ def calibration_summary(
     horizon, due_day, n. Each skill compares the rows that have both scores. coverage is validated
     over due, null where nothing was due.
     """
-    measured = scored(outcomes).select(*CELL, *_MEASURED, *_SCORES)
-    view = windows(measured, CELL, report_days, period)
+    rows = scored(outcomes).select(*CELL, "due_day", *IDENTITY, *MEASURED, *SCORES)
+    view = windows(rows, CELL, report_days, period)
     columns = {**view.labels(), **_rates(view), **_scores(view)}
     labels = ["period", "period_start", "period_end"]
     asked = ["model_id", "kind", "horizon"]
@@ -235,10 +242,6 @@ def calibration_summary(
     )
     lead = [*CELL, *labels, "n", "n_eff", "due", "expired", "coverage"]
     return result.select(*lead, pl.exclude(lead)).sort([*CELL, "period_end"])
-
-
-_MEASURED = ["due_day", "confidence", "occurred"]
-_SCORES = ["score", "score_no_change", "score_climatology", "crps", "crps_no_change"]
 
 
 def _forecasts(p: ArrayLike, y: ArrayLike) -> tuple[Floats, Floats]:
@@ -290,8 +293,7 @@ def _equal_mass_of(p: ArrayLike, y: ArrayLike, n_eff: float | None) -> EqualMass
 
 
 def _effective_sizes(view: Windows) -> Floats:
-    y = column(view.rows, "occurred")
-    hits, counts = view.per_date(y), view.per_date(np.ones_like(y))
+    hits, counts = view.per_date(column(view.rows, "occurred")), view.per_date()
     return view.effective_sizes(hits, counts, hits)
 
 
@@ -299,8 +301,8 @@ def _bucket_sums(view: Windows) -> Floats:
     """Rows, hits and summed confidence as (3, BUCKETS, R)."""
     p, y = column(view.rows, "confidence"), column(view.rows, "occurred")
     bucket = _bucket(p, BUCKETS)
-    chosen = [(bucket == b) * values for values in (np.ones_like(p), y, p) for b in range(BUCKETS)]
-    return view.sums([view.per_date(values) for values in chosen]).reshape(3, BUCKETS, -1)
+    parts = [view.per_date(values, bucket, BUCKETS) for values in (None, y, p)]
+    return view.sums(list(np.concatenate(parts))).reshape(3, BUCKETS, -1)
 
 
 def _rates(view: Windows) -> dict[str, pl.Series | Floats | Ints]:
@@ -366,17 +368,24 @@ def _p_values(view: Windows, n_eff: Floats) -> Floats:
         return found
     p, y = (column(view.rows, name) for name in ("confidence", "occurred"))
     hits, labels = y.astype(np.int64), pl.DataFrame(view.labels())
-    for i in np.flatnonzero(n_eff >= MIN_EFFECTIVE).tolist():
+
+    def test(i: int) -> float:
         key = "|".join(map(str, labels.row(i)))
         seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8])
         own = slice(*view.slices[:, i])
-        found[i] = consistency_p_value(p[own], hits[own], round(n_eff[i]), seed)
+        return consistency_p_value(p[own], hits[own], round(n_eff[i]), seed)
+
+    enough = np.flatnonzero(n_eff >= MIN_EFFECTIVE)
+    with ThreadPoolExecutor(
+        THREADS
+    ) as pool:  # drawing is compiled: it leaves the interpreter alone
+        found[enough] = list(pool.map(test, enough.tolist()))
     return found
 
 
 def _scores(view: Windows) -> dict[str, pl.Series | Floats | Ints]:
     """Mean scores, and skills over the rows that have both scores, per window."""
-    values = {name: column(view.rows, name) for name in _SCORES}
+    values = {name: column(view.rows, name) for name in SCORES}
 
     def means(*names: str) -> Floats:
         known = ~np.isnan([values[name] for name in names]).any(axis=0)

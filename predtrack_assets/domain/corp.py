@@ -15,7 +15,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 RESAMPLES = 999
-GROUPS = 1_000
+GROUPS = 1_000  # of forecasts, in a test
+DRAWN = 10_000  # rows that are drawn one by one
 _ROUNDING = 1e-12
 
 
@@ -60,30 +61,26 @@ def consistency_p_value(p: Floats, y: Ints, rows: int, seed: int, reps: int = RE
 
     Consistency resampling (Broecker and Smith 2007): `rows` forecasts are drawn from p (n,) with
     replacement and given outcomes ~ Bernoulli(p). rows: how many independent ones the n are worth,
-    for the miscalibration of dependent rows is that of fewer. Beyond 1,000 of them forecasts are
-    taken in 1,000 groups of equally many, so that no test takes longer than that.
+    for the miscalibration of dependent rows is that of fewer. Forecasts are taken in 1,000 groups of
+    about equally many, equal ones in one, and beyond 10,000 rows are drawn by the group, so that no
+    test takes longer than that.
     """
-    rng = np.random.default_rng(seed)
-    order = np.lexsort((y, p))
+    from predtrack_assets.domain.resampling import draw, miscalibrations
+
+    order = np.argsort(p, kind="stable")
     p, y = p[order], y[order]
-    repetition = np.arange(reps)
-    if rows <= GROUPS:
-        drawn = p[np.sort(rng.integers(p.size, size=(reps, rows)), axis=1)]
-        hits = (rng.random((reps, rows)) < drawn).astype(np.int64)
-        found = corp_of_sorted(drawn.ravel(), hits.ravel(), np.repeat(repetition, rows), reps)
-        observed = corp_of_sorted(p, y, np.zeros(p.size, np.int64), 1)
+    first = np.flatnonzero(np.diff(p, prepend=-1))
+    first = first[np.flatnonzero(np.diff(first * GROUPS // p.size, prepend=-1))]
+    count = np.diff(np.append(first, p.size))
+    said = np.clip(np.add.reduceat(p, first) / count, 0, 1)
+    rng = np.random.default_rng(seed)
+    if rows <= DRAWN:
+        counts, hits = draw(rng, said, np.repeat(np.arange(said.size), count), rows, reps)
     else:
-        first = np.unique(np.arange(GROUPS) * p.size // GROUPS)
-        count, said = np.diff(np.append(first, p.size)), np.add.reduceat(p, first)
-        said = np.clip(said / count, 0, 1)
         counts = rng.multinomial(rows, count / p.size, size=reps)
         hits = rng.binomial(counts, said)
-        some, forecast = counts > 0, np.broadcast_to(said, counts.shape)
-        repeated = np.broadcast_to(repetition[:, None], counts.shape)
-        found = _corp_of_blocks(forecast[some], counts[some], hits[some], repeated[some], reps)
-        total = np.add.reduceat(y, first)
-        observed = _corp_of_blocks(said, count, total, np.zeros(count.size, np.int64), 1)
-    as_bad = np.count_nonzero(found.miscalibration >= observed.miscalibration - _ROUNDING)
+    (observed,) = miscalibrations(said, count[None], np.add.reduceat(y, first)[None])
+    as_bad = np.count_nonzero(miscalibrations(said, counts, hits) >= observed - _ROUNDING)
     return float((1 + as_bad) / (1 + reps))
 
 

@@ -34,19 +34,23 @@ def coverage(
     )
 
 
+def ended_of(outcomes: pl.DataFrame) -> pl.DataFrame:
+    """What has ended, as `coverage` takes it, of outcomes: one row each, its columns but n."""
+    counts = outcomes.group_by(*KEYS, "due_day", "status").agg(n=pl.len())
+    return counts.cast({pl.Enum: pl.String})
+
+
 def with_coverage(
     report: pl.DataFrame,
-    outcomes: pl.DataFrame,
+    ended: pl.DataFrame,
     due: pl.DataFrame,
     report_days: Days,
     period: str,
 ) -> pl.DataFrame:
     """A report with a row per model, kind, horizon and window (and more keys), with due and coverage.
 
-    outcomes: one row each, with the columns of `ended` but n; the rest as for `coverage`. Null
-    where nothing fell due.
+    The rest as for `coverage`. Null where nothing fell due.
     """
-    ended = outcomes.group_by(*KEYS, "due_day", "status").agg(n=pl.len())
     on = [*KEYS, "period", "period_end"]
     found = coverage(ended, due, report_days, period).select(*on, "due", "coverage")
     found = found.with_columns(pl.col("horizon").cast(report.schema["horizon"]))

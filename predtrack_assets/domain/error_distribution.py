@@ -6,7 +6,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
-from predtrack_assets.domain.windows import Days, column, table, windows
+from predtrack_assets.domain.row_order import places
+from predtrack_assets.domain.windows import IDENTITY, Days, column, table, windows
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -40,15 +41,13 @@ def error_distribution(outcomes: pl.DataFrame, report_days: Days, period: str) -
     `error_statistics`. Raises ValueError for an unknown period.
     """
     keys = ["model_id", "kind", "horizon"]
-    rows = (
-        outcomes.filter(
-            pl.col("status") == "validated",
-            pl.col("kind") == "price",
-            pl.col("relative_error").is_finite(),
-        )
-        .select(*keys, "due_day", "trading_day", "symbol", "relative_error")
-        .unique()
-    )
+    rows = outcomes.filter(
+        pl.col("status") == "validated",
+        pl.col("kind") == "price",
+        pl.col("relative_error").is_finite(),
+    ).select(*keys, "due_day", *IDENTITY, "relative_error")
+    if len(np.unique(places(rows, rows.columns[:-1]))) < len(rows):
+        rows = rows.unique()
     view = windows(rows, keys, report_days, period)
     errors = column(view.rows, "relative_error")
     first, stop = view.slices

@@ -32,6 +32,8 @@ COMPARISONS = {
     ("crps", DRIFT): ("crps", "crps_drift"),
     ("qlike", "no_change"): ("qlike", "qlike_no_change"),
 }
+LOSSES = ["score", "score_no_change", "score_climatology"]
+LOSSES += ["crps", "crps_no_change", "qlike", "qlike_no_change"]
 _IDENTITY = ["kind", "horizon", "symbol", "trading_day"]
 _SUMS = ["n", "loss", "loss_baseline", "difference", "squares"]
 
@@ -46,7 +48,12 @@ def performance_analytics(outcomes: pl.DataFrame, report_days: Days, period: str
     where both speak about the same thing: the price's distribution and the direction. Raises
     ValueError for an unknown period.
     """
-    view = windows(_per_date(_losses(outcomes)), SERIES, report_days, period)
+    return performance_of(losses_per_date(outcomes), report_days, period)
+
+
+def performance_of(losses: pl.DataFrame, report_days: Days, period: str) -> pl.DataFrame:
+    """`performance_analytics` of what `losses_per_date` found, which serves every period."""
+    view = windows(losses, SERIES, report_days, period)
     per_date = [column(view.rows, name) for name in _SUMS]
     n, loss, baseline, difference, squares = view.sums(per_date)
     n_eff = view.effective_sizes(per_date[3], per_date[0], per_date[4])
@@ -71,6 +78,31 @@ def performance_analytics(outcomes: pl.DataFrame, report_days: Days, period: str
         "dm_p_value": p_value,
     }
     return table(columns, [*SERIES, "period_end"])
+
+
+def losses_per_date(outcomes: pl.DataFrame) -> pl.DataFrame:
+    """Per SERIES and due day of outcomes as `performance_analytics` takes them: n, and the sums of
+    loss, loss_baseline, difference and its squares."""
+    losses = _losses(outcomes)
+    last = losses["due_day"].max()
+    days = np.array([] if last is None else [last], "datetime64[D]")
+    view = windows(losses, CELL, days, "to_date")
+    first = np.flatnonzero(np.diff(view.date, prepend=-1))
+    keys = view.rows[first].select(*CELL, "due_day").cast({pl.Enum: pl.String})
+    values = {name: column(view.rows, name) for pair in COMPARISONS.values() for name in pair}
+    frames = []
+    for (score, baseline), (own, other) in COMPARISONS.items():
+        both = ~np.isnan(values[own] + values[other])
+        a, b = (np.where(both, values[name], 0.0) for name in (own, other))
+        parts = zip(_SUMS, (both * 1.0, a, b, b - a, np.square(b - a)), strict=True)
+        frames.append(
+            keys.with_columns(
+                pl.lit(score).alias("score"),
+                pl.lit(baseline).alias("baseline"),
+                *(pl.Series(name, view.per_date(part)) for name, part in parts),
+            ).filter(pl.col("n") > 0)
+        )
+    return pl.concat(frames)
 
 
 def _tests(
@@ -100,7 +132,7 @@ def _losses(outcomes: pl.DataFrame) -> pl.DataFrame:
     brier["brier_climatology"] = "score_climatology"
     rows = rows.select(
         *["model_id", *_IDENTITY, "due_day"],
-        *["crps", "crps_no_change", "qlike", "qlike_no_change"],
+        *LOSSES[3:],
         **{new: pl.col(old) for new, old in brier.items()},
     ).join(drift, on=_IDENTITY, how="left", maintain_order="left")
     logs = [
@@ -108,26 +140,3 @@ def _losses(outcomes: pl.DataFrame) -> pl.DataFrame:
         for name in (*brier, "brier_drift")
     ]
     return rows.with_columns(s.fill_nan(None) for s in logs)
-
-
-def _per_date(losses: pl.DataFrame) -> pl.DataFrame:
-    """Sums per series and due day: SERIES, due_day and _SUMS."""
-    last = losses["due_day"].max()
-    days = np.array([] if last is None else [last], "datetime64[D]")
-    view = windows(losses, CELL, days, "to_date")
-    first = np.flatnonzero(np.diff(view.date, prepend=-1))
-    keys = view.rows.select(*CELL, "due_day")[first]
-    frames = []
-    for (score, baseline), (own, other) in COMPARISONS.items():
-        a, b = column(view.rows, own), column(view.rows, other)
-        both = ~np.isnan(a + b)
-        a, b = np.where(both, a, 0.0), np.where(both, b, 0.0)
-        parts = zip(_SUMS, (both * 1.0, a, b, b - a, np.square(b - a)), strict=True)
-        frames.append(
-            keys.with_columns(
-                pl.lit(score).alias("score"),
-                pl.lit(baseline).alias("baseline"),
-                *(pl.Series(name, view.per_date(values)) for name, values in parts),
-            ).filter(pl.col("n") > 0)
-        )
-    return pl.concat(frames)

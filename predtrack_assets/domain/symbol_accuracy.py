@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from predtrack_assets.domain.calls import came_true
 from predtrack_assets.domain.intervals import wilson
 from predtrack_assets.domain.recommendations import BAND, COST, advised, was_right
+from predtrack_assets.domain.row_order import places
 from predtrack_assets.domain.windows import CELL, Days, Windows, column, scored, table, windows
 
 Floats = NDArray[np.float64]
@@ -112,12 +113,34 @@ def symbol_accuracy(
     are null where none was given. Raises ValueError for an unknown period or a validated row
     without outcome or probability.
     """
+    return symbol_accuracy_of(judged(outcomes), report_days, period, rule)
+
+
+def judged(outcomes: pl.DataFrame) -> pl.DataFrame:
+    """Of validated outcomes as `symbol_accuracy` takes them, what is counted of them: one row each,
+    by CELL, symbol and due day, with position (+1 BUY, -1 SELL, 0 HOLD) and whether it was right."""
+    rows = scored(outcomes).with_columns(came_true().alias("accurate"))
+    rows = rows[np.argsort(places(rows, [*CELL, "symbol", "due_day"]), kind="stable")]
+    median, p_up, sigma, horizon, gone = (
+        column(rows, c) for c in ("q50", "confidence", "sigma", "horizon", "actual_return")
+    )
+    position = advised(rows["kind"].to_numpy().astype(str), median, p_up, sigma, horizon)
+    right = was_right(position, gone, sigma, horizon)
+    counted = ["confidence", "accurate", "error_magnitude"]
+    return rows.select(*CELL, "symbol", "due_day", *counted).with_columns(
+        pl.Series("position", position), pl.Series("right", right)
+    )
+
+
+def symbol_accuracy_of(
+    rows: pl.DataFrame,
+    report_days: Days,
+    period: str,
+    rule: RetrainingRule = RetrainingRule(),
+) -> pl.DataFrame:
+    """`symbol_accuracy` of what was `judged`, which serves every period."""
     from scipy.special import betainc, betaincinv
 
-    rows = scored(outcomes).with_columns(came_true().alias("accurate"))
-    rows = rows.select(
-        *CELL, "symbol", "due_day", "confidence", "accurate", "error_magnitude", *ADVICE
-    )
     view = windows(rows, [*CELL, "symbol"], report_days, period)
     pool, pool_n_eff = _pools(view, rows, report_days)
     totals, n_eff = _totals(view)
@@ -176,12 +199,7 @@ def _totals(view: Windows) -> tuple[Floats, Floats]:
 
 def _recommendations(view: Windows, worth: Floats) -> dict[str, pl.Series | Floats]:
     """Per side: given, right, rate and its interval (R,); worth (R,): effective rows of one row."""
-    kind = view.rows["kind"].to_numpy().astype(str)
-    median, p_up, sigma, horizon, gone = (
-        column(view.rows, c) for c in ("q50", "confidence", "sigma", "horizon", "actual_return")
-    )
-    position = advised(kind, median, p_up, sigma, horizon)
-    right = was_right(position, gone, sigma, horizon)
+    position, right = column(view.rows, "position"), view.rows["right"].to_numpy()
     given = [position == side for side in SIDES.values()]
     parts = [view.per_date(part * 1.0) for side in given for part in (side, side & right)]
     sums = view.sums(parts).reshape(len(SIDES), 2, len(view))
@@ -199,9 +217,9 @@ def _recommendations(view: Windows, worth: Floats) -> dict[str, pl.Series | Floa
 
 def _pools(view: Windows, rows: pl.DataFrame, report_days: Days) -> tuple[Ints, Floats]:
     """Which pool (all symbols of a cell and window) each window is of, and each pool's n_eff."""
-    whole = windows(rows, CELL, report_days, view.period)
-    y = column(whole.rows, "accurate")
-    hits, counts = whole.per_date(y), whole.per_date(np.ones_like(y))
+    sums = rows.group_by(*CELL, "due_day").agg(n=pl.len(), hits=pl.col("accurate").sum())
+    whole = windows(sums, CELL, report_days, view.period)
+    hits, counts = (column(whole.rows, name) for name in ("hits", "n"))
     on = [*CELL, "period_end"]
     index = pl.DataFrame(whole.labels()).select(on).with_row_index("pool")
     pool = pl.DataFrame(view.labels()).select(on).join(index, on=on, maintain_order="left")

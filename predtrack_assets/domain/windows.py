@@ -1,8 +1,9 @@
 """Windows of due days over outcomes, summed for all report days at once.
 
 A window's numbers are the same bits whether its report day is computed alone or among thousands:
-rows are sorted by everything they hold, summed per due day, and the due days of a window are
-added one after the other. No cumulative sums are differenced.
+rows are sorted by their keys, or by everything they hold where these do not tell them apart,
+summed per due day, and the due days of a window are added one after the other. No cumulative sums
+are differenced.
 
 The dates that n_eff is computed over are due days: decision days shifted by the horizon, as
 due_day is the last session a prediction speaks about, also where its outcome is known earlier.
@@ -20,6 +21,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from predtrack_assets.domain.intervals import effective_sample_sizes
+from predtrack_assets.domain.row_order import places, runs
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -28,7 +30,9 @@ Days = NDArray[np.datetime64]
 N = TypeVar("N", np.float64, np.int64)
 
 CELL = ["model_id", "kind", "event", "horizon"]
+IDENTITY = ["symbol", "trading_day"]  # of a prediction among those of a cell and due day
 CHUNK = 1 << 20  # values held at once by a vectorised pass
+_PLACE = "place among the rows"
 
 
 @dataclass(frozen=True)
@@ -96,10 +100,18 @@ class Windows:
     def __len__(self) -> int:
         return self.cell.size
 
-    def per_date(self, values: Floats) -> Floats:
-        """Sums (G,) of row values (N,) per date, in row order."""
+    def per_date(
+        self, values: Floats | None = None, group: Ints | None = None, groups: int = 1
+    ) -> Floats:
+        """Sums (G,) of row values (N,) per date, in row order; of ones by default.
+
+        group (N,): which of `groups` each row belongs to, for sums (groups, G) of each on its own.
+        """
         size = int(self.date[-1]) + 1 if self.date.size else 0
-        return np.asarray(np.bincount(self.date, values, size), np.float64)
+        if group is None:
+            return np.asarray(np.bincount(self.date, values, size), np.float64)
+        of_group = np.bincount(self.date * groups + group, values, size * groups)
+        return of_group.reshape(size, groups).T.astype(np.float64)
 
     def sums(self, columns: Sequence[Floats]) -> Floats:
         """Sums (K, R) over each window of K columns of per-date values (G,)."""
@@ -165,10 +177,9 @@ def windows(
     if ends.size:
         rows = rows.filter(pl.col(day).is_between(starts.min(), ends.max()))
     rows = rows[:0] if not ends.size else rows
-    first = [*keys, day]
-    rows = rows.sort([*first, *(c for c in rows.columns if c not in first)], nulls_last=True)
-    cell, date = (_run_ids(rows, columns) for columns in (keys, first))
-    new_date = np.flatnonzero(np.diff(date, prepend=-1))
+    rows, of_keys = _in_order(rows, keys, day)
+    cell, new_cell = runs(of_keys)
+    date, new_date = runs(places(rows, [day], within=cell))
     at = (cell[new_date] << 32) + _ordinals(rows[day].to_numpy()[new_date])
     row_of = np.append(new_date, len(rows))
 
@@ -180,7 +191,7 @@ def windows(
     return Windows(
         rows=rows,
         date=date,
-        cells=rows.select(keys)[np.flatnonzero(np.diff(cell, prepend=-1))],
+        cells=rows.select(keys)[new_cell].cast({pl.Enum: pl.String}),
         cell=cells,
         report=report,
         dates=dates,
@@ -221,11 +232,24 @@ def table(columns: dict[str, pl.Series | Floats | Ints], keys: list[str]) -> pl.
     return pl.DataFrame(columns).with_columns(pl.selectors.float().fill_nan(None)).sort(keys)
 
 
-def _run_ids(rows: pl.DataFrame, columns: list[str]) -> Ints:
-    """0, 1, ... for each run of equal values in a sorted frame."""
-    if not len(rows):
-        return np.zeros(0, np.int64)
-    return rows.select(pl.struct(columns).rle_id()).to_series().to_numpy().astype(np.int64)
+def _in_order(rows: pl.DataFrame, keys: list[str], day: str) -> tuple[pl.DataFrame, Ints]:
+    """Rows sorted by keys, day and all else they hold, and the places of their keys.
+
+    Symbol and trading day tell rows of a cell apart as a rule; only if not, all columns are compared.
+    """
+    identity = [name for name in IDENTITY if name in rows.columns and name not in (*keys, day)]
+    of_keys = places(rows, keys)
+    code = places(rows, [day, *identity], within=of_keys)
+    step = np.diff(code)
+    if (step <= 0).any():
+        order = np.argsort(code, kind="stable")
+        if (np.diff(code[order]) == 0).any():
+            rest = [name for name in rows.columns if name not in (*keys, day, *identity)]
+            rows = rows.with_columns(pl.Series(_PLACE, code))
+            rows = rows.sort([_PLACE, *rest], nulls_last=True).drop(_PLACE)
+            return rows, places(rows, keys)
+        rows, of_keys = rows[order], of_keys[order]
+    return rows, of_keys
 
 
 def _ordinals(days: Days) -> Ints:

@@ -6,19 +6,12 @@ from datetime import date, datetime
 
 import polars as pl
 
+from predtrack_assets.warehouse.known_outcomes import WITH_EVENT, known_outcomes
 from predtrack_assets.warehouse.queries import Query
 from predtrack_assets.warehouse.warehouse import Transaction
 
 _KEY = ["trading_day", "symbol", "model_id", "kind", "horizon"]
-
-OUTCOMES = Query("""
-    SELECT DISTINCT ON (trading_day, symbol, model_id, kind, horizon)
-           trading_day, symbol, model_id, kind, horizon, event, due_day, status, confidence,
-           occurred, abs(relative_error) AS error_magnitude, actual_return
-    FROM forecasts.outcomes
-    WHERE due_day BETWEEN :first AND :last AND event IS NOT NULL AND knowledge_time <= :as_of
-    ORDER BY trading_day DESC, symbol DESC, model_id DESC, kind DESC, horizon DESC, knowledge_time DESC
-""")
+_OF_SYMBOLS = ["status", "confidence", "occurred", "relative_error", "actual_return"]
 
 # Read apart and joined outside: on tables just filled, which have no statistics yet, the planner
 # would take a nested loop over all rows.
@@ -26,14 +19,6 @@ ADVISED = Query("""
     SELECT trading_day, symbol, model_id, kind, horizon, sigma, q50
     FROM forecasts.predictions
     WHERE due_day BETWEEN :first AND :last AND kind IN ('price', 'direction')
-""")
-
-CALLS = Query("""
-    SELECT DISTINCT ON (trading_day, symbol, model_id, kind, horizon)
-           trading_day, model_id, kind, event, horizon, due_day, status, confidence, occurred
-    FROM forecasts.outcomes
-    WHERE due_day BETWEEN :first AND :last AND event IS NOT NULL AND knowledge_time <= :as_of
-    ORDER BY trading_day DESC, symbol DESC, model_id DESC, kind DESC, horizon DESC, knowledge_time DESC
 """)
 
 REGIMES = Query("SELECT trading_day, market_regime FROM market.market_conditions")
@@ -53,14 +38,23 @@ def outcomes_with_advice(
     transaction: Transaction, first: date, last: date, as_of: datetime
 ) -> pl.DataFrame:
     """Outcomes due in [first, last] as known at `as_of`, beside what their predictions advise by."""
-    known = transaction.read(OUTCOMES, first=first, last=last, as_of=as_of)
-    advice = transaction.read(ADVISED, first=first, last=last)
-    return known.join(advice, on=_KEY, how="left")
+    known = known_outcomes(transaction, first, last, as_of, _OF_SYMBOLS, WITH_EVENT)
+    advice = transaction.read_copied(ADVISED, first=first, last=last)
+    text = {
+        name: kind for name, kind in known.schema.items() if name in ("symbol", "model_id", "kind")
+    }
+    advice = advice.with_columns(
+        pl.col(name).cast(kind, strict=False) for name, kind in text.items()
+    )
+    return known.with_columns(error_magnitude=pl.col("relative_error").abs()).join(
+        advice, on=_KEY, how="left", maintain_order="left"
+    )
 
 
 def calls_in_regimes(
     transaction: Transaction, first: date, last: date, as_of: datetime
 ) -> pl.DataFrame:
     """Outcomes due in [first, last] as known at `as_of`, with the market's regime on decision day."""
-    calls = transaction.read(CALLS, first=first, last=last, as_of=as_of)
+    columns = ["status", "confidence", "occurred"]
+    calls = known_outcomes(transaction, first, last, as_of, columns, WITH_EVENT)
     return calls.join(transaction.read(REGIMES), on="trading_day")

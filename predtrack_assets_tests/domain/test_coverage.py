@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from predtrack_assets.domain.coverage import coverage, with_coverage
+from predtrack_assets.domain.coverage import coverage, ended_of, with_coverage
 
 KEYS = {"model_id": "m", "kind": "price", "horizon": 5}
 DAYS = np.array(["2024-03-04", "2024-03-05", "2024-03-06"], "datetime64[D]")
@@ -60,7 +60,7 @@ def test_a_report_gets_the_coverage_of_its_kind_and_window() -> None:
             "period_end": DAYS[[0, 0, 0]],
         }
     )
-    found = with_coverage(report, OUTCOMES, DUE, DAYS, "daily")
+    found = with_coverage(report, ended_of(OUTCOMES), DUE, DAYS, "daily")
     assert found["due"].to_list() == [5, 5, None]
     assert found["coverage"].to_list() == [0.6, 0.6, None]
     assert found.select(report.columns).equals(report)
