@@ -6,21 +6,22 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.isotonic import isotonic_regression
 
 from predtrack_assets.domain.corp import (
+    DRAWN,
     GROUPS,
     consistency_p_value,
     corp_of_sorted,
     pool_adjacent_violators,
 )
+from predtrack_assets.domain.resampling import miscalibrations
 
 blocks = st.lists(st.tuples(st.integers(1, 9), st.integers(0, 9)), min_size=1, max_size=60)
 
 
 @given(blocks, st.integers(0, 60))
 def test_pooled_blocks_are_the_isotonic_fit(rows: list[tuple[int, int]], cut: int) -> None:
-    from sklearn.isotonic import isotonic_regression
-
     count = np.array([n for n, _ in rows])
     hits = np.minimum(count, [k for _, k in rows])
     group = (np.arange(count.size) >= cut).astype(np.int64)
@@ -70,6 +71,39 @@ def test_the_test_holds_its_level_and_finds_a_shift_however_many_the_rows(rows: 
         found.append(consistency_p_value(shifted, y, rows, seed, reps=39) <= 0.1)
     assert np.mean(rejected) <= 0.2
     assert np.mean(found) >= 0.9
+
+
+@pytest.mark.parametrize("rows", [500, 2 * GROUPS, 2 * DRAWN])
+def test_forecasts_that_are_equal_say_the_same_in_any_order(rows: int) -> None:
+    rng = np.random.default_rng(rows)
+    p = rng.choice([0.3, 0.6], rows)
+    y = (rng.random(rows) < p).astype(np.int64)
+    found = consistency_p_value(p, y, rows, seed=1, reps=99)
+    assert found > 0.05, "a constant is not torn apart into hits and misses"
+    order = np.lexsort((y, p))
+    assert consistency_p_value(p[order], y[order], rows, seed=1, reps=99) == found
+
+
+@pytest.mark.parametrize("rows", [300, DRAWN, DRAWN + 1])
+def test_few_rows_of_many_are_drawn_with_replacement(rows: int) -> None:
+    """Of 20,000 forecasts that are worth fewer, a shift is found only where they are worth enough."""
+    rng = np.random.default_rng(rows)
+    p = rng.uniform(0.2, 0.8, 20_000)
+    y = (rng.random(p.size) < p + 0.04).astype(np.int64)
+    assert (consistency_p_value(p, y, rows, seed=2, reps=99) <= 0.05) == (rows >= DRAWN)
+
+
+@given(blocks)
+def test_machine_code_finds_the_same_miscalibration(rows: list[tuple[int, int]]) -> None:
+    count = np.array([n for n, _ in rows])
+    hits = np.minimum(count, [k for _, k in rows])
+    p = np.linspace(0.1, 0.9, count.size)
+    y = np.concatenate([np.arange(n) < k for n, k in zip(count, hits, strict=True)]).astype(int)
+    expected = corp_of_sorted(np.repeat(p, count), y, np.zeros(y.size, int), 1).miscalibration
+    empty = np.zeros_like(count)
+    found = miscalibrations(p, np.stack([count, empty + (p > 0.5)]), np.stack([hits, empty]))
+    assert found[0] == pytest.approx(expected[0], abs=1e-12)
+    assert found.shape == (2,)
 
 
 def test_nothing_in_nothing_out() -> None:
