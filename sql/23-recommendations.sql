@@ -138,11 +138,7 @@ CREATE VIEW forecasts.recommendations AS
                        median - 0.6744897501960817 * spread, median, median + 0.6744897501960817 * spread,
                        median + 1.2815515655446004 * spread, median + 1.6448536269514722 * spread]
         END AS quantiles) distribution
-    LEFT JOIN LATERAL (
-        SELECT * FROM forecasts.outcomes o
-        WHERE (o.trading_day, o.symbol, o.model_id, o.kind, o.horizon)
-            = (p.trading_day, p.symbol, p.model_id, p.kind, p.horizon)
-        ORDER BY o.knowledge_time DESC LIMIT 1) o ON true;
+    LEFT JOIN LATERAL forecasts.latest_outcome(p.trading_day, p.symbol, p.model_id, p.kind, p.horizon) o ON true;
 COMMENT ON VIEW forecasts.recommendations IS 'BUY, SELL or HOLD of the model that was champion for the symbol at the end of each decision day. Without a champion nothing is recommended, and there is no row.';
 COMMENT ON COLUMN forecasts.recommendations.scope IS 'What the model was champion for: h5, or h5:IBM for IBM alone.';
 COMMENT ON COLUMN forecasts.recommendations.confidence_score IS 'Probability of being right, of price alone (dividends left out): linear between the stored quantiles, of a direction those of the normal distribution that p_up implies; never below 0.05 or above 0.95.';
@@ -164,7 +160,7 @@ CREATE VIEW forecasts.model_predictions AS
            forecasts.was_right(advice, o.actual_return, p.sigma, p.horizon) AS prediction_accuracy,
            o.knowledge_time AS validated_at, p.recorded_at AS created_at
     FROM forecasts.predictions p
-    LEFT JOIN forecasts.outcomes_current o USING (trading_day, symbol, model_id, kind, horizon)
+    LEFT JOIN LATERAL forecasts.latest_outcome(p.trading_day, p.symbol, p.model_id, p.kind, p.horizon) o ON true
     CROSS JOIN LATERAL (
         SELECT forecasts.advised(p.kind, p.q50, p.confidence, p.sigma, p.horizon) AS advice) said;
 COMMENT ON VIEW forecasts.model_predictions IS 'Every prediction of every model as a signal, beside what came of it; champions'' signals are forecasts.recommendations.';
@@ -174,6 +170,19 @@ COMMENT ON COLUMN forecasts.model_predictions.confidence_score IS 'Probability o
 COMMENT ON COLUMN forecasts.model_predictions.feature_hash IS 'Digest of the features; they themselves are in features.feature_store by symbol and trading_day.';
 COMMENT ON COLUMN forecasts.model_predictions.actual_direction IS 'NEUTRAL: the total return stayed within half of sigma x sqrt(horizon).';
 COMMENT ON COLUMN forecasts.model_predictions.prediction_accuracy IS 'Right after cost: a LONG that cost ate up is not.';
+
+-- As before, and what each forecast would recommend.
+CREATE OR REPLACE VIEW forecasts.price_predictions AS
+    SELECT p.prediction_id AS id, p.model_id, p.symbol, p.predicted_price, p.confidence AS confidence_score,
+           p.reference_price, p.as_of AS prediction_date, p.due_day AS validation_date, p.horizon,
+           coalesce(o.status, 'pending') AS validation_status, o.actual_price, o.accuracy_pct,
+           abs(o.relative_error) AS error_magnitude, o.error_direction, o.log_error,
+           o.occurred AS within_5pct, o.within_band, o.knowledge_time AS validated_at, p.trading_day,
+           (ARRAY['SELL', 'HOLD', 'BUY'])[forecasts.advised('price', p.q50, NULL, p.sigma, p.horizon) + 2] AS recommendation
+    FROM forecasts.predictions p
+    LEFT JOIN LATERAL forecasts.latest_outcome(p.trading_day, p.symbol, p.model_id, p.kind, p.horizon) o ON true
+    WHERE p.kind = 'price';
+COMMENT ON COLUMN forecasts.price_predictions.recommendation IS 'What the forecast advises, whoever made it; issued are those of champions, forecasts.recommendations.';
 
 CREATE VIEW forecasts.v_origins AS
     SELECT model_id, kind,

@@ -19,6 +19,7 @@ from predtrack_assets.domain.recommendations import (
     COST,
     advised,
     implied_median,
+    recommend,
     was_right,
 )
 from predtrack_assets_tests.graph import execute, frame
@@ -259,6 +260,16 @@ def test_every_prediction_is_a_signal(database_url: str) -> None:
     right = found.drop_nulls("prediction_accuracy").filter(pl.col("prediction_accuracy"))
     assert len(right)
     assert (right["predicted_direction"] == right["actual_direction"]).all()
+    prices = frame(
+        database_url,
+        "SELECT v.recommendation, p.q50, p.sigma, p.horizon FROM forecasts.price_predictions v"
+        " JOIN forecasts.predictions p ON p.prediction_id = v.id",
+    )
+    q50, sigma, horizon = (
+        prices[c].cast(pl.Float64).to_numpy() for c in ("q50", "sigma", "horizon")
+    )
+    sides = prices["recommendation"].replace_strict(SIDES).to_numpy()
+    np.testing.assert_array_equal(sides, recommend(q50, sigma, horizon))
     silent = found.filter(pl.col("model_type") == "time_to_hit")
     assert silent.select("predicted_direction", "prediction_accuracy").null_count().row(0) == (
         (len(silent),) * 2
