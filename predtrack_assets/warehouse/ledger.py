@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 import polars as pl
+import pyarrow as pa
 from psycopg import sql
 
 from predtrack_assets.domain.ledger.batches import ID_BYTES, build_batches, split
@@ -54,11 +55,21 @@ COLUMN_TYPES = Query("""
     WHERE attrelid = :table::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum
 """)
 
-# What build_batches takes, and whether this very transaction wrote a row that claims to be live.
-_SEALED = {
-    **{n: sql.Identifier(n) for n in ("trading_day", "model_id", "kind", "as_of", "knowable_at")},
-    "own_live": sql.SQL("recorded_at = now() AND origin = 'live'"),
-}
+# What build_batches takes, and how many rows that this very transaction wrote as live are too late.
+_COMMITTED = """
+    SELECT trading_day, model_id, kind,
+           CASE WHEN knowable_at > {committed_at} THEN 'live' ELSE 'replay' END AS origin,
+           max(as_of) AS as_of, count(*)::integer AS row_count,
+           string_agg(uuid_send(prediction_id) || {leaf}, '') AS pieces,
+           count(*) FILTER (WHERE recorded_at = now() AND origin = 'live'
+                            AND knowable_at <= {committed_at}) AS overtaken
+    FROM forecasts.predictions
+    WHERE trading_day BETWEEN {first}::date AND {last}::date {unsealed}
+    GROUP BY 1, 2, 3, 4
+"""
+_NOT_SEALED = """
+    AND uuid_send(prediction_id) NOT IN (SELECT prediction_id FROM pg_temp.sealed_predictions)
+"""
 _TEXT = "int4send(octet_length({0}::text)) || convert_to({0}::text, 'UTF8')"
 # domain.ledger.encoding.FORMS in SQL.
 _FORMS = {
@@ -95,6 +106,7 @@ def seal(transaction: Transaction, first: date = date.min, last: date = date.max
     outcome became knowable between this transaction's start and now.
     """
     transaction.read(LOCK)
+    transaction.share_work()  # encoding and hashing rows is what takes time
     groups = transaction.read(UNSEALED, first=first, last=last)
     if groups.is_empty():
         return Sealed()
@@ -104,11 +116,12 @@ def seal(transaction: Transaction, first: date = date.min, last: date = date.max
     index, previous = head.row(0) if len(head) else (0, GENESIS)
     committed_at = transaction.read(CLOCK).item()
     parts = list(by_days(groups, "said"))
-    transaction.share_work()  # encoding and hashing rows is what takes time
     built = []
-    for rows in read_ahead(lambda part: _unsealed(transaction, part, encoding), parts):
-        _refuse_overtaken(rows, committed_at)
-        built.append(build_batches(rows, encoding, committed_at, index, previous))
+    for rows in read_ahead(
+        lambda part: _unsealed(transaction, part, encoding, committed_at), parts
+    ):
+        _refuse_overtaken(rows)
+        built.append(build_batches(rows.drop("overtaken"), encoding, committed_at, index, previous))
         if len(built[-1]):
             index, previous = built[-1]["batch_index"][-1], built[-1]["hash"][-1]
     batches = pl.concat(built)
@@ -179,27 +192,38 @@ def span_of(groups: pl.DataFrame) -> tuple[date, date]:
     return groups["trading_day"][0], groups["trading_day"][-1]
 
 
-def _unsealed(transaction: Transaction, groups: pl.DataFrame, encoding: Encoding) -> pl.DataFrame:
-    """The rows of `groups` (consecutive days) that no batch holds."""
+def _unsealed(
+    transaction: Transaction, groups: pl.DataFrame, encoding: Encoding, committed_at: datetime
+) -> pl.DataFrame:
+    """What no batch holds of `groups` (consecutive days), as build_batches takes it.
+
+    The server hashes what it has encoded; `verify` hashes the bytes itself.
+    """
     first, last = span_of(groups)
     key = ["trading_day", "model_id", "kind"]
-    # The server hashes what it has encoded; `verify` hashes the bytes itself.
-    leaf = sql.SQL("sha256('\\x00'::bytea || {})").format(row_bytes(encoding))
-    rows = read_rows(transaction, {**_SEALED, "leaf": leaf}, first, last)
-    rows = rows.join(groups, on=key, how="semi")
     partly = groups.filter(pl.col("sealed") > 0)
-    if partly.is_empty():
-        return rows
-    sealed = transaction.read(SEALED_IDS, first=first, last=last).join(partly, on=key, how="semi")
-    ids = split(b"".join(sealed["prediction_ids"]), ID_BYTES)
-    return rows.join(pl.DataFrame({"prediction_id": ids}), on="prediction_id", how="anti")
+    if len(partly):
+        sealed = transaction.read(SEALED_IDS, first=first, last=last).join(
+            partly, on=key, how="semi"
+        )
+        ids = pa.array(split(b"".join(sealed["prediction_ids"]), ID_BYTES), pa.binary())
+        rows = pa.table({"prediction_id": ids})
+        transaction.stage("sealed_predictions", {"prediction_id": "bytea"}, rows)
+    names = {
+        "committed_at": sql.Literal(committed_at),
+        "leaf": sql.SQL("sha256('\\x00'::bytea || {})").format(row_bytes(encoding)),
+        "first": sql.Literal(first.isoformat()),
+        "last": sql.Literal(last.isoformat()),
+        "unsealed": sql.SQL(_NOT_SEALED if len(partly) else ""),
+    }
+    found = transaction.read(Query(sql.SQL(_COMMITTED).format(**names).as_string()))
+    return found.join(groups, on=key, how="semi")
 
 
-def _refuse_overtaken(rows: pl.DataFrame, committed_at: datetime) -> None:
+def _refuse_overtaken(rows: pl.DataFrame) -> None:
     """Rows of this very transaction that were live at its start must still be so."""
-    late = rows.filter(pl.col("own_live") & (pl.col("knowable_at") <= committed_at))
-    if len(late):
+    if late := int(rows["overtaken"].sum()):
         raise LedgerError(
-            f"the outcomes of {len(late):,} predictions became knowable while they were written;"
+            f"the outcomes of {late:,} predictions became knowable while they were written;"
             " run again and they are recorded as replay"
         )

@@ -158,12 +158,13 @@ class Transaction:
         self._execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 
     def share_work(self) -> None:
-        """Let several server processes answer what is read from here on, in any order of rows.
+        """Let several server processes answer what is read from here on, grouping without sorting.
 
         Of rows that this transaction has just written the planner has no statistics to see that by.
         """
-        for cost in ("parallel_setup_cost", "parallel_tuple_cost", "min_parallel_table_scan_size"):
-            self._execute("SET LOCAL {cost} = 0", {"cost": sql.Identifier(cost)})
+        costs = "parallel_setup_cost", "parallel_tuple_cost", "min_parallel_table_scan_size"
+        for setting in (*costs, "enable_sort"):
+            self._execute("SET LOCAL {setting} = 0", {"setting": sql.Identifier(setting)})
 
     def append(self, table: Table, frame: pl.DataFrame) -> Written:
         """Add rows whose key is not there yet; rows that are there stay as they are.

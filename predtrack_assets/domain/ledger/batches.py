@@ -16,7 +16,6 @@ from predtrack_assets.domain.ledger.merkle import DIGEST_BYTES, merkle_root
 LEDGER = "predictions"
 ID_BYTES = 16
 _BATCH = ["trading_day", "model_id", "kind", "origin"]
-_PIECES = {"leaf": DIGEST_BYTES, "prediction_id": ID_BYTES}
 
 BATCHES: dict[str, pl.DataType] = {
     "batch_index": pl.Int64(),
@@ -37,44 +36,33 @@ BATCHES: dict[str, pl.DataType] = {
 
 
 def build_batches(
-    rows: pl.DataFrame,
+    groups: pl.DataFrame,
     encoding: Encoding,
     committed_at: datetime,
     index: int = 0,
     previous: bytes = GENESIS,
 ) -> pl.DataFrame:
-    """The batches (columns BATCHES) that commit to `rows`, after link `index` with hash `previous`.
+    """The batches (columns BATCHES) that commit to `groups`, after link `index` with hash `previous`.
 
-    rows: prediction_id (16 bytes), trading_day, model_id, kind, as_of, knowable_at, and `leaf`, the
-    hash of the bytes that the encoding gives it. One batch per decision day, model, kind and origin:
-    live where committed_at (UTC) is before the row's knowable_at. Leaves keep the order of the rows.
+    groups: rows of one decision day, model, kind and origin (live where committed_at, UTC, is before
+    their knowable_at), each to become a batch: trading_day, model_id, kind, origin, as_of, row_count
+    and `pieces`: of each row its prediction_id (16 bytes) and its leaf, the hash of the bytes that
+    the encoding gives it. Leaves keep the order of the pieces.
     """
-    live = pl.col("knowable_at") > pl.lit(committed_at)
-    origin = pl.when(live).then(pl.lit("live")).otherwise(pl.lit("replay")).alias("origin")
-    # Each group's row numbers: sorting the rows themselves would take as long as hashing them.
-    groups = (
-        rows.select("trading_day", "model_id", "kind", "as_of", origin)
-        .with_row_index("row")
-        .group_by(_BATCH, maintain_order=True)
-        .agg(pl.col("as_of").max(), pl.len().cast(pl.Int32).alias("row_count"), "row")
-        .sort(_BATCH)
-    )
-    places = groups["row"].explode().to_numpy()
-    leaves, ids = (_joined(rows[n], w, places) for n, w in _PIECES.items())
     constant = {"encoding": encoding.digest, "committed_at": committed_at}
-    batches, done = [], 0
-    for group in groups.drop("row").iter_rows(named=True):
+    batches = []
+    for group in groups.sort(_BATCH).iter_rows(named=True):
         index += 1
-        start, done = done, done + group["row_count"]
-        own = leaves[DIGEST_BYTES * start : DIGEST_BYTES * done]
-        root = merkle_root(own)
+        pieces = np.frombuffer(group.pop("pieces"), np.uint8).reshape(-1, ID_BYTES + DIGEST_BYTES)
+        leaves = pieces[:, ID_BYTES:].tobytes()
+        root = merkle_root(leaves)
         batch = {**group, **constant, "batch_index": index, "merkle_root": root}
         link = chain_hash(previous, index, root, batch_header(batch))
         batch |= {
             "previous_hash": previous,
             "hash": link,
-            "prediction_ids": ids[ID_BYTES * start : ID_BYTES * done],
-            "leaves": own,
+            "prediction_ids": pieces[:, :ID_BYTES].tobytes(),
+            "leaves": leaves,
         }
         batches.append(batch)
         previous = link
@@ -127,12 +115,6 @@ def fault_of_tree(batch: Mapping[str, Any]) -> str | None:
 def leaves_of(batch: Mapping[str, Any]) -> list[bytes]:
     """The leaf hashes of a batch, in order."""
     return split(batch["leaves"], DIGEST_BYTES)
-
-
-def _joined(pieces: pl.Series, width: int, places: np.ndarray) -> bytes:
-    """Pieces of `width` bytes in the order of `places`, joined."""
-    matrix = np.frombuffer(b"".join(pieces.to_list()), np.uint8).reshape(len(pieces), width)
-    return matrix[places].tobytes()
 
 
 def split(data: bytes, width: int) -> list[bytes]:
