@@ -345,6 +345,17 @@ def test_outcomes_known_before_are_given_again_only_to_be_restated() -> None:
     assert row["status"] == "validated"
 
 
+def test_outcomes_come_in_the_order_of_their_key() -> None:
+    panel = random_panel(3, SIZE, 4, gaps=0.1)
+    predictions, days = predictions_of(panel), panel.sessions[FIRST:]
+    found = [
+        resolve(said, panel, XNYS, days, days[0], EXPIRE)
+        for said in (predictions, predictions.sample(fraction=1, shuffle=True, seed=1))
+    ]
+    assert found[0].equals(found[1])
+    assert found[0].equals(found[0].sort(KEY))
+
+
 def test_nothing_gives_nothing() -> None:
     panel = market([100.0])
     empty = outcomes_of(prediction("price").clear(), panel)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
 from predtrack_assets.warehouse import queries, tables
 from predtrack_assets.warehouse.queries import Query
-from predtrack_assets.warehouse.warehouse import Warehouse
+from predtrack_assets.warehouse.warehouse import READER, Warehouse
 
 EVERY = {name: value for name, value in vars(queries).items() if isinstance(value, Query)}
 
@@ -32,6 +34,32 @@ def test_values_are_bound_not_pasted(database_url: str) -> None:
     nasty = "'; DROP TABLE market.symbols; --"
     found = Warehouse(url=database_url).read(Query("SELECT :value::text AS value"), value=nasty)
     assert found.item() == nasty
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("text", "'; DROP TABLE market.symbols; --"),
+        ("text", "\\' :value {} %s"),
+        ("text[]", ["BRK.B", "O'X", 'a,"b}', "\\"]),
+        ("date", date(2024, 2, 29)),
+        ("integer", None),
+    ],
+)
+def test_values_that_stand_in_the_text_are_quoted(
+    database_url: str, kind: str, value: object
+) -> None:
+    query = Query(f"SELECT :value::{kind} AS value")
+    with Warehouse(url=database_url).transaction(READER) as transaction:
+        assert transaction.read_copied(query, value=value).to_dicts() == [{"value": value}]
+        with pytest.raises(TypeError, match="query takes"):
+            transaction.read_copied(query, other=value)
+
+
+def test_parts_are_all_rows_as_they_come(database_url: str) -> None:
+    with Warehouse(url=database_url).transaction(READER) as transaction:
+        parts = transaction.read_parts(Query("SELECT generate_series(1, 3) AS n"))
+        assert [n for part in parts for n in part.column("n").to_pylist()] == [1, 2, 3]
 
 
 def test_every_query_is_understood_by_the_database(database_url: str) -> None:
