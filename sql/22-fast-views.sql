@@ -168,11 +168,12 @@ COMMENT ON VIEW accuracy.v_retraining_candidates IS 'Symbols that the latest rep
 
 -- Rates of BUY, SELL and HOLD with their interval ----------------------------------------------
 
-CREATE FUNCTION accuracy.wilson(rate double precision, n_eff double precision,
-                                OUT low double precision, OUT high double precision)
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT least(greatest(centre - half, 0), rate), greatest(least(centre + half, 1), rate)
-    FROM (SELECT nullif(greatest(n_eff, 0), 0) AS n, 1.959963984540054 ^ 2 AS z2) a,
+-- Rounding must not put a rate outside of its own interval; least() and greatest() would make one of a NULL.
+CREATE FUNCTION accuracy.wilson(rate double precision, n_eff double precision)
+RETURNS TABLE (low double precision, high double precision) LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 1 AS $$
+    SELECT CASE WHEN half IS NOT NULL THEN least(greatest(centre - half, 0), rate) END,
+           CASE WHEN half IS NOT NULL THEN greatest(least(centre + half, 1), rate) END
+    FROM (SELECT CASE WHEN n_eff > 0 THEN n_eff END AS n, 1.959963984540054::float8 ^ 2 AS z2) a,
          LATERAL (SELECT (rate + z2 / (2 * n)) / (1 + z2 / n) AS centre,
                          sqrt(z2 * (rate * (1 - rate) / n + z2 / (4 * n * n))) / (1 + z2 / n) AS half) b
 $$;
@@ -194,7 +195,7 @@ CREATE OR REPLACE VIEW accuracy.v_recommendation_accuracy AS
         AND (d.model_id, d.horizon, d.period, d.period_end) = (g.model_id, g.horizon, g.period, g.period_end)
     CROSS JOIN LATERAL (VALUES ('BUY', buys, buys_right), ('SELL', sells, sells_right),
                                ('HOLD', holds, holds_right)) AS r (side, given, came_right)
-    CROSS JOIN LATERAL (SELECT r.given * least(d.n_eff / nullif(d.n, 0), 1) AS n_eff) worth
+    CROSS JOIN LATERAL (SELECT r.given * d.n_eff / nullif(d.n, 0) AS n_eff) worth
     CROSS JOIN LATERAL accuracy.wilson(r.came_right::double precision / nullif(r.given, 0), worth.n_eff) bounds;
 COMMENT ON VIEW accuracy.v_recommendation_accuracy IS 'BUY, SELL and HOLD of every model over all its symbols, and how many were right; no rate where none was given or its interval cannot be had.';
 COMMENT ON COLUMN accuracy.v_recommendation_accuracy.n_eff IS 'given times n_eff / n of the same model''s direction in the same period: symbols that rise and fall together are right and wrong together. The whole share also for few calls a day, which errs to the wide side.';

@@ -14,7 +14,7 @@ import polars as pl
 from predtrack_assets.automation.catch_up import RANGE_END, RANGE_START, UNFINISHED
 from predtrack_assets.automation.jobs import symbol_training_job
 from predtrack_assets.domain.calendar import Days
-from predtrack_assets.domain.fitted import POOLED, SYMBOL
+from predtrack_assets.domain.fitted import SYMBOL
 from predtrack_assets.partitions import SYMBOLS, Window
 from predtrack_assets.report import counted
 from predtrack_assets.settings import get_settings
@@ -153,8 +153,7 @@ def build_retraining_sensor(allowed: Collection[str]) -> dg.SensorDefinition:
         context: dg.SensorEvaluationContext, warehouse: Warehouse
     ) -> dg.SensorResult | dg.SkipReason:
         settings = get_settings()
-        mended = [POOLED.model_id, SYMBOL.model_id]
-        candidates = warehouse.read(FLAGGED, mended=mended, fitted_as=SYMBOL.model_id)
+        candidates = warehouse.read(FLAGGED, fitted_as=SYMBOL.model_id)
         if candidates.is_empty():
             return dg.SkipReason("the latest report flags no symbol")
         limits = Limits(settings.retraining_cap, settings.retraining_cool_down)

@@ -20,13 +20,12 @@ FLAGGED = Query("""
     SELECT DISTINCT ON (symbol) c.symbol, c.model_id, c.kind, c.event, c.horizon, c.posterior_mean,
            c.period_end AS report_day, c.reason, f.fitted_through, c.spared,
            c.symbol || '@' || c.model_id || '@' || c.period_end AS run_key
-    FROM (SELECT *, CASE
-              WHEN model_id <> ALL(:mended) THEN 'no fit of its own would mend ' || model_id
-              WHEN EXISTS (SELECT FROM accuracy.symbol_accuracy o
-                           WHERE o.period = 'rolling_30d' AND o.model_id = :fitted_as
-                             AND (o.period_end, o.symbol, o.kind, o.event, o.horizon)
-                               = (v.period_end, v.symbol, v.kind, v.event, v.horizon)
-                             AND NOT o.needs_retraining)
+    FROM (SELECT *, CASE WHEN EXISTS (
+              SELECT FROM accuracy.symbol_accuracy o
+              WHERE o.period = 'rolling_30d' AND o.model_id = :fitted_as
+                AND (o.period_end, o.symbol, o.kind, o.event, o.horizon)
+                  = (v.period_end, v.symbol, v.kind, v.event, v.horizon)
+                AND NOT o.needs_retraining)
               THEN 'its own model is not flagged' END AS spared
           FROM accuracy.v_retraining_candidates v) c
     LEFT JOIN (SELECT scope AS symbol, max(trained_through) AS fitted_through

@@ -17,7 +17,7 @@ from predtrack_assets.domain.calendar import as_of, calendar
 from predtrack_assets.domain.calibration import calibration_summary
 from predtrack_assets.warehouse.urls import with_database
 from predtrack_assets_tests import graph
-from predtrack_assets_tests.warehouse.test_schema import HIT, OUTCOME, PRICE, insert
+from predtrack_assets_tests.warehouse.test_schema import BAR, HIT, MODEL, OUTCOME, PRICE, insert
 
 SESSIONS = calendar("XNYS").between(date(2024, 1, 2), date(2024, 4, 30))
 END = SESSIONS[60].item()
@@ -76,6 +76,12 @@ def shared(postgres_server: str, template_database: str) -> Iterator[psycopg.Con
         with connection.cursor().copy(f"COPY forecasts.outcomes ({columns}) FROM STDIN") as copy:
             for row in OUTCOMES.iter_rows():
                 copy.write_row(row)
+        for model in ("m", "nobody"):
+            insert(
+                connection,
+                "models.model_registry",
+                {**MODEL, "model_id": model, "model_name": model},
+            )
         connection.commit()
         yield connection
 
@@ -189,26 +195,68 @@ def test_effective_sample_size_is_that_of_the_domain(
         assert row["n_eff"] == pytest.approx(expected, rel=1e-9)
 
 
-def test_the_queue_is_what_is_due_and_has_not_ended(connection: psycopg.Connection) -> None:
-    today = ask(connection, "SELECT (now() AT TIME ZONE 'UTC')::date AS day")[0]["day"]
-    due = [today - timedelta(days=9), today - timedelta(days=9), today, today + timedelta(days=1)]
-    for i, day in enumerate(due):
-        insert(connection, "forecasts.predictions", {
-            **PRICE, "symbol": f"Q{i}", "due_day": day, "trading_day": date(2024, 3, 5),
-        })  # fmt: skip
-    insert(connection, "forecasts.predictions", {**HIT, "symbol": "Q0", "due_day": today})
+TUESDAY = date(2024, 3, 5)
+QUEUE = (
+    "SELECT due_day, kind, predictions, symbols, oldest_decision, age_days, overdue FROM forecasts."
+)
+
+
+def list_bars(connection: psycopg.Connection, exchange: str, **last: date) -> None:
+    """Symbols of an exchange with bars on TUESDAY and on their last day."""
+    for symbol, day in last.items():
+        listed = {"symbol": symbol, "exchange": exchange, "kind": "stock", "source": "t"}
+        insert(connection, "market.symbols", listed)
+        for one in sorted({TUESDAY, day}):
+            insert(connection, "market.market_data", {**BAR, "symbol": symbol, "trading_day": one})
+
+
+def predict(connection: psycopg.Connection, symbol: str, days: int, **changes: Any) -> None:
+    """A prediction of TUESDAY that falls due `days` later."""
+    due = {"trading_day": TUESDAY, "due_day": TUESDAY + timedelta(days=days), **changes}
+    insert(connection, "forecasts.predictions", {**PRICE, **due, "symbol": symbol})
+
+
+def queued(connection: psycopg.Connection, what: str = "v_due_queue") -> list[tuple[Any, ...]]:
+    return [tuple(row.values()) for row in ask(connection, QUEUE + what)]
+
+
+def test_the_queue_is_what_is_due_by_the_bars_and_has_not_ended(
+    connection: psycopg.Connection,
+) -> None:
+    """Those of Q0 to Q2 fall due when Q0 has its last bar; Q1 has none that day, Q2's has expired."""
+    friday = TUESDAY + timedelta(days=3)
+    list_bars(connection, "XNYS", Q0=friday, Q1=TUESDAY, Q2=TUESDAY)
+    list_bars(connection, "XLON", L0=TUESDAY)
+    for symbol in ("Q0", "Q1", "Q2", "L0"):
+        predict(connection, symbol, 3)
+    predict(connection, "Q0", 6, horizon=2)  # after the last bar
+    insert(connection, "forecasts.predictions", {
+        **HIT, "symbol": "Q0", "trading_day": TUESDAY, "due_day": TUESDAY + timedelta(days=1),
+    })  # fmt: skip
     expired = {
-        **OUTCOME, "symbol": "Q1", "due_day": due[1], "status": "expired", "occurred": None,
+        **OUTCOME, "symbol": "Q2", "due_day": friday, "status": "expired", "occurred": None,
         "score": None, "actual_price": None,
     }  # fmt: skip
     insert(connection, "forecasts.outcomes", expired)
-    rows = ask(connection, "SELECT * FROM forecasts.v_due_queue")
-    keys = ("due_day", "kind", "predictions", "symbols", "oldest_decision", "age_days")
-    assert [tuple(row[key] for key in keys) for row in rows] == [
-        (due[0], "price", 1, 1, date(2024, 3, 5), 9),
-        (today, "price", 1, 1, date(2024, 3, 5), 0),
-        (today, "time_to_hit", 1, 1, date(2024, 3, 5), 0),
+    assert queued(connection) == [
+        (TUESDAY + timedelta(days=1), "time_to_hit", 1, 1, TUESDAY, 2, 0),
+        (friday, "price", 2, 2, TUESDAY, 0, 1),
     ]
+
+
+def test_the_queue_shows_a_quarter_and_the_function_all(connection: psycopg.Connection) -> None:
+    list_bars(connection, "XNYS", Q0=TUESDAY + timedelta(days=100))
+    for horizon, days in enumerate((8, 9), start=1):
+        predict(connection, "Q0", days, horizon=horizon)
+    ages = [(row[0], row[5]) for row in queued(connection, "due_queue()")]
+    assert ages == [(TUESDAY + timedelta(days=days), 100 - days) for days in (8, 9)]
+    assert queued(connection) == queued(connection, "due_queue()")[1:]
+    assert queued(connection, f"due_queue('{TUESDAY + timedelta(days=9)}')") == queued(connection)
+
+
+def test_without_bars_nothing_is_due(connection: psycopg.Connection) -> None:
+    predict(connection, "Q0", 3)
+    assert queued(connection) == queued(connection, "due_queue()") == []
 
 
 def test_completeness_counts_trading_days_of_the_exchange(connection: psycopg.Connection) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg import sql
 
+from predtrack_assets.domain import intervals
 from predtrack_assets_tests import graph
 
 ROW: dict[str, Any] = {
@@ -28,6 +30,26 @@ REGIME: dict[str, Any] = {
     "standard_error": 0.1, "t_statistic": 1.0, "degrees_of_freedom": 14, "p_value": 0.33,
     "conclusion": "indistinguishable",
 }  # fmt: skip
+
+
+SUMMARY: dict[str, Any] = {
+    **{name: ROW[name] for name in (
+        "model_id", "kind", "event", "horizon", "period", "period_start", "period_end")},
+    "n": 42, "n_eff": 14.0, "due": 42, "expired": 0, "calibration_quality": "insufficient_data",
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def versions(database_url: str) -> None:
+    """m-v1 and old-v1 are fitted, drift and history-v1 are not; old-v1 is retired."""
+    graph.execute(
+        database_url,
+        "INSERT INTO models.model_registry (model_id, model_name, version, role, kinds, description,"
+        " scope, status) VALUES ('m-v1', 'm', 1, 'candidate', '{direction}', 'x', 'pooled', 'live'),"
+        " ('old-v1', 'old', 1, 'candidate', '{direction}', 'x', 'pooled', 'retired'),"
+        " ('history-v1', 'history', 1, 'candidate', '{direction}', 'x', NULL, 'live'),"
+        " ('drift', 'drift', 1, 'baseline', '{direction}', 'x', NULL, 'live')",
+    )
 
 
 def insert(url: str, table: str, row: dict[str, Any], **changes: Any) -> None:
@@ -63,6 +85,12 @@ def test_candidates_are_those_of_the_latest_report_alone(database_url: str) -> N
     assert candidates(database_url) == [("AAA", "direction", 1), ("AAA", "price", 1)]
 
 
+def test_a_candidate_is_of_a_version_that_a_fit_would_mend(database_url: str) -> None:
+    for model in ("m-v1", "old-v1", "history-v1", "drift"):
+        insert(database_url, "symbol_accuracy", ROW, model_id=model, symbol=model.upper())
+    assert candidates(database_url) == [("M-V1", "direction", 1)]
+
+
 def test_a_candidate_comes_with_its_reason(database_url: str) -> None:
     insert(database_url, "symbol_accuracy", ROW)
     row = graph.frame(database_url, "SELECT * FROM accuracy.v_retraining_candidates")
@@ -86,23 +114,76 @@ def test_a_ranking_goes_by_the_posterior_mean_of_the_latest_report(database_url:
     assert graph.frame(database_url, query, "weekly").rows() == []
 
 
+def test_symbols_are_ranked_over_30_days_where_nothing_else_is_asked(database_url: str) -> None:
+    cell = {"kind": "price", "event": "within_5pct"}
+    insert(database_url, "symbol_accuracy", ROW, **cell, symbol="MONTH")
+    insert(database_url, "symbol_accuracy", ROW, **cell, symbol="WEEK", period="weekly")
+    query = "SELECT symbol FROM accuracy.get_symbol_ranking('m-v1')"
+    assert graph.frame(database_url, query)["symbol"].to_list() == ["MONTH"]
+
+
+@pytest.mark.parametrize("function", ["get_symbol_ranking", "calculate_ece"])
+def test_an_unknown_model_is_an_error_that_names_the_known_ones(
+    database_url: str, function: str
+) -> None:
+    known = "drift, history-v1, m-v1, old-v1"
+    call = sql.SQL("SELECT * FROM accuracy.{}(%s)").format(sql.Identifier(function))
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        for name in ("price_prediction", None):
+            said = f"there is no model {name or 'NULL'}; there are: {known}"
+            with pytest.raises(psycopg.errors.InvalidParameterValue, match=said):
+                connection.execute(call, [name])
+        connection.execute("DELETE FROM models.model_registry")
+        with pytest.raises(psycopg.errors.InvalidParameterValue, match="there are: none yet"):
+            connection.execute(call, ["m-v1"])
+
+
+POOLED = """
+    SELECT kind, side, given::int, came_right::int, accuracy, n_eff, accuracy_low, accuracy_high,
+           symbols
+    FROM accuracy.v_recommendation_accuracy ORDER BY kind, side
+"""
+
+
 def test_recommendations_of_a_model_add_up_over_its_symbols(database_url: str) -> None:
+    """42 rows of direction are worth 14, so three calls are worth one, whatever kind gave them."""
     for symbol in ("AAA", "BBB"):
         insert(database_url, "symbol_accuracy", ROW, symbol=symbol)
+        insert(
+            database_url, "symbol_accuracy", ROW, symbol=symbol, kind="price", event="within_5pct"
+        )
     none = dict.fromkeys(
         [name for name in ROW if name.startswith(("buy", "sell", "hold"))] + ["band", "cost"]
     )
     insert(database_url, "symbol_accuracy", ROW, kind="time_to_hit", event="hit", **none)
-    rows = graph.frame(
-        database_url,
-        "SELECT kind, side, given::int, came_right::int, accuracy, symbols"
-        " FROM accuracy.v_recommendation_accuracy ORDER BY side",
-    )
-    assert rows.rows() == [
-        ("direction", "BUY", 0, 0, None, 2),
-        ("direction", "HOLD", 36, 18, 0.5, 2),
-        ("direction", "SELL", 6, 2, 1 / 3, 2),
-    ]
+    insert(database_url, "calibration_summary", SUMMARY)
+    rows = []
+    for kind in ("direction", "price"):
+        rows.append((kind, "BUY", 0, 0, None, 0.0, None, None, 2))
+        for side, given, right in (("HOLD", 36, 18), ("SELL", 6, 2)):
+            rate, worth = right / given, given / 3
+            bounds = [pytest.approx(float(end), rel=1e-12) for end in intervals.wilson(rate, worth)]
+            rows.append((kind, side, given, right, rate, pytest.approx(worth), *bounds, 2))
+    assert graph.frame(database_url, POOLED).rows() == rows
+
+
+def test_a_pooled_rate_does_not_stand_without_its_interval(database_url: str) -> None:
+    insert(database_url, "symbol_accuracy", ROW)
+    insert(database_url, "calibration_summary", SUMMARY, period_end="2024-03-03")
+    for row in graph.frame(database_url, POOLED).iter_rows(named=True):
+        said = (row["accuracy"], row["n_eff"], row["accuracy_low"], row["accuracy_high"])
+        assert said == (None, None, None, None)
+        assert row["given"] == ROW[f"{row['side'].lower()}_count"]
+
+
+def test_wilson_is_that_of_the_domain(database_url: str) -> None:
+    with psycopg.connect(database_url) as connection:
+        wilson = "SELECT low, high FROM accuracy.wilson(%s::float8, %s::float8)"
+        for rate, n_eff in product((0.0, 0.37, 1.0), (0.5, 3.0, 250.0)):
+            expected = [float(end) for end in intervals.wilson(rate, n_eff)]
+            assert connection.execute(wilson, [rate, n_eff]).fetchone() == pytest.approx(expected)
+        for rate, n_eff in ((0.5, 0), (0.5, None), (0.5, -1), (None, 3)):
+            assert connection.execute(wilson, [rate, n_eff]).fetchone() == (None, None)
 
 
 def test_no_buys_are_not_zero_percent(database_url: str) -> None:
