@@ -120,6 +120,27 @@ def changed(result: dg.ExecuteInProcessResult) -> Counts:
     }
 
 
+def off_the_record(url: str, *tables: str) -> dict[str, tuple[int, int]]:
+    """Of the tables schema.name whose rows the audit trail does not account for: rows, and rows
+    by its events; those that are empty too."""
+    found = {}
+    for table in tables:
+        name = sql.Identifier(*table.split("."))
+        with psycopg.connect(url) as connection:
+            stored = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(name)).fetchone()
+            said = connection.execute(
+                "SELECT coalesce(sum((payload ->> 'rows_inserted')::int"
+                " - (payload ->> 'rows_deleted')::int), 0) FROM audit.audit_trail"
+                " WHERE subject = %s AND payload ->> 'triggered_by' = 'manual'",
+                [table],
+            ).fetchone()
+        assert stored
+        assert said
+        if stored != said or not stored[0]:
+            found[table] = (int(stored[0]), int(said[0]))
+    return found
+
+
 def contents(url: str) -> Rows:
     """Every row of every table, without identities and clocks of the run, sorted."""
     with psycopg.connect(url) as connection:

@@ -124,7 +124,7 @@ def report(
                 written += transaction.replace(table, pl.concat(frames), epoch.first, epoch.last)
             context.log.info(f"{epoch.first} to {epoch.last}: {written.changed:,} rows changed")
         span = (asked_for.start, asked_for.end)
-        record_run(transaction, "accuracy_report", table, span, written, context.run.run_id)
+        record_run(transaction, "accuracy_report", table, span, written, context.run)
         if draw and len(days):
             attach(context, draw(transaction, days[-1].item()))
     return written.as_result()

@@ -22,6 +22,7 @@ from predtrack_assets.plots import attach
 from predtrack_assets.settings import Settings, get_settings
 from predtrack_assets.warehouse import drift as store
 from predtrack_assets.warehouse import queries, tables
+from predtrack_assets.warehouse.audit import record_run
 from predtrack_assets.warehouse.features import read_features
 from predtrack_assets.warehouse.snapshots import Epoch, outcome_epochs
 from predtrack_assets.warehouse.warehouse import Transaction, Warehouse
@@ -50,10 +51,16 @@ def drift_metrics(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg
         frame = _complete(frames)
         first, last = days[0].item(), days[-1].item()
         written = transaction.replace(tables.DRIFT_METRICS, frame, first, last)
+        record_run(
+            transaction, "drift_report", tables.DRIFT_METRICS, (first, last), written, context.run
+        )
         said = _alerts(transaction, report_days, settings)
-        written += transaction.append(tables.DRIFT_ALERTS, said)
+        added = transaction.append(tables.DRIFT_ALERTS, said)
+        record_run(
+            transaction, "drift_alert", tables.DRIFT_ALERTS, (first, last), added, context.run
+        )
         attach(context, drift_plots(transaction, last))
-    return written.as_result(alerts_changed=len(said))
+    return (written + added).as_result(alerts_changed=len(said))
 
 
 def _metrics(

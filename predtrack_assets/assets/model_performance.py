@@ -14,6 +14,7 @@ from predtrack_assets.domain.regime_performance import EVERY_REGIME, performance
 from predtrack_assets.partitions import day_asset, last_days_of, window
 from predtrack_assets.plots import attach
 from predtrack_assets.warehouse import model_performance, tables
+from predtrack_assets.warehouse.audit import record_run
 from predtrack_assets.warehouse.snapshots import Epoch, outcome_epochs
 from predtrack_assets.warehouse.warehouse import Transaction, Warehouse, Written
 
@@ -26,7 +27,8 @@ def prediction_scores(
 ) -> dg.MaterializeResult:
     """Skill beside no_change of every version but baselines, by regime, at the end of each month."""
     written = Written()
-    days = window(context).days
+    asked = window(context)
+    days = asked.days
     with warehouse.transaction() as transaction:
         for epoch in outcome_epochs(transaction, days):
             ends = last_days_of("M", epoch.days)
@@ -36,6 +38,10 @@ def prediction_scores(
                     tables.PREDICTION_SCORES, frame, epoch.first, epoch.last
                 )
             context.log.info(f"{epoch.first} to {epoch.last}: {written.changed:,} rows changed")
+        span = (asked.start, asked.end)
+        record_run(
+            transaction, "accuracy_report", tables.PREDICTION_SCORES, span, written, context.run
+        )
         if len(days):
             attach(context, tables_of_skill(transaction, days[-1].item()))
     return written.as_result()

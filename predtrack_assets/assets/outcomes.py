@@ -41,9 +41,7 @@ def outcomes(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Mate
                 f" {written.inserted:,} new outcomes"
             )
         days = (asked.start, asked.end)
-        record_run(
-            transaction, "validation_run", tables.OUTCOMES, days, written, context.run.run_id
-        )
+        record_run(transaction, "validation_run", tables.OUTCOMES, days, written, context.run)
     if written.conflicting:
         context.log.warning(
             f"{written.conflicting:,} stored outcomes differ from what the prices known then say"

@@ -10,6 +10,7 @@ from predtrack_assets.domain import survival
 from predtrack_assets.partitions import day_asset, window
 from predtrack_assets.plots import attach
 from predtrack_assets.warehouse import tables
+from predtrack_assets.warehouse.audit import record_run
 from predtrack_assets.warehouse.snapshots import market_epochs
 from predtrack_assets.warehouse.survival import touch_predictions
 from predtrack_assets.warehouse.warehouse import Warehouse, Written
@@ -47,6 +48,10 @@ def survival_curves(
                 written += transaction.replace(
                     tables.SURVIVAL_CURVES, pl.concat(frames), epoch.first, epoch.last
                 )
+        span = (asked.start, asked.end)
+        record_run(
+            transaction, "accuracy_report", tables.SURVIVAL_CURVES, span, written, context.run
+        )
         if len(asked.days):
             attach(context, survival_plot(transaction, asked.days[-1].item()))
     return written.as_result()

@@ -36,15 +36,10 @@ from predtrack_assets.partitions import (
     months,
 )
 from predtrack_assets.settings import Settings, get_settings
+from predtrack_assets.triggers import triggered_by
 from predtrack_assets.warehouse import queries
 from predtrack_assets.warehouse.retraining import Cause, pooled_fit
 from predtrack_assets.warehouse.warehouse import READER, Warehouse, Written
-
-TRIGGERS = {
-    "dagster/sensor_name": "sensor",
-    "dagster/schedule_name": "schedule",
-    "dagster/backfill": "backfill",
-}
 
 
 @dg.asset(
@@ -185,14 +180,6 @@ def _unfit(kind: str | None) -> str:
     if kind is None:
         return "no such symbol is registered: no prices of it have been stored"
     return "nothing is predicted of volatility indices" if kind == "volatility" else ""
-
-
-def triggered_by(tags: Mapping[str, str]) -> str:
-    """What started a run, by the tags that Dagster gives it: sensor, schedule, backfill or manual."""
-    for tag, what in TRIGGERS.items():
-        if tag in tags:
-            return what
-    return "manual"
 
 
 def pooled_fitter(settings: Settings, procedure: Procedure = POOLED) -> Fitter:

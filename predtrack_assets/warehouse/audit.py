@@ -7,9 +7,12 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+import dagster as dg
+
 from predtrack_assets.domain.ledger.chain import GENESIS, Link, chain_hash
 from predtrack_assets.domain.ledger.encoding import Encoding, canonical_json, encode_row
 from predtrack_assets.domain.ledger.merkle import leaf_hash
+from predtrack_assets.triggers import triggered_by
 from predtrack_assets.warehouse.ledger import encodings, remember_encoding
 from predtrack_assets.warehouse.queries import Query
 from predtrack_assets.warehouse.tables import Table
@@ -82,16 +85,20 @@ def record_run(
     table: Table,
     days: tuple[date, date],
     written: Written,
-    run_id: str,
+    run: dg.DagsterRun,
 ) -> None:
     """An event on what a run changed in a table for decision or report days; none if nothing.
 
-    days: first and last of the run. run_id: of Dagster.
+    days: first and last of the run. The payload says which run and job it was, what triggered it,
+    and how many rows were written.
     """
-    if written.changed:
-        first, last = (day.isoformat() for day in days)
-        payload = {"first": first, "last": last, "run": run_id, **written.as_metadata()}
-        record_event(transaction, event_type, str(table), payload, "automated")
+    if not written.changed:
+        return
+    first, last = (day.isoformat() for day in days)
+    said = {"first": first, "last": last, "run": run.run_id, "job": run.job_name}
+    said["triggered_by"] = triggered_by(run.tags)
+    payload = {**said, **written.as_metadata()}
+    record_event(transaction, event_type, str(table), payload, "automated")
 
 
 def trail_links(transaction: Transaction) -> list[Link]:

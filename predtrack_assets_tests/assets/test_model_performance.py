@@ -58,6 +58,7 @@ def test_scores_at_month_ends_from_what_was_known_then(scored: str) -> None:
         for day in (date(2021, 3, 30), *ENDS):
             graph.run(daily, day, day, ASSET)
         assert graph.differences(graph.contents(scored), graph.contents(daily)) == {}
+    assert graph.off_the_record(scored, "models.prediction_scores") == {}
     assert graph.changed(graph.run(scored, FIRST, LAST, ASSET)) == {}
     made = graph.frame(scored, STORED)
     assert sorted(set(made["evaluated_through"])) == ENDS
