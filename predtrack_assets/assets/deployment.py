@@ -19,6 +19,7 @@ from predtrack_assets.partitions import day_asset, day_multi_asset, last_days_of
 from predtrack_assets.settings import Settings, get_settings
 from predtrack_assets.warehouse import decisions, improvements, tables
 from predtrack_assets.warehouse import gates as store
+from predtrack_assets.warehouse.audit import record_run
 from predtrack_assets.warehouse.gate_records import (
     KINDS,
     read_records,
@@ -176,6 +177,8 @@ def champions(
                     tested += transaction.append(tables.AB_TESTS, states)
                     deployed += _deploy(transaction, walk.deployed, scope)
             context.log.info(f"{epoch.first} to {epoch.last}: {deployed.inserted:,} deployments")
+        span = (asked.start, asked.end)
+        record_run(transaction, "ab_test", tables.AB_TESTS, span, tested, context.run)
         improvements.note_disabled(transaction, as_of(asked.end))
     yield tested.as_result(["deployment", "ab_tests"])
     yield deployed.as_result(["deployment", "deployments"])

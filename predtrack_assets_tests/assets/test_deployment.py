@@ -142,6 +142,7 @@ def test_a_good_model_becomes_champion_when_its_evidence_is_long_enough(planted:
         rows = graph.contents(planted)
         assert graph.differences(rows, graph.contents(in_pieces)) == {}
 
+    assert graph.off_the_record(planted, "forecasts.outcomes", "deployment.ab_tests") == {}
     course = statuses(planted, "gifted", "price")
     year = days()[252].item()
     assert {status for day, status in course if day < year} == {INSUFFICIENT}
