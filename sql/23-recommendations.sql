@@ -116,7 +116,7 @@ CREATE VIEW forecasts.recommendations AS
            p.as_of AS prediction_date, p.due_day AS validation_date,
            coalesce(o.status, 'pending') AS validation_status, o.actual_return,
            forecasts.was_right(advice, o.actual_return, p.sigma, p.horizon) AS was_right,
-           advice * o.actual_return - abs(advice) * cost AS return_after_cost,
+           0 + advice * o.actual_return - abs(advice) * cost AS return_after_cost,  -- 0 and not -0
            o.knowledge_time AS validated_at
     FROM deployment.deployments d
     JOIN forecasts.predictions p
