@@ -231,13 +231,13 @@ def test_a_recommendation_says_what_the_domain_says_of_the_stored_forecast(champ
 def test_a_recommendation_is_live_only_if_its_champion_was_named_before_the_fact(
     database_url: str,
 ) -> None:
-    far = datetime(2999, 1, 1, tzinfo=UTC)
-    live = predictions(2, ("AAA",), ("first",), DAY, knowable=far)
+    future = datetime.now(UTC).date() + timedelta(days=9)
+    live = predictions(2, ("AAA",), ("first",), future).with_columns(origin=pl.lit("live"))
     replayed = predictions(1, ("AAA",), ("first",), DAY + timedelta(days=2))
     commit(database_url, live, replayed)
     insert_champion(database_url, "first", DAY)
     found = frame(database_url, "SELECT origin FROM forecasts.recommendations ORDER BY trading_day")
-    assert found["origin"].to_list() == ["live", "live", "replay"]
+    assert found["origin"].to_list() == ["replay", "live", "live"]
 
 
 def test_every_prediction_is_a_signal(database_url: str) -> None:

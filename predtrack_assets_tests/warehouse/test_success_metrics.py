@@ -28,7 +28,6 @@ from predtrack_assets_tests.warehouse.test_decisions import (
     override,
 )
 
-FAR = datetime(2999, 1, 1, tzinfo=UTC)
 BUCKET: dict[str, Any] = {
     "model_id": "good", "kind": "price", "event": "within_5pct", "horizon": 5, "period": "monthly",
     "period_start": date(2024, 3, 1), "period_end": date(2024, 3, 29), "confidence_bucket": "90-100",
@@ -165,8 +164,9 @@ def test_origins_count_what_was_sealed_in_time(
     assert origin_line(warehouse) == (
         "All 12 predictions here are replays: recomputed as of their day, not written before it."
     )
-    later = DAY + timedelta(days=5)
-    commit(database_url, predictions(3, ("AAA",), ("new",), later, knowable=FAR))
+    later = datetime.now(UTC).date() + timedelta(days=9)
+    live = predictions(3, ("AAA",), ("new",), later).with_columns(origin=pl.lit("live"))
+    commit(database_url, live)
     assert origin_line(warehouse) == (
         "Of 30 predictions here 18 are live, written before their outcome could be known, and 12"
         " replays, recomputed as of their day."
