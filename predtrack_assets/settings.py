@@ -112,6 +112,12 @@ class Settings(BaseSettings):
     gate_min_sessions: int = Field(
         252, ge=252, description="Gate: sessions below which a strategy is not judged."
     )
+    gate_level: float = Field(
+        0.95, ge=0.5, lt=1, description="Gate: level of every one-sided bound, at a single look."
+    )
+    risk_free_rate: float = Field(
+        0.0, ge=-0.1, le=1, description="Gate: return a year above which the Sharpe ratio counts."
+    )
     retraining_threshold: float = Field(
         0.50, gt=0, lt=1, description="Accuracy below which a symbol's model is to be retrained."
     )

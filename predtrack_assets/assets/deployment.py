@@ -43,10 +43,12 @@ def thresholds(settings: Settings) -> gates.Thresholds:
         calibration=settings.calibration_error_limit,
         min_effective=settings.gate_min_effective,
         min_sessions=settings.gate_min_sessions,
+        level=settings.gate_level,
+        risk_free_rate=settings.risk_free_rate,
     )
 
 
-@day_asset(schema="deployment", deps=[outcomes, *PRICES], code_version="3")
+@day_asset(schema="deployment", deps=[outcomes, *PRICES], code_version="4")
 def deployment_gates(
     context: dg.AssetExecutionContext, warehouse: Warehouse
 ) -> dg.MaterializeResult:
@@ -85,35 +87,46 @@ def _gates(
 ) -> pl.DataFrame:
     """Gates of every model that is not retired, on each report day of an epoch.
 
-    A version with a fit per symbol is judged on each symbol by itself.
+    A version with a fit per symbol is judged on each symbol by itself. Retired versions are judged
+    no more and stay among the trials: the best of ten is the best of ten whoever is still there.
     """
     models = transaction.read(store.MODELS)
-    names = models["model_id"].to_list()
-    own = models.filter(pl.col("scope") == "symbol")["model_id"].to_list()
-    candidates = int((models["role"] == "candidate").sum())
+    names, own, candidates, left = (
+        found["model_id"].to_list()
+        for found in (
+            models,
+            models.filter(scope="symbol"),
+            models.filter(role="candidate"),
+            models.filter(status="retired"),
+        )
+    )
     horizons = settings.gated_horizons
     records = read_records(transaction, epoch, names, horizons, settings.benchmark, own)
     frames = []
-    for kind, horizon, of_one in product(KINDS, horizons, (False, True)):
-        judged = [
-            record
-            for cell, record in records.items()
-            if (cell.kind, cell.horizon, cell.symbol is not None) == (kind, horizon, of_one)
-        ]
-        if not judged:
-            continue
-        tried = _trials(transaction, kind, horizon, report_days) + candidates
-        if of_one:  # each symbol is one more draw from the lottery
-            tried = tried + _begun(judged, report_days)
-        result = gates.evaluate(judged, report_days, limits, np.maximum(tried, 1))
-        frames.append(_as_rows(result, kind, horizon, limits))
+    for kind, horizon in product(KINDS, horizons):
+        known = [r for cell, r in records.items() if (cell.kind, cell.horizon) == (kind, horizon)]
+        versions = _begun([r for r in known if r.model_id in candidates], report_days)
+        trials = _trials(transaction, kind, horizon, report_days) + versions
+        for of_one in (False, True):
+            tried = [r for r in known if (r.symbol is not None) == of_one]
+            judged = [r for r in tried if r.model_id not in left]
+            retired = [r for r in tried if r.model_id in left]
+            # Each symbol is one more draw from the lottery.
+            count = trials + _begun(tried, report_days, each=True) if of_one else trials
+            result = gates.evaluate(judged, report_days, limits, np.maximum(count, 1), retired)
+            if not result.is_empty():
+                frames.append(_as_rows(result, kind, horizon, limits))
     return pl.concat(frames) if frames else pl.DataFrame()
 
 
-def _begun(records: Sequence[Record], report_days: np.ndarray) -> np.ndarray:
-    """Records that had a result by each report day."""
-    first = np.sort(np.array([record.scores.days[0] for record in records]))
-    return np.searchsorted(first, report_days, side="right")
+def _begun(records: Sequence[Record], report_days: np.ndarray, each: bool = False) -> np.ndarray:
+    """Versions, or with `each` records, that had a result by each report day."""
+    first: dict[tuple[str, str | None], np.datetime64] = {}
+    for record in records:
+        key = (record.model_id, record.symbol if each else None)
+        first[key] = min(first.get(key, record.scores.days[0]), record.scores.days[0])
+    days = np.sort(np.array(list(first.values()), "datetime64[D]"))
+    return np.searchsorted(days, report_days, side="right")
 
 
 def _trials(
@@ -131,7 +144,7 @@ def _as_rows(
 ) -> pl.DataFrame:
     """Gates in the columns of their table."""
     values = {name: name for name in gates.CRITERIA} | {"calibration": "calibration_error"}
-    criteria = pl.struct(gates.CRITERIA).struct.json_encode()
+    criteria = pl.struct(gates.FIGURES).struct.json_encode()
     return result.with_columns(
         pl.lit(kind).alias("kind"),
         pl.lit(horizon).alias("horizon"),
@@ -209,6 +222,7 @@ def _walk(transaction: Transaction, epoch: Epoch, scope: Scope, settings: Settin
     cell = {"kind": scope.kind, "scope": scope.name}
     fits = "symbol" if scope.symbol else "pooled"
     models = transaction.read(store.MODELS).filter(role="candidate", scope=fits)
+    models = models.filter(pl.col("status") != "retired")
     span = {"first": epoch.first, "last": epoch.last}
     passed = transaction.read(store.PASSED_GATES, **cell, **span)
     stored = transaction.read(store.DEPLOYMENTS, **cell)

@@ -62,12 +62,12 @@ GATE_SUITES = (
             none(
                 "wrongly_passed",
                 "passed_means_every_criterion",
-                "A gate is passed exactly when its six criteria are.",
+                "A gate is passed exactly when its six criteria are, and its coverage.",
             ),
             none(
                 "unexplained",
                 "failures_explained",
-                "Every criterion that is not passed has its reason.",
+                "Everything that is not passed has its reason.",
             ),
         ),
     ),

@@ -35,18 +35,44 @@ class Scores:
     bin_hits: Floats
     bin_said: Floats
 
+    def residuals(self) -> tuple[Floats, Floats, Floats]:
+        """Sums, numbers and sums of squares (T,) of event minus probability, per day.
+
+        A probability counts as the mean of its bin on that day: off by less than 1 / BINS.
+        """
+        mean = self.bin_said / np.maximum(self.bins, 1)
+        squares = self.bin_hits * (1 - 2 * mean) + self.bins * np.square(mean)
+        return (self.bin_hits - self.bin_said).sum(axis=1), self.count, squares.sum(axis=1)
+
 
 @dataclass(frozen=True)
 class Returns:
     """Daily simple returns (T,) of following the model, and of the benchmarks (T, K), K >= 1.
 
     placed: BUY and SELL outstanding on each day; none ever means that nothing was recommended.
+    net: BUY less SELL as a fraction of the capital; the rest of it is cash.
     """
 
     days: Days
     following: Floats
     benchmarks: Floats
     placed: Floats
+    net: Floats
+
+    def excess(self, risk_free: float) -> Floats:
+        """Returns (T,) above the risk-free return of a day, which the cash beside positions earns.
+
+        following + (1 - net) risk_free - risk_free.
+        """
+        return self.following - self.net * risk_free
+
+
+@dataclass(frozen=True)
+class Due:
+    """Predictions (T,) that fell due, or were refused, on each day; days without any left out."""
+
+    days: Days
+    count: Floats
 
 
 @dataclass(frozen=True)
@@ -60,6 +86,7 @@ class Record:
     horizon: int
     scores: Scores
     returns: Returns
+    due: Due
     symbol: str | None = None
 
 

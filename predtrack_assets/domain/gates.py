@@ -1,8 +1,8 @@
 """The deployment gate: six criteria on a model's own out-of-sample record, three outcomes each.
 
-A criterion is passed when a one-sided 95 % bound, not the estimate, is beyond its threshold;
-insufficient_evidence when the metric is missing or its sample below a floor; else failed. A
-missing metric never passes.
+A criterion is passed when a one-sided bound (95 % by default), not the estimate, is beyond its
+threshold; insufficient_evidence when the metric is missing or its sample below a floor; else
+failed. A missing metric never passes, nor does a record that lacks what fell due (coverage).
 """
 
 from __future__ import annotations
@@ -31,15 +31,18 @@ CRITERIA = (
     "max_drawdown",
     "calibration",
 )
+FIGURES = (*CRITERIA, "coverage")  # validated share of what fell due: no criterion, a floor
 OF_RETURNS = {"market_outperformance", "sharpe_ratio", "max_drawdown"}  # of following BUY and SELL
 CEILINGS = {"max_drawdown", "calibration"}  # the bound must stay below; elsewhere above
 WINDOWS = 12  # shortest record, in windows that do not overlap, that skill is judged on
-LEVEL = 0.95
 
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Limits in force. Rates, returns a year and drawdowns are fractions; floors in n_eff, sessions."""
+    """Limits in force. Rates, returns a year and drawdowns are fractions; floors in n_eff, sessions.
+
+    level: of every one-sided bound, at a single look; risk_free_rate: simple, a year.
+    """
 
     accuracy: float = 0.65
     skill: float = 0.0
@@ -49,6 +52,9 @@ class Thresholds:
     calibration: float = 0.10
     min_effective: float = 100.0
     min_sessions: int = 252
+    min_coverage: float = 0.95
+    level: float = 0.95
+    risk_free_rate: float = 0.0
 
     def as_dict(self) -> dict[str, float]:
         """The limits by name."""
@@ -57,7 +63,7 @@ class Thresholds:
 
 @dataclass(frozen=True)
 class Criterion:
-    """One criterion on W report days: estimate, 95 % bound, threshold, sample; NaN where missing."""
+    """One criterion on W report days: estimate, bound, threshold, sample; NaN where missing."""
 
     value: Floats
     bound: Floats
@@ -66,31 +72,43 @@ class Criterion:
     n_eff: Floats
     enough: NDArray[np.bool_]
 
-    def status(self, ceiling: bool) -> NDArray[np.str_]:
+    def status(self, name: str) -> NDArray[np.str_]:
+        """Passed where the bound is beyond the threshold; a drawdown's quantile may equal it."""
         known = self.enough & ~np.isnan(self.value) & ~np.isnan(self.bound)
-        # A drawdown's bound is a quantile that may equal its limit; a floor must be exceeded.
-        beyond = self.bound <= self.threshold if ceiling else self.bound > self.threshold
+        if name == "max_drawdown":
+            beyond = self.bound <= self.threshold
+        elif name in CEILINGS:
+            beyond = self.bound < self.threshold
+        else:
+            beyond = self.bound > self.threshold
         return np.select([~known, beyond], [INSUFFICIENT, PASSED], FAILED)
 
 
 def evaluate(
-    records: Sequence[Record], report_days: Days, thresholds: Thresholds, trials: Ints
+    records: Sequence[Record],
+    report_days: Days,
+    thresholds: Thresholds,
+    trials: Ints,
+    retired: Sequence[Record] = (),
 ) -> pl.DataFrame:
     """One row per record and report day on which the record has anything to show.
 
     records: of one kind and horizon, whose Sharpe ratios tell how much trials vary; trials (W,):
-    configurations tried by each report day. Columns: model_id, symbol, as_of_day, gate_status, one struct
-    per criterion (value, bound, threshold, n, n_eff, status), psr, deflated_sharpe, trial_count,
-    failure_reasons.
+    configurations tried by each report day. retired: records that are not judged any more; their
+    Sharpe ratios count among the trials'. Columns: model_id, symbol, as_of_day, gate_status, one struct
+    for each of FIGURES (value, bound, threshold, n, n_eff, status), psr, deflated_sharpe,
+    trial_count, failure_reasons.
     """
-    sizes = [_sizes(r.returns.days, report_days) for r in records]
+    tried = [*records, *retired]
+    sizes = [_sizes(r.returns.days, report_days) for r in tried]
     moments = [
-        prefixes.return_moments(r.returns.following, n) for r, n in zip(records, sizes, strict=True)
+        prefixes.return_moments(r.returns.excess(_period(thresholds.risk_free_rate)), n)
+        for r, n in zip(tried, sizes, strict=True)
     ]
     variance = _sharpe_variance(np.array([m.sharpe for m in moments]), sizes)
     frames = [
         _gate(record, report_days, thresholds, trials, m, v)
-        for record, m, v in zip(records, moments, variance, strict=True)
+        for record, m, v in zip(records, moments, variance, strict=False)  # the judged come first
     ]
     return pl.concat(frames) if frames else pl.DataFrame()
 
@@ -114,7 +132,14 @@ def _gate(
         "max_drawdown": drawdown,
         "calibration": calibration,
     }
-    status = np.stack([c.status(name in CEILINGS) for name, c in criteria.items()])
+    covered = _covered(record, report_days, limits)
+    figures = criteria | {"coverage": covered}
+    status = np.stack(
+        [
+            *(c.status(name) for name, c in criteria.items()),
+            np.where(covered.enough, PASSED, INSUFFICIENT),
+        ]
+    )
     overall = np.select(
         [(status == FAILED).any(axis=0), (status == PASSED).all(axis=0)],
         [FAILED, PASSED],
@@ -129,7 +154,7 @@ def _gate(
             pl.Series("status", s, dtype=pl.String),
             eager=True,
         ).alias(name)
-        for (name, c), s in zip(criteria.items(), status, strict=True)
+        for (name, c), s in zip(figures.items(), status, strict=True)
     ]
     frame = pl.DataFrame(
         [
@@ -152,7 +177,7 @@ def _gate(
 
 
 def failure_reasons(limits: Thresholds) -> pl.Expr:
-    """A sentence for each criterion that is not passed, with value, bound, threshold and sample.
+    """A sentence for each figure that is not passed, with value, bound, threshold and sample.
 
     Where a figure is missing it says why, and where the sample is too small what it takes.
     """
@@ -167,7 +192,7 @@ def failure_reasons(limits: Thresholds) -> pl.Expr:
     def sentence(name: str) -> pl.Expr:
         status = pl.col(name).struct.field("status")
         limit = "limit" if name in CEILINGS else "threshold"
-        bound = pl.format("95 % bound {}", number("bound", name))
+        bound = pl.format(f"{100 * limits.level:g} % bound {{}}", number("bound", name))
         known = pl.format("{}, {}", number("value", name), bound.fill_null("too few days to bound"))
         small = (status == INSUFFICIENT) & ~_silent(name)
         floor = pl.when(small).then(pl.lit(f"; it takes {_floor(name, limits)}"))
@@ -184,6 +209,16 @@ def failure_reasons(limits: Thresholds) -> pl.Expr:
         pl.when(pl.col(name).struct.field("status") != PASSED).then(sentence(name))
         for name in CRITERIA
     ]
+    missing.append(
+        pl.when(pl.col("coverage").struct.field("status") != PASSED).then(
+            pl.format(
+                "coverage {}: of {} predictions due {} were validated, it takes {};"
+                " refused, expired and overdue ones count against it",
+                pl.col("coverage").struct.field("status"),
+                *(number(field, "coverage") for field in ("n", "value", "threshold")),
+            )
+        )
+    )
     return pl.concat_list(missing).list.drop_nulls().alias("failure_reasons")
 
 
@@ -212,7 +247,13 @@ def _sizes(days: Days, report_days: Days) -> Ints:
 
 
 def _daily(annual: float) -> float:
+    """A Sharpe ratio per session."""
     return annual / np.sqrt(strategy.PERIODS)
+
+
+def _period(annual: float) -> float:
+    """A simple return per session."""
+    return annual / strategy.PERIODS
 
 
 def _constant(value: float, like: Ints | Floats) -> Floats:
@@ -220,21 +261,42 @@ def _constant(value: float, like: Ints | Floats) -> Floats:
 
 
 def _rates(record: Record, n: Ints, limits: Thresholds) -> tuple[Criterion, Criterion]:
-    """Accuracy by Wilson's interval on n_eff, and calibration by the bound on its RMS error."""
+    """Accuracy, and calibration by the bound on its RMS error with the n_eff of its residuals.
+
+    Wilson's interval on n_eff sees a month of memory at most, and events like within_5pct follow
+    volatility for longer; the fixed-smoothing bound of the daily rates sees more of that but is
+    blind where all rates are equal. The lower of the two counts.
+    """
     s = record.scores
     rate, rows, n_eff = prefixes.effective_sizes(s.hits, s.count, s.hits, n, record.horizon)
-    low, _ = wilson(rate, n_eff, 2 * LEVEL - 1)
-    events = s.bin_hits.sum(axis=1)
-    _, _, events_eff = prefixes.effective_sizes(events, s.count, events, n, record.horizon)
+    low, _ = wilson(rate, n_eff, 2 * limits.level - 1)
+    _, lower = prefixes.mean_lower_bounds(s.hits / s.count, n, limits.level)
+    _, _, residuals_eff = prefixes.effective_sizes(*s.residuals(), n, record.horizon)
     count, hits, said = (prefixes.totals(v, n) for v in (s.bins, s.bin_hits, s.bin_said))
-    rms, upper = prefixes.calibration_bounds(count, hits, said, events_eff, LEVEL)
+    rms, upper = prefixes.calibration_bounds(count, hits, said, residuals_eff, limits.level)
     floor = limits.min_effective
     return (
-        Criterion(rate, low, _constant(limits.accuracy, n), rows, n_eff, n_eff >= floor),
         Criterion(
-            rms, upper, _constant(limits.calibration, n), rows, events_eff, events_eff >= floor
+            rate, np.minimum(low, lower), _constant(limits.accuracy, n), rows, n_eff, n_eff >= floor
+        ),
+        Criterion(
+            rms,
+            upper,
+            _constant(limits.calibration, n),
+            rows,
+            residuals_eff,
+            residuals_eff >= floor,
         ),
     )
+
+
+def _covered(record: Record, report_days: Days, limits: Thresholds) -> Criterion:
+    """Validated share of what fell due. There is nothing to estimate, so it has no bound."""
+    validated = prefixes.totals(record.scores.count, _sizes(record.scores.days, report_days))
+    due = prefixes.totals(record.due.count, _sizes(record.due.days, report_days))
+    share = np.divide(validated, due, out=np.full_like(due, np.nan), where=due > 0)
+    limit, none = _constant(limits.min_coverage, due), np.full_like(due, np.nan)
+    return Criterion(share, none, limit, due, none, share >= limit)
 
 
 def _skill(record: Record, n: Ints, limits: Thresholds) -> Criterion:
@@ -242,7 +304,7 @@ def _skill(record: Record, n: Ints, limits: Thresholds) -> Criterion:
     s = record.scores
     daily = s.gain / np.maximum(s.count, 1)
     daily = np.where(np.abs(daily) < 1e-12, 0.0, daily)  # equal forecasts, but for rounding
-    mean, low = prefixes.mean_lower_bounds(daily, n, LEVEL)
+    mean, low = prefixes.mean_lower_bounds(daily, n, limits.level)
     windows = n / record.horizon
     rows = prefixes.totals(s.count, n)
     enough = (windows >= WINDOWS) & (n >= limits.min_sessions)
@@ -258,7 +320,7 @@ def _performance(
     enough = n >= limits.min_sessions
     growth = np.log1p(np.maximum(r.following, -0.999))
     excess = [
-        prefixes.bootstrap_lower_bounds(growth - np.log1p(benchmark), n, LEVEL)
+        prefixes.bootstrap_lower_bounds(growth - np.log1p(benchmark), n, limits.level)
         for benchmark in r.benchmarks.T
     ]
     values, bounds = (np.array(part) * strategy.PERIODS for part in zip(*excess, strict=True))
@@ -266,7 +328,7 @@ def _performance(
     week = np.arange(n.size)
     years = _constant(limits.market_outperformance, n)
     sample = n.astype(np.float64)
-    observed, worst = prefixes.drawdown_bounds(r.following, n, LEVEL)
+    observed, worst = prefixes.drawdown_bounds(r.following, n, limits.level)
     never = prefixes.totals(r.placed, n) == 0  # nothing was recommended: nothing to measure
     values, bounds = np.where(never, np.nan, values), np.where(never, np.nan, bounds)
     observed, worst = np.where(never, np.nan, observed), np.where(never, np.nan, worst)
@@ -299,12 +361,12 @@ def _sharpe(
 ) -> Criterion:
     """Annual Sharpe ratio and its bound; the threshold is never below what luck would give.
 
-    PSR(threshold) >= 0.95 and DSR >= 0.95 hold exactly when the lower bound SR - 1.645 se lies
-    above both the threshold and SR0, the largest ratio expected of that many trials without skill.
+    PSR(threshold) and DSR reach the level exactly when the lower bound SR - z se lies above both
+    the threshold and SR0, the largest ratio expected of that many trials without skill.
     """
     luck = strategy.expected_max_sharpe(variance, trials)
     threshold = np.maximum(_daily(limits.sharpe_ratio), luck)
-    low = m.sharpe - normal_quantile(LEVEL) * strategy.sharpe_error(m)
+    low = m.sharpe - normal_quantile(limits.level) * strategy.sharpe_error(m)
     year = np.sqrt(strategy.PERIODS)
     return Criterion(m.sharpe * year, low * year, threshold * year, m.n, m.n, enough)
 

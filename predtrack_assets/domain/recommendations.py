@@ -96,13 +96,15 @@ class Following:
     """Sums over symbols per session (T,): add those of several panels, then divide.
 
     gain: of the positions, after cost; market: of holding the same symbols; weight: outstanding
-    recommendations, HOLD included; placed: BUY and SELL among them. All in tranches (1 / h).
+    recommendations, HOLD included; placed: BUY and SELL among them; net: BUY less SELL. All in
+    tranches (1 / h).
     """
 
     gain: Floats
     market: Floats
     weight: Floats
     placed: Floats
+    net: Floats
 
     def __add__(self, other: Following) -> Following:
         return Following(
@@ -110,6 +112,22 @@ class Following:
             self.market + other.market,
             self.weight + other.weight,
             self.placed + other.placed,
+            self.net + other.net,
+        )
+
+    def on(self, at: NDArray[np.int64], size: int) -> Following:
+        """The sums of sessions `at` (T,) on `size` days, where those of several exchanges add up.
+
+        On a day without session nothing is gained, and what is outstanding stays so.
+        """
+        session = np.searchsorted(at, np.arange(size), side="right") - 1
+        open_ = np.isin(np.arange(size), at)
+        return Following(
+            *(np.where(open_, part[session], 0.0) for part in (self.gain, self.market)),
+            *(
+                np.where(session >= 0, part[session], 0.0)
+                for part in (self.weight, self.placed, self.net)
+            ),
         )
 
 
@@ -121,8 +139,8 @@ def follow(position: Floats, returns: Floats, horizon: int, cost: float = COST) 
     """
     given = ~np.isnan(position)
     side = np.where(given, position, 0.0)
-    sums = [np.zeros(position.shape[1]) for _ in range(4)]
-    gain, market, weight, placed = sums
+    sums = [np.zeros(position.shape[1]) for _ in range(5)]
+    gain, market, weight, placed, net = sums
     for age in range(1, min(horizon, position.shape[1] - 1) + 1):
         then, now = slice(None, -age), slice(age, None)
         gain[now] += (side[:, then] * returns[:, now]).sum(axis=0)
@@ -130,6 +148,7 @@ def follow(position: Floats, returns: Floats, horizon: int, cost: float = COST) 
         weight[now] += given[:, then].sum(axis=0)
         held = np.abs(side[:, then]).sum(axis=0)
         placed[now] += held
+        net[now] += side[:, then].sum(axis=0)
         if age == 1:
             gain[now] -= cost * held
     return Following(*(total / horizon for total in sums))

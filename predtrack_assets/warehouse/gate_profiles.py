@@ -22,7 +22,8 @@ GATES = Query("""
                + coalesce(market_outperformance, 0) + coalesce(sharpe_ratio, 0)
                + coalesce(max_drawdown, 0) + coalesce(calibration_error, 0))) AS non_finite,
            count(*) FILTER (WHERE (gate_status = 'passed') IS DISTINCT FROM (
-               (SELECT count(*) FROM jsonb_each(criteria) c WHERE c.value ->> 'status' = 'passed') = 6))
+               SELECT count(*) >= 6 AND bool_and(c.value ->> 'status' = 'passed')
+               FROM jsonb_each(criteria) c))
                AS wrongly_passed,
            count(*) FILTER (WHERE cardinality(failure_reasons) <> (
                SELECT count(*) FROM jsonb_each(criteria) c WHERE c.value ->> 'status' <> 'passed'))

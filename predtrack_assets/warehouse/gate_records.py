@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
 from datetime import date
 from typing import NamedTuple
 
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from predtrack_assets.domain import recommendations
 from predtrack_assets.domain.gate_records import (
     CELL,
+    Due,
     Record,
     Returns,
     Scores,
@@ -111,12 +111,20 @@ def read_records(
         return {}
     parts: dict[Cell, list[Scores]] = defaultdict(list)
     advice: list[pl.DataFrame] = []
+    fell_due: list[pl.DataFrame] = []
+    own = pl.when(pl.col("model_id").is_in(list(by_symbol))).then("symbol").alias("judged")
+    day = [*JUDGED, "due_day"]
     for begin, end in years(first, epoch.last):
+        span = {"first": begin, "last": end, "kinds": list(KINDS)}
+        refused = transaction.read(
+            gates.REFUSED, **span, horizons=list(horizons), models=list(models)
+        )
+        fell_due.append(refused.with_columns(own).group_by(day).agg(pl.len()))
         rows = said_and_done(transaction, epoch, begin, end, KINDS, horizons, models)
         if rows.is_empty():
             continue
-        own = pl.when(pl.col("model_id").is_in(list(by_symbol))).then("symbol")
-        rows = measure(rows).with_columns(own.alias("judged"))
+        rows = measure(rows).with_columns(own)
+        fell_due.append(rows.group_by(day).agg(pl.len()))
         advice.append(rows.select(*JUDGED, "symbol", "trading_day", "position"))
         scored = rows.filter(pl.col("gain").is_not_null()).rename({"resolved_day": "known_day"})
         for key, group in scored.group_by(JUDGED, maintain_order=True):
@@ -124,9 +132,24 @@ def read_records(
     if not advice:
         return {}
     returns = returns_of(transaction, epoch, pl.concat(advice), first, benchmark)
+    due = _due(pl.concat(fell_due))
     return {
-        cell: Record(cell.model_id, cell.horizon, add_up(scores), returns[cell], cell.symbol)
+        cell: Record(
+            cell.model_id, cell.horizon, add_up(scores), returns[cell], due[cell], cell.symbol
+        )
         for cell, scores in sorted(parts.items())
+    }
+
+
+def _due(counts: pl.DataFrame) -> dict[Cell, Due]:
+    """What fell due per cell, from numbers (len) of some predictions by JUDGED and due_day."""
+    counts = counts.group_by(*JUDGED, "due_day").agg(pl.col("len").sum()).sort("due_day")
+    return {
+        Cell(*key): Due(
+            group["due_day"].to_numpy().astype("datetime64[D]"),
+            group["len"].to_numpy().astype(np.float64),
+        )
+        for key, group in counts.group_by(JUDGED, maintain_order=True)
     }
 
 
@@ -139,6 +162,7 @@ def returns_of(
     """
     sessions = np.arange(np.datetime64(first), np.datetime64(epoch.last) + 1)
     totals: dict[Cell, Following] = {}
+    open_ = defaultdict[Cell, NDArray[np.bool_]](lambda: np.zeros(sessions.size, bool))
     index = np.full(sessions.size, np.nan)
     judged = [column for column in JUDGED if column in advice.columns]
     for exchange, symbols in symbol_groups(transaction, sessions.size):
@@ -154,9 +178,12 @@ def returns_of(
             cell = Cell(*key)
             mine = slice(None) if cell.symbol is None else panel.symbols == cell.symbol
             followed = follow(_positions(rows, panel)[mine], returns[mine], cell.horizon)
-            spread = _on(followed, at, sessions.size)
+            spread = followed.on(at, sessions.size)
             totals[cell] = totals[cell] + spread if cell in totals else spread
-    return {cell: _as_returns(total, sessions, index) for cell, total in totals.items()}
+            open_[cell][at] = True
+    return {
+        cell: _as_returns(total, open_[cell], sessions, index) for cell, total in totals.items()
+    }
 
 
 def _positions(rows: pl.DataFrame, panel: Panel) -> NDArray[np.float64]:
@@ -169,19 +196,15 @@ def _positions(rows: pl.DataFrame, panel: Panel) -> NDArray[np.float64]:
     return matrix
 
 
-def _on(followed: Following, at: NDArray[np.int64], size: int) -> Following:
-    """The same sums on calendar days, where those of several exchanges can be added."""
-    spread = {}
-    for part in fields(Following):
-        spread[part.name] = np.zeros(size)
-        spread[part.name][at] = getattr(followed, part.name)
-    return Following(**spread)
-
-
-def _as_returns(total: Following, sessions: Days, index: NDArray[np.float64]) -> Returns:
-    active = total.weight > 0
+def _as_returns(
+    total: Following, open_: NDArray[np.bool_], sessions: Days, index: NDArray[np.float64]
+) -> Returns:
+    """Returns on the days on which any of the exchanges is open and anything outstanding."""
+    active = open_ & (total.weight > 0)
     following, held = (series[active] for series in daily_returns(total))
     benchmarks = [held]
     if not np.isnan(index).all():
         benchmarks.append(np.nan_to_num(index[active], nan=0.0))
-    return Returns(sessions[active], following, np.stack(benchmarks, axis=1), total.placed[active])
+    net = total.net[active] / total.weight[active]
+    together = np.stack(benchmarks, axis=1)
+    return Returns(sessions[active], following, together, total.placed[active], net)

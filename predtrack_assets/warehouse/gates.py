@@ -6,7 +6,7 @@ from predtrack_assets.warehouse.queries import Query
 
 MODELS = Query("""
     SELECT model_id, role, status, coalesce(scope, 'pooled') AS scope FROM models.model_registry
-    WHERE status <> 'retired' AND kinds && ARRAY['price', 'direction'] ORDER BY model_id
+    WHERE kinds && ARRAY['price', 'direction'] ORDER BY model_id
 """)
 
 PREDICTED_SPAN = Query("""
@@ -16,12 +16,24 @@ PREDICTED_SPAN = Query("""
 # Read apart and joined outside: on tables just filled, which have no statistics yet, the planner
 # would take a nested loop over all rows.
 SAID = Query("""
-    SELECT model_id, kind, horizon, symbol, trading_day, confidence, sigma,
+    SELECT model_id, kind, horizon, symbol, trading_day, due_day, confidence, sigma,
            q05, q10, q25, q50, q75, q90, q95
     FROM forecasts.predictions
     WHERE trading_day BETWEEN :first AND :last AND kind = ANY(:kinds)
       AND horizon = ANY(:horizons) AND model_id = ANY(:models)
       AND (:symbol::text IS NULL OR symbol = :symbol)
+""")
+
+# Cells that a version should have spoken of and was refused, due at once: the symbol had history
+# enough, so that others spoke (rows of every kind, '*', say that it had not).
+REFUSED = Query("""
+    SELECT model_id, kind, horizon, symbol, trading_day AS due_day
+    FROM forecasts.skipped_predictions s
+    WHERE trading_day BETWEEN :first AND :last AND kind = ANY(:kinds)
+      AND horizon = ANY(:horizons) AND model_id = ANY(:models)
+      AND NOT EXISTS (SELECT FROM forecasts.predictions p  -- once refused, written since
+                      WHERE (p.trading_day, p.symbol, p.model_id, p.kind, p.horizon)
+                          = (s.trading_day, s.symbol, s.model_id, s.kind, s.horizon))
 """)
 
 # The latest revision known at a moment.

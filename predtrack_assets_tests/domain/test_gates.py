@@ -220,7 +220,7 @@ def test_null_models_pass_no_more_often_than_promised() -> None:
     """Overlapping horizons, correlated symbols; each criterion with the truth at its limit."""
     n = 150
     allowed = 0.05 + 2.6 * np.sqrt(0.05 * 0.95 / n)
-    rates = gate_power.false_pass_rates(n)
+    rates = gate_power.one_look(simulations=n)
     assert set(rates) == set(CRITERIA) - {"max_drawdown"}, "which is a quantile by definition"
     assert max(rates.values()) <= allowed, rates
 
