@@ -65,7 +65,7 @@ def consistency_p_value(p: Floats, y: Ints, rows: int, seed: int, reps: int = RE
     about equally many, equal ones in one, and beyond 10,000 rows are drawn by the group, so that no
     test takes longer than that.
     """
-    from predtrack_assets.domain.resampling import draw, miscalibrations
+    from predtrack_assets.domain.resampling import calibrated, miscalibration, miscalibrations
 
     order = np.argsort(p, kind="stable")
     p, y = p[order], y[order]
@@ -75,12 +75,12 @@ def consistency_p_value(p: Floats, y: Ints, rows: int, seed: int, reps: int = RE
     said = np.clip(np.add.reduceat(p, first) / count, 0, 1)
     rng = np.random.default_rng(seed)
     if rows <= DRAWN:
-        counts, hits = draw(rng, said, np.repeat(np.arange(said.size), count), rows, reps)
+        found = calibrated(rng, said, np.repeat(np.arange(said.size), count), rows, reps)
     else:
         counts = rng.multinomial(rows, count / p.size, size=reps)
-        hits = rng.binomial(counts, said)
-    (observed,) = miscalibrations(said, count[None], np.add.reduceat(y, first)[None])
-    as_bad = np.count_nonzero(miscalibrations(said, counts, hits) >= observed - _ROUNDING)
+        found = miscalibrations(said, counts, rng.binomial(counts, said))
+    observed = miscalibration(said, count, np.add.reduceat(y, first))
+    as_bad = np.count_nonzero(found >= observed - _ROUNDING)
     return float((1 + as_bad) / (1 + reps))
 
 

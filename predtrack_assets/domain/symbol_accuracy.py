@@ -124,7 +124,7 @@ def judged(outcomes: pl.DataFrame) -> pl.DataFrame:
     median, p_up, sigma, horizon, gone = (
         column(rows, c) for c in ("q50", "confidence", "sigma", "horizon", "actual_return")
     )
-    position = advised(rows["kind"].to_numpy().astype(str), median, p_up, sigma, horizon)
+    position = advised(rows["kind"].to_numpy(), median, p_up, sigma, horizon)
     right = was_right(position, gone, sigma, horizon)
     counted = ["confidence", "accurate", "error_magnitude"]
     return rows.select(*CELL, "symbol", "due_day", *counted).with_columns(
