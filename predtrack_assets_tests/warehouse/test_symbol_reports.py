@@ -157,7 +157,7 @@ def test_recommendations_of_a_model_add_up_over_its_symbols(database_url: str) -
     )
     insert(database_url, "symbol_accuracy", ROW, kind="time_to_hit", event="hit", **none)
     insert(database_url, "calibration_summary", SUMMARY)
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for kind in ("direction", "price"):
         rows.append((kind, "BUY", 0, 0, None, 0.0, None, None, 2))
         for side, given, right in (("HOLD", 36, 18), ("SELL", 6, 2)):
@@ -182,8 +182,8 @@ def test_wilson_is_that_of_the_domain(database_url: str) -> None:
         for rate, n_eff in product((0.0, 0.37, 1.0), (0.5, 3.0, 250.0)):
             expected = [float(end) for end in intervals.wilson(rate, n_eff)]
             assert connection.execute(wilson, [rate, n_eff]).fetchone() == pytest.approx(expected)
-        for rate, n_eff in ((0.5, 0), (0.5, None), (0.5, -1), (None, 3)):
-            assert connection.execute(wilson, [rate, n_eff]).fetchone() == (None, None)
+        for nothing in ([0.5, 0], [0.5, None], [0.5, -1], [None, 3]):
+            assert connection.execute(wilson, nothing).fetchone() == (None, None)
 
 
 def test_no_buys_are_not_zero_percent(database_url: str) -> None:
