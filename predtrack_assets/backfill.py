@@ -26,6 +26,7 @@ from predtrack_assets.settings import Settings
 from predtrack_assets.sources.base import SourceError
 
 DONE, FAILED, PARTIAL = 0, 1, 3  # 2 is a wrong command line
+STORED = ("inserted", "updated", "unchanged")
 
 
 def run_backfill(settings: Settings, first: date, last: date, names: Sequence[str] | None) -> int:
@@ -123,6 +124,8 @@ def explain(report: RunReport, console: Console) -> int:
             "Some symbols are missing; market.fetch_log says why. Run the same command again."
         )
         return PARTIAL
-    if report.rows_changed == 0:
+    if prices and not any(prices.get(f"rows_{what}") for what in STORED):
+        console.print("No price of these days is stored: the source gave no bar that can be kept.")
+    elif report.rows_changed == 0:
         console.print("No row changed: everything asked for was already there.")
     return DONE

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
@@ -24,7 +26,7 @@ from predtrack_assets.command import require_schema as _require_schema
 from predtrack_assets.command import running_url as _running_url
 from predtrack_assets.gates_cli import champions, deploy, gate
 from predtrack_assets.ledger_cli import claim, ledger
-from predtrack_assets.settings import Settings, get_settings, unknown_settings
+from predtrack_assets.settings import Settings, SourceName, get_settings, unknown_settings
 from predtrack_assets.sources.base import SourceError
 from predtrack_assets.warehouse.binaries import ServerError
 from predtrack_assets.warehouse.migrate import MigrationError
@@ -85,6 +87,10 @@ def _one_sentence() -> Iterator[None]:
     except (ServerError, MigrationError, SourceError, ArtifactError, ValueError) as error:
         ERRORS.print(str(error), style="red", markup=False)
         sys.exit(FAILED)
+    except OSError as error:
+        sentence = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        ERRORS.print(sentence, style="red", markup=False)
+        sys.exit(FAILED)
     except psycopg.OperationalError as error:
         sentence = f"The database does not answer: {str(error).splitlines()[0]}"
         ERRORS.print(sentence, style="red", markup=False)
@@ -128,7 +134,7 @@ def backfill(
         typer.Option(help="Only these assets: tables, schema/table keys or groups, by commas."),
     ] = None,
     source: Annotated[
-        str | None, typer.Option(help="yahoo, sample, file or simulated; else PREDTRACK_SOURCE.")
+        SourceName | None, typer.Option(help="Where prices come from; else PREDTRACK_SOURCE.")
     ] = None,
     file: Annotated[
         Path | None, typer.Option(help="Price file (Parquet or CSV); implies --source file.")
@@ -251,9 +257,12 @@ def dev(context: typer.Context, home: Home = None) -> None:
     Without PREDTRACK_SOURCE, runs started in the UI take the source that the stored data came from.
     """
     settings = _configure(home)
+    _require_free_port(context.args)
     from predtrack_assets.automation.runs import prepare, stored_source
+    from predtrack_assets.definitions import build_definitions
     from predtrack_assets.settings import PROJECT_ROOT
 
+    build_definitions()  # a wrong setting is a sentence here, and an empty UI there
     prepare(settings)
     if "PREDTRACK_SOURCE" not in os.environ and (source := stored_source()):
         os.environ["PREDTRACK_SOURCE"] = source
@@ -264,10 +273,26 @@ def dev(context: typer.Context, home: Home = None) -> None:
     if not {"-w", "--workspace", "-m"} & set(context.args):
         command += ["--workspace", str(PROJECT_ROOT / "workspace.yaml")]
     os.environ.setdefault("PYTHONWARNINGS", "ignore:Function `dev_command`")
-    try:
-        sys.exit(subprocess.run(command, check=False, cwd=os.environ["DAGSTER_HOME"]).returncode)
-    except KeyboardInterrupt:
-        sys.exit(0)
+    os.chdir(os.environ["DAGSTER_HOME"])
+    os.execv(command[0], command)  # in place of this process, so that every signal reaches it
+
+
+def _require_free_port(options: Sequence[str]) -> None:
+    """Raises ValueError where the port that `dagster dev` was told to take, or 3000, is taken."""
+    words = [part for option in options for part in option.split("=", 1)]
+    given = dict(pairwise(words))
+    host = given.get("--host", given.get("-h", "127.0.0.1"))
+    port = given.get("--port", given.get("-p", "3000"))
+    if not port.isdigit():
+        raise ValueError(f"--port {port}: a port is a number")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, int(port)))
+        except (OSError, OverflowError) as error:
+            raise ValueError(
+                f"{host}:{port} cannot be listened on ({error}); another one: predtrack dev --port 3001"
+            ) from None
 
 
 @db.command("start")

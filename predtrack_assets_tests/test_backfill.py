@@ -62,6 +62,14 @@ def test_missing_symbols_have_an_exit_code_of_their_own() -> None:
     assert said(RunReport("r", True, {"market/market_data": {"failures": {"EMPTY": 2}}}))[0] == 0
 
 
+def test_nothing_kept_is_not_everything_already_there() -> None:
+    _, text = said(RunReport("r", True, {"market/market_data": {"quarantined": {"nan": 4}}}))
+    assert "No price of these days is stored" in text
+    assert "already there" not in text
+    _, text = said(RunReport("r", True, {"market/market_data": {"rows_unchanged": 4}}))
+    assert "No row changed: everything asked for was already there." in text
+
+
 def test_steps_left_out_are_not_mentioned() -> None:
     console = Console(file=StringIO(), width=150)
     handler = ProgressHandler(console)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 
 import pytest
@@ -53,3 +54,49 @@ def test_every_setting_is_known_by_its_name(monkeypatch: pytest.MonkeyPatch) -> 
     for name in Settings.model_fields:
         monkeypatch.setenv(f"PREDTRACK_{name.upper()}", "1")
     assert unknown_settings() == {}
+
+
+def failed(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run the command and expect that it ends with 1."""
+    monkeypatch.setattr(sys, "argv", ["predtrack", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 1
+
+
+def test_a_taken_port_is_said_before_anything_starts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        failed(["dev", "--port", port], monkeypatch)
+        assert f"127.0.0.1:{port} cannot be listened on" in capsys.readouterr().err
+        failed(["dev", f"--port={port}"], monkeypatch)
+    failed(["dev", "-p", "http"], monkeypatch)
+    assert "--port http: a port is a number" in capsys.readouterr().err
+
+
+def test_an_unknown_schedule_is_said_before_the_ui_starts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PREDTRACK_SCHEDULES", "gossip_schedule")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    failed(["dev", "--port", port], monkeypatch)
+    assert "PREDTRACK_SCHEDULES names gossip_schedule; there are " in capsys.readouterr().err
+
+
+def test_a_home_that_cannot_be_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("PREDTRACK_DATABASE_URL", raising=False)
+    failed(["db", "start", "--home", "/proc/nowhere"], monkeypatch)
+    assert capsys.readouterr().err.startswith("/proc/nowhere: ")
+
+
+def test_an_unknown_source_is_a_wrong_option() -> None:
+    asked = ["backfill", "--from", "2012-01-05", "--to", "2012-01-06", "--source", "gossip"]
+    done = CliRunner().invoke(cli.app, asked)
+    assert done.exit_code == 2
+    assert "--source" in done.stderr
+    assert "simulated" in done.stderr

@@ -34,6 +34,7 @@ REQUIRED = ("symbol", "date", *PRICES, "volume")
 OPTIONAL = ("adj_close", "split", "dividend")
 
 _ALIASES = {"ticker": "symbol", "stock_splits": "split", "dividends": "dividend"}
+OTHER_DELIMITERS = (";", "\t", "|")
 _MISSING = ["", "NA", "N/A", "null", "NULL", "None", "-"]
 _DATE_FORMATS = ("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d", "%Y-%m-%d %H:%M:%S")
 _SAMPLE_ROWS = 20_000
@@ -207,6 +208,8 @@ def _scan(path: Path) -> pl.LazyFrame:
     used = [c for c in (*REQUIRED, *OPTIONAL) if c in standard.values()]
     missing = [c for c in REQUIRED if c not in used]
     if missing:
+        if any(names[0].count(mark) >= len(REQUIRED) - 1 for mark in OTHER_DELIMITERS):
+            raise SourceError(f"{path} is not separated by commas: its first line is {names[0]!r}")
         raise SourceError(
             f"{path} lacks the columns {', '.join(missing)}; it has {', '.join(names[:12])}. "
             f"Rename them to {', '.join(REQUIRED)} (optional: {', '.join(OPTIONAL)})"

@@ -312,6 +312,10 @@ def _lacking(path: Path) -> None:
     path.write_text("symbol,date,close\nA,2020-01-06,1\n")
 
 
+def _semicolons(path: Path) -> None:
+    path.write_text("symbol;date;open;high;low;close;volume\nA;2020-01-02;1;2;1;2;9\n")
+
+
 def _garbage(path: Path) -> None:
     path.write_bytes(bytes(range(256)) * 20)
 
@@ -323,6 +327,7 @@ def _garbage(path: Path) -> None:
         ("empty.csv", lambda path: path.write_text(""), "is empty"),
         ("empty.parquet", lambda path: path.write_text(""), "is empty"),
         ("short.csv", _lacking, "lacks the columns open, high, low, volume"),
+        ("semicolons.csv", _semicolons, "not separated by commas: its first line is 'symbol;date"),
         ("noise.csv", _garbage, "lacks the columns|cannot be read"),
         ("noise.parquet", _garbage, "cannot be read"),
         ("folder.csv", lambda path: path.mkdir(), "is a directory"),
