@@ -45,7 +45,10 @@ ALTER TABLE forecasts.predictions
     DROP CONSTRAINT knowable_at_of_a_path_is_the_next_opening,
     DROP CONSTRAINT model_id_has_1_to_100_characters,
     DROP CONSTRAINT symbol_has_1_to_32_characters_and_no_space,
-    DROP CONSTRAINT artifact_id_has_at_most_200_characters;
+    DROP CONSTRAINT artifact_id_has_at_most_200_characters,
+    DROP CONSTRAINT live_is_recorded_before_it_is_knowable;
+REVOKE INSERT ON forecasts.predictions FROM predtrack_writer;
+GRANT INSERT ON forecasts.predictions TO predtrack_writer;
 COMMENT ON COLUMN forecasts.predictions.reference_price IS 'S0: last close known at as_of, as traded on D.';
 COMMENT ON COLUMN forecasts.predictions.origin IS 'live: committed before knowable_at, the first moment its outcome could be known. Otherwise replay.';
 COMMENT ON COLUMN forecasts.predictions.knowable_at IS NULL;

@@ -5,19 +5,36 @@
 ALTER TABLE forecasts.predictions
     DROP CONSTRAINT predictions_check,  -- due_day > trading_day: due_day_fits_the_horizon says more
     ADD CONSTRAINT as_of_is_24_00_utc_of_the_trading_day CHECK (
-        as_of AT TIME ZONE INTERVAL '0' = trading_day + 1),
+        as_of AT TIME ZONE INTERVAL '0' = trading_day + 1) NOT VALID,
     -- No exchange closed for longer than a week, five days in seven are sessions: a fortnight on top is generous.
     ADD CONSTRAINT due_day_fits_the_horizon CHECK (
-        due_day - trading_day BETWEEN horizon AND horizon * 3 / 2 + 14),
+        due_day - trading_day BETWEEN horizon AND horizon * 3 / 2 + 14) NOT VALID,
     -- A close can be known on the due day, a touch or a range from the first session on.
     ADD CONSTRAINT knowable_at_is_by_the_end_of_the_due_day CHECK (
-        knowable_at AT TIME ZONE INTERVAL '0' BETWEEN trading_day AND due_day + 1),
+        knowable_at AT TIME ZONE INTERVAL '0' BETWEEN trading_day AND due_day + 1) NOT VALID,
     ADD CONSTRAINT knowable_at_of_a_path_is_the_next_opening CHECK (
-        kind IN ('price', 'direction') OR knowable_at AT TIME ZONE INTERVAL '0' <= trading_day + 15),
-    ADD CONSTRAINT model_id_has_1_to_100_characters CHECK (length(model_id) BETWEEN 1 AND 100),
+        kind IN ('price', 'direction') OR knowable_at AT TIME ZONE INTERVAL '0' <= trading_day + 15) NOT VALID,
+    ADD CONSTRAINT model_id_has_1_to_100_characters CHECK (length(model_id) BETWEEN 1 AND 100) NOT VALID,
     ADD CONSTRAINT symbol_has_1_to_32_characters_and_no_space CHECK (
-        length(symbol) BETWEEN 1 AND 32 AND strpos(symbol, ' ') = 0),
-    ADD CONSTRAINT artifact_id_has_at_most_200_characters CHECK (length(artifact_id) <= 200);
+        length(symbol) BETWEEN 1 AND 32 AND strpos(symbol, ' ') = 0) NOT VALID,
+    ADD CONSTRAINT artifact_id_has_at_most_200_characters CHECK (length(artifact_id) <= 200) NOT VALID,
+    ADD CONSTRAINT live_is_recorded_before_it_is_knowable CHECK (origin = 'replay' OR recorded_at < knowable_at) NOT VALID;
+
+-- A home that holds rows against the rules keeps them; it takes no more of them.
+DO $$
+BEGIN
+    ALTER TABLE forecasts.predictions
+        VALIDATE CONSTRAINT as_of_is_24_00_utc_of_the_trading_day,
+        VALIDATE CONSTRAINT due_day_fits_the_horizon,
+        VALIDATE CONSTRAINT knowable_at_is_by_the_end_of_the_due_day,
+        VALIDATE CONSTRAINT knowable_at_of_a_path_is_the_next_opening,
+        VALIDATE CONSTRAINT model_id_has_1_to_100_characters,
+        VALIDATE CONSTRAINT symbol_has_1_to_32_characters_and_no_space,
+        VALIDATE CONSTRAINT artifact_id_has_at_most_200_characters,
+        VALIDATE CONSTRAINT live_is_recorded_before_it_is_knowable;
+EXCEPTION WHEN check_violation THEN
+    RAISE WARNING 'stored predictions break a rule that is new, and stay as they are: %', SQLERRM;
+END $$;
 
 ALTER TABLE forecasts.predictions RENAME CONSTRAINT predictions_kind_check TO kind_is_known;
 ALTER TABLE forecasts.predictions RENAME CONSTRAINT predictions_horizon_check TO horizon_is_1_to_252_sessions;
@@ -43,9 +60,16 @@ ALTER TABLE forecasts.predictions RENAME CONSTRAINT predictions_q95_check TO q95
 ALTER TABLE forecasts.predictions RENAME CONSTRAINT predictions_side_check TO side_is_above_or_below;
 ALTER TABLE forecasts.predictions RENAME CONSTRAINT predictions_hit_rule_check TO hit_rule_is_touch_or_close;
 
+-- When a row was written is the database's to say.
+REVOKE INSERT ON forecasts.predictions FROM predtrack_writer;
+GRANT INSERT (model_id, kind, symbol, trading_day, as_of, horizon, due_day, event, confidence, reference_price, sigma,
+              climatology, predicted_price, q05, q10, q25, q50, q75, q90, q95, p_within_band, target_price, side,
+              hit_rule, predicted_days, feature_digest, knowable_at, origin, predicted_volatility, artifact_id)
+    ON forecasts.predictions TO predtrack_writer;
+
 COMMENT ON COLUMN forecasts.predictions.reference_price IS 'S0: close of D known at as_of, as traded. Another one is not scored.';
 COMMENT ON COLUMN forecasts.predictions.knowable_at IS 'First moment the outcome could be known: close of the due day, or of a touch or a volatility the opening of the session after D. Sealing takes the earlier of this and the calendar''s.';
-COMMENT ON COLUMN forecasts.predictions.origin IS 'What the writer says. What counts is the origin of its batch in forecasts.prediction_batches.';
+COMMENT ON COLUMN forecasts.predictions.origin IS 'What the writer says, live only if recorded before knowable_at. What is proven is the origin of its batch in forecasts.prediction_batches.';
 
 -- Why a prediction ended without a result, where it is not for want of a price.
 ALTER TABLE forecasts.outcomes ADD COLUMN reason text,
