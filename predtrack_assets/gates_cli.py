@@ -13,7 +13,7 @@ from rich.table import Table
 
 from predtrack_assets.clock import utc_now
 from predtrack_assets.command import Home, require_schema, running_url
-from predtrack_assets.domain.gates import CRITERIA
+from predtrack_assets.domain.gates import CRITERIA, FIGURES, Thresholds
 from predtrack_assets.report import UNMEASURED, origin_line, wide_console
 from predtrack_assets.settings import get_settings
 from predtrack_assets.warehouse import decisions, gates
@@ -190,11 +190,14 @@ def _show(gate: dict[str, Any]) -> None:
     )
     console.print(f"gate {gate['gate_id']}, evaluated {gate['evaluated_at']:%Y-%m-%d %H:%M} UTC")
     table = Table(box=None, pad_edge=False)
-    for column in ("criterion", "value", "95 % bound", "threshold", "n", "n_eff", "status"):
+    level = json.loads(gate["thresholds"]).get("level", Thresholds.level)  # old gates say none
+    bound = f"{100 * level:g} % bound"
+    for column in ("criterion", "value", bound, "threshold", "n", "n_eff", "status"):
         table.add_column(column, justify="left" if column in ("criterion", "status") else "right")
     criteria = json.loads(gate["criteria"])
-    for name in CRITERIA:
-        part = criteria[name]
+    for name in FIGURES:
+        if (part := criteria.get(name)) is None:
+            continue  # the gate is from before there was such a figure
         numbers = [(part[key], ",.4g") for key in ("value", "bound", "threshold")]
         numbers += [(part["n"], ",.0f"), (part["n_eff"], ",.1f")]
         cells = ("-" if x is None else f"{x:{shape}}" for x, shape in numbers)

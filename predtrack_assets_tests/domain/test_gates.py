@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 
 from benchmarks import gate_power
-from predtrack_assets.domain.gate_records import BINS, Record, add_up, measure, score_sums
+from predtrack_assets.domain import prefixes, strategy
+from predtrack_assets.domain.gate_records import BINS, Due, Record, add_up, measure, score_sums
 from predtrack_assets.domain.gates import (
     CRITERIA,
     FAILED,
@@ -18,6 +19,7 @@ from predtrack_assets.domain.gates import (
     Thresholds,
     evaluate,
 )
+from predtrack_assets.domain.intervals import wilson
 from predtrack_assets.domain.models import QUANTILE_LEVELS
 from predtrack_assets.domain.scores import crps_from_quantiles
 
@@ -164,6 +166,107 @@ def test_a_record_is_judged_alone_as_among_weeks(good: Record) -> None:
     for i in range(3):
         alone = evaluate([good], report[i : i + 1], LIMITS, np.array([4]))
         assert alone.row(0) == together.row(i)
+
+
+def test_lasting_volatility_lets_no_accuracy_through_at_its_limit() -> None:
+    world, n = gate_power.CLUSTERED[0], 60
+    passed = by_wilson = 0
+    for seed in range(n):
+        record = gate_power.at_the_limit(world, seed)
+        found = judge(record, gate_power.THREE_YEARS)["accuracy"]
+        passed += found["status"] == PASSED
+        by_wilson += wilson(found["value"], found["n_eff"], 0.9)[0] > LIMITS.accuracy
+    allowed = 0.05 + 2.6 * np.sqrt(0.05 * 0.95 / n)
+    assert passed / n <= allowed < by_wilson / n
+
+
+def test_a_higher_level_moves_every_bound_away(good: Record) -> None:
+    strict = replace(LIMITS, level=0.99)
+    usual, other = judge(good), judge(good, limits=strict)
+    for name in CRITERIA:
+        moved = other[name]["bound"] - usual[name]["bound"]
+        if name == "max_drawdown":  # a quantile among a thousand paths, many of them alike
+            assert moved >= 0
+        else:
+            assert moved > 0 if name == "calibration" else moved < 0
+        assert other[name]["value"] == usual[name]["value"]
+    reached = judge(good, limits=replace(strict, sharpe_ratio=usual["sharpe_ratio"]["bound"]))
+    (reason,) = (r for r in reached["failure_reasons"] if r.startswith("sharpe_ratio"))
+    assert "99 % bound" in reason
+    assert 0.9 < reached["psr"] < 0.99
+
+
+def test_only_a_drawdown_may_equal_its_limit(good: Record) -> None:
+    gate = judge(good)
+    equal = {name: gate[name]["bound"] for name in CRITERIA}
+    same = judge(good, limits=replace(LIMITS, **equal))
+    assert {name: same[name]["status"] for name in CRITERIA} == {
+        name: PASSED if name == "max_drawdown" else FAILED for name in CRITERIA
+    }
+
+
+def test_calibration_counts_what_the_probabilities_leave_unexplained() -> None:
+    """Events come and go with volatility; probabilities that go along leave errors that do not."""
+    random = np.random.default_rng(3)
+    p = np.repeat(random.choice([0.3, 0.9], LONG // 25), 25)[:, None] + np.zeros(10)
+    occurred = random.random(p.shape) < p
+    days = gate_power.START + np.arange(LONG)
+    scores = gate_power.scores_of(days, p, occurred, np.zeros(p.shape))
+    exact = occurred - p
+    for found, expected in zip(
+        scores.residuals(),
+        (exact.sum(axis=1), np.full(LONG, 10.0), np.square(exact).sum(axis=1)),
+        strict=True,
+    ):
+        np.testing.assert_allclose(found, expected, atol=1e-9)
+    base = gate_power.simulate(0, LONG, 0.0)
+    gate = judge(replace(base, scores=scores, horizon=1))
+    of_events = prefixes.effective_sizes(
+        scores.hits, scores.count, scores.hits, np.array([LONG]), 1
+    )
+    assert gate["calibration"]["n_eff"] > 4 * of_events[2][0]
+    assert gate["calibration"]["status"] == PASSED
+
+
+@pytest.mark.parametrize(("lost", "status"), [(0.04, PASSED), (0.06, INSUFFICIENT)])
+def test_a_record_that_lacks_what_fell_due_is_no_evidence(
+    good: Record, lost: float, status: str
+) -> None:
+    """Nothing tells whether what was refused, has expired or is overdue was like the rest."""
+    due = Due(good.scores.days, good.scores.count / (1 - lost))
+    gate = judge(replace(good, due=due))
+    assert gate["gate_status"] == gate["coverage"]["status"] == status
+    assert gate["coverage"]["value"] == pytest.approx(1 - lost)
+    assert {gate[name]["status"] for name in CRITERIA} == {PASSED}
+    if status == INSUFFICIENT:
+        (reason,) = gate["failure_reasons"]
+        assert reason.startswith("coverage insufficient_evidence: of ")
+        assert " 0.94 were validated, it takes 0.95" in reason
+
+
+def test_sharpe_is_of_the_return_above_the_risk_free_one(good: Record) -> None:
+    held = replace(good, returns=replace(good.returns, net=np.ones(good.returns.days.size)))
+    rich = replace(LIMITS, risk_free_rate=0.05)
+    known = good.returns.following[good.returns.days <= gate_power.START + LONG]
+    expected = strategy.sharpe(known, 0.05 / 252)
+    assert judge(held, limits=rich)["sharpe_ratio"]["value"] == pytest.approx(expected)
+    cash = replace(good, returns=replace(good.returns, net=np.zeros(good.returns.days.size)))
+    assert judge(cash, limits=rich)["sharpe_ratio"] == judge(cash)["sharpe_ratio"], (
+        "a book that costs nothing earns the interest on top"
+    )
+
+
+def test_retired_trials_tell_how_much_trials_vary(good: Record) -> None:
+    report, trials = gate_power.START + np.array([LONG]), np.array([50])
+    alone = evaluate([good], report, LIMITS, trials)
+    moved = replace(good.returns, following=good.returns.following - 0.02)
+    wild = replace(good, model_id="wild", returns=moved)
+    beside = evaluate([good], report, LIMITS, trials, [wild])
+    assert beside["model_id"].to_list() == [good.model_id], "it is judged no more"
+    sharpe = [f["sharpe_ratio"].struct.field("threshold").item() for f in (alone, beside)]
+    assert sharpe[0] < sharpe[1]
+    both = evaluate([good, wild], report, LIMITS, trials).filter(model_id=good.model_id)
+    assert both.equals(beside)
 
 
 def rows(kind: str, n: int = 200) -> pl.DataFrame:

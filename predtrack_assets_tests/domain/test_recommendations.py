@@ -130,6 +130,30 @@ def test_holding_everything_is_the_market_less_its_cost() -> None:
     assert following[10] == pytest.approx(0.001 - COST / 5)
 
 
+def test_a_closed_exchange_keeps_its_capital() -> None:
+    """Two exchanges, equal weight; on the holiday of one the other does not get its capital."""
+    returns = np.full((1, 6), 0.01)
+    followed = follow(np.ones((1, 6)), returns, 1, cost=0.0)
+    here, there = np.arange(6), np.array([0, 1, 2, 4, 5, 6])  # closed on day 3; closed on day 6
+    total = followed.on(here, 8) + followed.on(there, 8)
+    following, market = daily_returns(total)
+    np.testing.assert_allclose(following[[1, 2, 4, 5]], 0.01)
+    np.testing.assert_allclose(following[[3, 6]], 0.005)
+    np.testing.assert_array_equal(following, market)
+    assert following[7] == 0, "a day on which all are closed"
+    assert np.isnan(following[0])
+    np.testing.assert_array_equal(total.net[1:], 2.0)
+    alone = followed.on(here, 6)
+    np.testing.assert_array_equal(alone.gain, followed.gain)
+    np.testing.assert_array_equal(alone.weight, followed.weight)
+
+
+def test_net_exposure_is_what_was_bought_less_what_was_sold() -> None:
+    position = np.array([[1.0, 1.0, 0.0, np.nan], [-1.0, 1.0, 1.0, np.nan]])
+    followed = follow(position, np.zeros((2, 4)), 1)
+    assert followed.net.tolist() == [0.0, 0.0, 2.0, 1.0]
+
+
 def test_hold_stays_in_cash() -> None:
     following, market = daily_returns(follow(np.zeros((2, 10)), np.full((2, 10), 0.01), 2))
     assert np.isnan(following[0])
