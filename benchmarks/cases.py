@@ -16,6 +16,8 @@ from benchmarks.feature_cases import feature_cases
 from benchmarks.floor import Floor
 from benchmarks.lines import PEAK_LIMIT_MB, Line, Options, line, simulated, span
 from benchmarks.sandbox import Database, Sandbox
+from benchmarks.view_cases import NAMES as VIEW_NAMES
+from benchmarks.view_cases import view_cases
 from predtrack_assets.warehouse.tables import PREDICTIONS
 
 SYMBOLS = 1_130  # 5.15 million rows, as some list late and some delist
@@ -126,6 +128,7 @@ CASES = (
     feature_cases,
     accuracy_cases,
     drift_cases,
+    view_cases,
 )
 NAMES = [
     *(
@@ -140,6 +143,7 @@ NAMES = [
     *FEATURE_NAMES,
     *ACCURACY_NAMES,
     *DRIFT_NAMES,
+    *VIEW_NAMES,
 ]
 
 

@@ -107,6 +107,13 @@ def reads(first: str, last: str) -> dict[str, Any]:
     }
 
 
+def views(names: list[str]) -> dict[str, Any]:
+    """Median seconds of what is asked of each view, and of as many rows read by key."""
+    from benchmarks.views import measure
+
+    return {"views": measure(names), "peak_mb": peak_mb()}
+
+
 def ledger_append(rows: int) -> dict[str, Any]:
     """Simulated predictions appended and sealed in one transaction, until it is committed."""
     from benchmarks.predictions import simulated_predictions
@@ -190,6 +197,7 @@ STEPS: dict[str, Callable[..., dict[str, Any]]] = {
         source,
         run_asset,
         reads,
+        views,
         orchestration,
         ledger_append,
         ledger_verify,
