@@ -242,11 +242,13 @@ def one_look(
     return {name: float(rows.mean()) for part in found for name, rows in part.items()}
 
 
-def looks(simulations: int = 120) -> Iterator[tuple[str, float, list[tuple[float, float, float]]]]:
+def looks(
+    simulations: int = 100, worlds: Sequence[World] = (*CALM, *CLUSTERED)
+) -> Iterator[tuple[str, float, list[tuple[float, float, float]]]]:
     """Criterion, memory, and per level how many pass: after 3 years, after 8, at any week of 8."""
     weeks = [*range(6, EIGHT_YEARS, 5), EIGHT_YEARS]
     third = weeks.index(THREE_YEARS)
-    for world in (*CALM, *CLUSTERED):
+    for world in worlds:
         found = [passes(world, simulations, weeks, level) for level in LEVELS]
         for name in world.criteria:
             rates = [
