@@ -198,20 +198,31 @@ COMMENT ON VIEW forecasts.v_origins IS 'Predictions sealed before their outcome 
 CREATE VIEW accuracy.v_success_metrics AS
     WITH since AS (
         SELECT coalesce(max(period_end), '-infinity') AS day FROM accuracy.coverage WHERE period = 'monthly'
-    ), buckets AS (  -- whole months and the days since: every outcome once
-        SELECT model_id, kind, horizon, bucket_low, sum(prediction_count) AS n,
-               abs(sum(prediction_count * expected_accuracy) - sum(accurate_count)) AS missed
-        FROM accuracy.calibration_metrics, since
+    ), candidates AS (
+        SELECT model_id FROM models.model_registry WHERE role = 'candidate' AND status <> 'retired'
+    ), buckets AS MATERIALIZED (  -- whole months and the days since: every outcome once
+        SELECT model_id, kind, horizon, bucket_low, date_trunc('quarter', period_end::timestamp) AS quarter,
+               sum(prediction_count) AS n, sum(accurate_count) AS hits,
+               sum(prediction_count * expected_accuracy) AS said
+        FROM since, accuracy.calibration_metrics JOIN candidates USING (model_id)
         WHERE period = 'monthly' OR period = 'daily' AND period_end > since.day
-        GROUP BY model_id, kind, horizon, bucket_low
-    ), sizes AS (
-        SELECT model_id, kind, horizon, sum(n_eff) AS n_eff
-        FROM accuracy.calibration_summary, since
-        WHERE period = 'monthly' OR period = 'daily' AND period_end > since.day
-        GROUP BY model_id, kind, horizon
+        GROUP BY model_id, kind, horizon, bucket_low, quarter
     ), calibration AS (
         SELECT model_id, kind, horizon, sum(missed) / sum(n) AS ece, sum(n)::bigint AS n
-        FROM buckets GROUP BY model_id, kind, horizon
+        FROM (SELECT model_id, kind, horizon, sum(n) AS n, abs(sum(said) - sum(hits)) AS missed
+              FROM buckets GROUP BY model_id, kind, horizon, bucket_low) to_date
+        GROUP BY model_id, kind, horizon
+    ), years AS (  -- quiet quarters come together: from three years on that is seen, and counted
+        SELECT model_id, kind, horizon, CASE WHEN count(*) >= 12 THEN accuracy.effective_sample_size(
+                   array_agg(hits::bigint ORDER BY quarter), array_agg(n::bigint ORDER BY quarter), 1) END AS n_eff
+        FROM (SELECT model_id, kind, horizon, quarter, sum(n) AS n, sum(hits) AS hits
+              FROM buckets GROUP BY model_id, kind, horizon, quarter) quarters
+        GROUP BY model_id, kind, horizon
+    ), sizes AS (
+        SELECT model_id, kind, horizon, least(sum(c.n_eff), min(y.n_eff)) AS n_eff
+        FROM since, accuracy.calibration_summary c JOIN years y USING (model_id, kind, horizon)
+        WHERE period = 'monthly' OR period = 'daily' AND period_end > since.day
+        GROUP BY model_id, kind, horizon
     ), due AS (
         SELECT sum(due)::bigint AS n, sum(validated)::float8 / sum(due) AS share
         FROM accuracy.coverage, since
@@ -274,9 +285,8 @@ CREATE VIEW accuracy.v_success_metrics AS
         SELECT 1 AS place, 'calibration' AS metric,
                concat_ws(' ', m.model_id, c.kind, 'h' || c.horizon) AS subject, '< 0.10' AS target, c.ece AS value,
                coalesce(c.n, 0) AS n, s.n_eff, CASE WHEN s.n_eff >= 100 THEN c.ece < 0.10 END AS holds
-        FROM models.model_registry m
+        FROM candidates m
         LEFT JOIN (calibration c JOIN sizes s USING (model_id, kind, horizon)) ON c.model_id = m.model_id
-        WHERE m.role = 'candidate' AND m.status <> 'retired'
         UNION ALL
         SELECT 2, 'symbol_coverage', concat_ws(' ', 'symbols with a bar on', day), '100 %', share, n, NULL,
                CASE WHEN n > 0 THEN share = 1 END
@@ -299,7 +309,7 @@ CREATE VIEW accuracy.v_success_metrics AS
     FROM measured ORDER BY place, subject;
 COMMENT ON VIEW accuracy.v_success_metrics IS 'The success metrics of the requirements, from what is stored. Of nothing there is nothing to say: insufficient.';
 COMMENT ON COLUMN accuracy.v_success_metrics.metric IS 'calibration: ECE to date per candidate, kind and horizon. symbol_coverage: active symbols that are predicted. validation: of all that fell due, as the reports knew at the end of each month and of each day since. bad_deployments: a count. audit_completeness: rows that a batch or an event records; predtrack ledger verify compares their contents.';
-COMMENT ON COLUMN accuracy.v_success_metrics.n_eff IS 'Of a calibration: the sum over its reports, which counts months as independent; below 100 it is insufficient.';
+COMMENT ON COLUMN accuracy.v_success_metrics.n_eff IS 'Of a calibration: the sum over its reports, from three years on at most what its quarters are worth together. Below 100 it is insufficient.';
 
 GRANT SELECT ON forecasts.recommendations, forecasts.model_predictions, forecasts.v_origins, accuracy.v_success_metrics
     TO predtrack_reader, predtrack_writer;

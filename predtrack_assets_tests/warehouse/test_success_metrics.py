@@ -104,6 +104,22 @@ def test_calibration_is_over_whole_months_and_the_days_since(database_url: str) 
     assert measured(database_url, "calibration") == [(pytest.approx(0.2), 200, "not")]
 
 
+def test_quarters_that_come_together_are_worth_less_than_their_sum(database_url: str) -> None:
+    """Two years all right, two years all wrong: that is one change, whatever each month says."""
+    add_gate(database_url, "good", PASSED)
+    report(database_url, "coverage", COVERAGE)
+    for quarter in range(16):
+        day = date(2010 + quarter // 4, 3 * (quarter % 4) + 1, 28)
+        when = {"period_start": day.replace(day=1), "period_end": day}
+        hits = 100 if quarter < 8 else 0
+        report(database_url, "calibration_metrics", BUCKET, **when, accurate_count=hits)
+        report(database_url, "calibration_summary", SUMMARY, **when)
+    query = "SELECT n, n_eff, status FROM accuracy.v_success_metrics WHERE metric = 'calibration'"
+    n, n_eff, status = frame(database_url, query).row(0)
+    assert (n, status) == (1_600, "insufficient")
+    assert n_eff < 20
+
+
 def test_what_fell_due_and_is_not_validated_counts(database_url: str) -> None:
     report(database_url, "coverage", COVERAGE)
     assert measured(database_url, "validation") == [(1.0, 100, "holds")]
