@@ -10,6 +10,7 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -24,7 +25,7 @@ Floats = NDArray[np.float64]
 INK, MUTED, RULE, PAPER = "#26313a", "#7b8790", "#d9d7d0", "#fbfaf6"
 COLOURS = ("#2f6f9f", "#c8742b", "#3b8f7a", "#8a5a8f", "#a4485a", "#7d7a3c")
 DPI = 110
-SHADES = 48  # colours kept in a PNG
+TINTS = (0.13, 0.22, 0.35, 0.5, 0.75, 1.0)  # of each colour over the paper, in a PNG
 PANEL = (2.35, 2.2)  # inches
 WIDEST = 3  # panels in a row
 SHOWN = 6  # symbols from either end of a ranking
@@ -73,7 +74,8 @@ def reliability(panels: Mapping[str, Reliability], what: str) -> dg.MarkdownMeta
             axis.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
             _title(axis, title, f"n = {panel.rows.sum():,}")
         picture.axes[0].set_ylabel("came true", fontsize=7, color=MUTED)
-        _footer(picture, "confidence · bars: where 90 % of calibrated rates lie · orange: outside")
+        note = "x: confidence · bars: where 90 % of calibrated rates lie · orange: outside"
+        _footer(picture, note)
     return picture.result
 
 
@@ -92,10 +94,11 @@ def error_histogram(errors: Mapping[str, Floats], what: str) -> dg.MarkdownMetad
             axis.axvline(0, color=MUTED, linewidth=0.8)
             axis.axvline(e.mean(), color=COLOURS[1], linewidth=1.2)
             axis.set(xlim=(-reach, reach), yticks=[])
-            axis.xaxis.set_major_formatter(lambda value, _: f"{value:+.0%}")
+            axis.xaxis.set_major_formatter(lambda value, _: f"{value:+.0%}" if value else "0%")
             axis.locator_params(axis="x", nbins=5)
             _title(axis, title, f"bias {e.mean():+.2%}, n = {e.size:,}")
-        _footer(picture, "(predicted - actual) / actual · orange: the mean")
+        note = "x: (predicted - actual) / actual, the outer 0.5 % in the last bins"
+        _footer(picture, f"{note} · orange: the mean")
     return picture.result
 
 
@@ -112,11 +115,13 @@ class Ranked:
 def ranking(
     panels: Mapping[str, Ranked], what: str, reference: float = 0.5
 ) -> dg.MarkdownMetadataValue:
-    """The best and the worst of each panel with their intervals; a rule at `reference`."""
+    """The best and the worst rates of each panel with their intervals; a rule at `reference`."""
     panels = {title: panel for title, panel in panels.items() if len(panel.names)}
     if not panels:
         return nothing("no week with results has ended yet")
-    with _picture(len(panels), f"Ranking of {what}", height=3.0) as picture:
+    most = min(max(len(panel.names) for panel in panels.values()), 2 * SHOWN + 1)
+    height = 0.7 + 0.17 * most
+    with _picture(len(panels), f"Ranking of {what}", 3.5, height, columns=2) as picture:
         for axis, (title, panel) in zip(picture.axes, panels.items(), strict=True):
             order = np.argsort(-panel.means, kind="stable")
             chosen = order
@@ -127,7 +132,8 @@ def ranking(
             axis.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
             axis.locator_params(axis="x", nbins=4)
             _title(axis, title, f"{order.size:,} symbols")
-        _footer(picture, "posterior mean and 95 % interval · the best and the worst")
+        note = "share of calls that came true: posterior mean and 95 % interval"
+        _footer(picture, f"{note} · the best and the worst · rule: {reference:.0%}")
     return picture.result
 
 
@@ -136,7 +142,8 @@ def by_regime(panels: Mapping[str, Ranked], what: str) -> dg.MarkdownMetadataVal
     panels = {title: panel for title, panel in panels.items() if len(panel.names)}
     if not panels:
         return nothing("no month with results has ended yet")
-    with _picture(len(panels), f"Accuracy by market regime of {what}", height=1.6) as picture:
+    title = f"Accuracy by market regime of {what}"
+    with _picture(len(panels), title, 3.5, height=1.5, columns=2) as picture:
         for axis, (title, panel) in zip(picture.axes, panels.items(), strict=True):
             _intervals(axis, panel, np.arange(len(panel.names)), gap=False)
             axis.set_xlim(0, 1)
@@ -148,7 +155,7 @@ def by_regime(panels: Mapping[str, Ranked], what: str) -> dg.MarkdownMetadataVal
 
 
 def importance(
-    names: Sequence[str], means: Floats, lows: Floats, highs: Floats, shown: int = 20
+    names: Sequence[str], means: Floats, lows: Floats, highs: Floats, what: str, shown: int = 20
 ) -> dg.MarkdownMetadataValue:
     """Feature importances with their intervals, the largest first; all (n,)."""
     if not len(names):
@@ -156,11 +163,12 @@ def importance(
     panel = Ranked(names, *(np.asarray(a, np.float64) for a in (means, lows, highs)))
     chosen = np.argsort(-panel.means, kind="stable")[:shown]
     height = 0.9 + 0.17 * chosen.size
-    with _picture(1, "Feature importance", width=5.2, height=height) as picture:
+    with _picture(1, f"Importance in {what}", width=5.2, height=height) as picture:
         _intervals(picture.axes[0], panel, chosen, gap=False)
         picture.axes[0].axvline(0, color=MUTED, linewidth=0.8)
         rest = len(names) - chosen.size
-        _title(picture.axes[0], "Importance", f"and {rest} smaller ones" if rest > 0 else "")
+        _title(picture.axes[0], "", f"and {rest} smaller ones" if rest > 0 else "")
+        _footer(picture, "x: loss that a permuted feature adds, as a share of the loss · 95 %")
     return picture.result
 
 
@@ -170,6 +178,7 @@ def against_critical(
     critical: Floats,
     beyond: NDArray[np.bool_],
     what: str,
+    when: str,
     shown: int = 24,
 ) -> dg.MarkdownMetadataValue:
     """Bars of statistics, those beyond in another colour, and each one's critical value; all (n,)."""
@@ -178,7 +187,7 @@ def against_critical(
     chosen = np.lexsort((-values, ~beyond))[:shown]
     place = np.arange(chosen.size)
     height = 0.9 + 0.17 * chosen.size
-    with _picture(1, f"Features: {what}", width=5.2, height=height) as picture:
+    with _picture(1, f"Drift of features, {when}", width=5.2, height=height) as picture:
         axis = picture.axes[0]
         colours = np.where(beyond, COLOURS[1], COLOURS[0])[chosen]
         axis.barh(place, values[chosen], height=0.6, color=colours, alpha=0.75, linewidth=0)
@@ -260,7 +269,8 @@ def survival(panels: Mapping[str, Survival], what: str) -> dg.MarkdownMetadataVa
             axis.locator_params(axis="x", integer=True, nbins=5)
             _title(axis, title, f"n = {panel.n:,}")
         picture.axes[0].set_ylabel("not touched yet", fontsize=7, color=MUTED)
-        _footer(picture, f"{what} · dashes: first passage · dot: predicted")
+        note = "x: sessions after the decision · dashes: first passage"
+        _footer(picture, f"{note} · shade: 95 % · dot: predicted")
     return picture.result
 
 
@@ -282,17 +292,20 @@ def walk_forward(
 def _picture(
     panels: int, alt: str, width: float = PANEL[0], height: float = PANEL[1], columns: int = WIDEST
 ) -> Iterator[_Picture]:
-    """A figure of so many panels, without pyplot and so without state; rendered at the end."""
+    """A figure of so many panels under its title, `alt`, without pyplot and so without state;
+    rendered at the end."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     across = min(panels, columns)
     down = -(-panels // across)
-    figure = Figure((width * across, height * down + 0.2), DPI, facecolor=PAPER)
+    tall = height * down + 0.4
+    figure = Figure((width * across, tall), DPI, facecolor=PAPER)
     FigureCanvasAgg(figure)
     figure.set_layout_engine(
-        "constrained", h_pad=0.06, w_pad=0.06, rect=(0, 0.05 / down, 1, 1 - 0.05 / down)
+        "constrained", h_pad=0.06, w_pad=0.06, rect=(0, 0.16 / tall, 1, 1 - 0.4 / tall)
     )
+    figure.text(0.01, 1 - 0.08 / tall, alt, fontsize=9, color=INK, va="top")
     axes = [figure.add_subplot(down, across, i + 1) for i in range(panels)]
     for axis in axes:
         axis.set_facecolor(PAPER)
@@ -305,21 +318,44 @@ def _picture(
 
 
 def _png(figure: Any) -> str:
-    """The figure in few colours, which is a third of the bytes, as base64."""
+    """The figure in the nearest tints of the palette, a third of the bytes, as base64."""
     from PIL import Image
 
     figure.canvas.draw()
-    pixels = np.asarray(figure.canvas.buffer_rgba())[..., :3]
-    image = Image.fromarray(np.ascontiguousarray(pixels)).quantize(SHADES, dither=Image.Dither.NONE)
+    pixels = np.asarray(figure.canvas.buffer_rgba())[..., :3].astype(np.uint32)
+    colours, place = np.unique(pixels @ np.array([65536, 256, 1], np.uint32), return_inverse=True)
+    found = np.stack([colours >> 16, colours >> 8 & 255, colours & 255], axis=1).astype(np.int64)
+    tints = _tints()
+    nearest = np.square(found[:, None] - tints[None]).sum(axis=2).argmin(axis=1).astype(np.uint8)
+    image = Image.frombytes("P", pixels.shape[1::-1], nearest[place].tobytes())
+    image.putpalette(tints.astype(np.uint8).tobytes())
     file = io.BytesIO()
     image.save(file, "PNG", optimize=True)
     return base64.b64encode(file.getvalue()).decode()
 
 
+@cache
+def _tints() -> NDArray[np.int64]:
+    """The paper and every colour over it, RGB (N, 3).
+
+    A palette chosen for each figure gives a rare colour away, and what is rare is the signal.
+    """
+    rgb = np.array([[*bytes.fromhex(c[1:])] for c in (PAPER, INK, MUTED, RULE, *COLOURS)])
+    share = np.array(TINTS)[:, None, None]
+    tinted = rgb[0] + share * (rgb[1:] - rgb[0])
+    return np.concatenate([rgb[:1], np.rint(tinted).astype(np.int64).reshape(-1, 3)])
+
+
 def _title(axis: Any, title: str, note: str) -> None:
+    """What comes after the title's first " · " begins the note: a long title would be cut off."""
+    title, *rest = title.split(" · ")
+    note = " · ".join([*rest, note] if note else rest)
     axis.set_title(title, loc="left", fontsize=8, color=INK, pad=12 if note else 4)
     if note:
-        axis.text(0, 1.02, note, transform=axis.transAxes, fontsize=6.5, color=MUTED)
+        axis.annotate(
+            note, (0, 1), (0, 3), xycoords="axes fraction", textcoords="offset points",
+            fontsize=6.5, color=MUTED, annotation_clip=False,
+        )  # fmt: skip
 
 
 def _footer(picture: _Picture, text: str) -> None:
@@ -347,10 +383,10 @@ def _draw_line(axis: Any, line: Line, colour: str) -> None:
 
 
 def _limit(axis: Any, lines: Mapping[str, Line], reference: float) -> None:
-    """Limits from the lines: an interval of little data may be a hundred times as wide."""
+    """Limits from the lines and the rule: an interval of little data may be far wider."""
     values = np.concatenate([line.values for line in lines.values()])
-    values = np.append(values[np.isfinite(values)], reference)
-    low, high = np.quantile(values, [0.01, 0.99])
+    low, high = np.quantile(values[np.isfinite(values)], [0.01, 0.99])
+    low, high = min(low, reference), max(high, reference)
     spread = max(high - low, 1e-6)
     axis.set_ylim(low - 0.35 * spread, high + 0.35 * spread)
 

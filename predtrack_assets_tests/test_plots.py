@@ -59,7 +59,7 @@ def pictures() -> dict[str, dg.MarkdownMetadataValue]:
         "ranking": plots.ranking({k: rates(500) for k in kinds[:3]}, "x"),
         "regimes": plots.by_regime({k: rates(4) for k in kinds[:3]}, "x"),
         "one symbol": plots.ranking({"price": rates(1)}, "x"),
-        "importance": plots.importance(NAMES, SIZE, SIZE - 0.1, SIZE + 0.1),
+        "importance": plots.importance(NAMES, SIZE, SIZE - 0.1, SIZE + 0.1, "x"),
         "survival": plots.survival({m: curve(21) for m in models}, "x"),
         "one session": plots.survival({"only": curve(1)}, "x"),
         "skill": plots.over_time(lines, "x", "note"),
@@ -71,12 +71,16 @@ def pictures() -> dict[str, dg.MarkdownMetadataValue]:
 PICTURES = pictures()
 
 
+def image_of(picture: dg.MarkdownMetadataValue) -> Image.Image:
+    found = re.fullmatch(r"!\[[^\]]+\]\(data:image/png;base64,([^)]+)\)", picture.md_str)
+    assert found
+    return Image.open(io.BytesIO(base64.b64decode(found[1])))
+
+
 @pytest.mark.parametrize("name", PICTURES)
 def test_pictures_are_small_and_described(name: str) -> None:
-    found = re.fullmatch(r"!\[[^\]]+\]\(data:image/png;base64,([^)]+)\)", PICTURES[name].md_str)
-    assert found
     assert len(PICTURES[name].md_str) < 60_000
-    image = Image.open(io.BytesIO(base64.b64decode(found[1])))
+    image = image_of(PICTURES[name])
     assert image.format == "PNG"
     assert image.width <= 850
     colours = image.convert("RGB").getcolors(1000)
@@ -93,7 +97,7 @@ def test_pictures_are_small_and_described(name: str) -> None:
         lambda: plots.error_histogram({"model": np.array([np.nan])}, "x"),
         lambda: plots.ranking({}, "x"),
         lambda: plots.ranking({"price": plots.Ranked([], *[np.zeros(0)] * 3)}, "x"),
-        lambda: plots.importance([], *[np.zeros(0)] * 3),
+        lambda: plots.importance([], *[np.zeros(0)] * 3, "x"),
         lambda: plots.over_time({"price": {}}, "x", "note"),
         lambda: plots.over_time(
             {"price": {"m": plots.Line(DAYS[:1], np.array([np.nan]))}}, "x", "note"
@@ -107,8 +111,29 @@ def test_too_little_is_said_in_words(draw: Callable[[], dg.MarkdownMetadataValue
     assert draw().md_str.startswith("Nothing to draw yet: ")
 
 
+def test_what_lies_outside_is_orange_however_many_panels() -> None:
+    inside = plots.Reliability(*map(np.array, ([0.5], [0.5], [0.4], [0.6], [100])))
+    outside = plots.Reliability(*map(np.array, ([0.5], [0.9], [0.4], [0.6], [100])))
+    orange = tuple(bytes.fromhex(plots.COLOURS[1][1:]))
+    for last, found in ((inside, False), (outside, True)):
+        panels = {f"kind · model-{i}": inside for i in range(8)} | {"kind · last": last}
+        drawn = image_of(plots.reliability(panels, "x")).convert("RGB").getcolors(1000)
+        assert drawn
+        assert (orange in {colour for _, colour in drawn}) == found
+
+
+def test_the_rule_is_in_the_picture_however_far_it_is() -> None:
+    near, far = (
+        image_of(plots.over_time({"m": {"m": line()}}, "x", "note", at)) for at in (0.0, 9.0)
+    )
+    rule = tuple(bytes.fromhex(plots.MUTED[1:]))
+    for image in (near, far):
+        rows = (np.asarray(image.convert("RGB")) == rule).all(axis=2).sum(axis=1)
+        assert rows.max() > 100, "a line across the panel"
+
+
 def test_the_same_numbers_are_the_same_picture() -> None:
-    same = [plots.importance(NAMES, SIZE, SIZE - 0.1, SIZE + 0.1).md_str for _ in range(2)]
+    same = [plots.importance(NAMES, SIZE, SIZE - 0.1, SIZE + 0.1, "x").md_str for _ in range(2)]
     assert same[0] == same[1] == PICTURES["importance"].md_str
 
 

@@ -1,6 +1,6 @@
 """Plots of the accuracy stage: the latest reports as of a run's last day, at the middle horizon."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 
 import dagster as dg
@@ -34,25 +34,31 @@ SCORES = {
 def reliability_plot(transaction: Transaction, last: date) -> dict[str, dg.MarkdownMetadataValue]:
     """Reliability diagrams of the events of the last 30 days, per kind and model."""
     horizon, rows = _outcomes(transaction, last)
+    first = leading(transaction, last, horizon)
     panels = {
         f"{kind} · {model}": _reliability(part, horizon)
         for kind in SCORES
-        for model, part in _by_model(rows.filter(pl.col("kind") == kind), most=3)
+        for model, part in by_model(rows.filter(pl.col("kind") == kind), first[kind], most=3)
     }
-    return {"reliability": plots.reliability(panels, f"events {_ahead(horizon)}")}
+    what = f"events {ahead(horizon)}, due {last - ROLLING} to {last}"
+    return {"reliability": plots.reliability(panels, what)}
 
 
 def error_plot(transaction: Transaction, last: date) -> dict[str, dg.MarkdownMetadataValue]:
     """Histograms of the price errors of the last 30 days, per model."""
     horizon, rows = _outcomes(transaction, last)
     prices = rows.filter(pl.col("relative_error").is_not_null())
-    errors = {model: part["relative_error"].to_numpy() for model, part in _by_model(prices, most=6)}
-    return {"errors": plots.error_histogram(errors, f"prices {_ahead(horizon)}")}
+    first = leading(transaction, last, horizon)["price"]
+    parts = by_model(prices, first, most=6)
+    errors = {model: part["relative_error"].to_numpy() for model, part in parts}
+    what = f"prices {ahead(horizon)}, due {last - ROLLING} to {last}"
+    return {"errors": plots.error_histogram(errors, what)}
 
 
 def ranking_plot(transaction: Transaction, last: date) -> dict[str, dg.MarkdownMetadataValue]:
-    """Symbols by posterior mean at the latest end of a week, per kind, of the first model."""
-    horizon = _horizon()
+    """Symbols by posterior mean at the latest end of a week, per kind, of two models at most."""
+    horizon = middle_horizon()
+    first = leading(transaction, last, horizon)
     rows = transaction.read(plotted.SYMBOLS, first=last - REPORT_AGE, last=last, horizon=horizon)
     panels = {
         f"{kind} · {model}": plots.Ranked(
@@ -60,28 +66,31 @@ def ranking_plot(transaction: Transaction, last: date) -> dict[str, dg.MarkdownM
             *(part[f"posterior_{name}"].to_numpy() for name in ("mean", "low", "high")),
         )
         for kind in SCORES
-        for model, part in _by_model(rows.filter(pl.col("kind") == kind), most=1)
+        for model, part in by_model(rows.filter(pl.col("kind") == kind), first[kind], most=2)
     }
     threshold = get_settings().retraining_threshold
-    return {"ranking": plots.ranking(panels, f"symbols {_ahead(horizon)}", threshold)}
+    what = f"symbols {ahead(horizon)}, 30 days as of {last}"
+    return {"ranking": plots.ranking(panels, what, threshold)}
 
 
 def skill_plot(transaction: Transaction, last: date) -> dict[str, dg.MarkdownMetadataValue]:
     """Rolling skill against no_change over the last year, per kind and model."""
-    horizon = _horizon()
+    horizon = middle_horizon()
+    first = leading(transaction, last, horizon)
     rows = transaction.read(plotted.SKILL, first=last - HISTORY, last=last, horizon=horizon)
     rows = rows.filter(pl.col("model_id") != "no_change")
     panels = {
         title: {
             model: _line(part, interval=place == 0)
             for place, (model, part) in enumerate(
-                _by_model(rows.filter(pl.col("kind") == kind), most=4)
+                by_model(rows.filter(pl.col("kind") == kind), first[kind], most=4)
             )
         }
         for kind, title in SCORES.items()
     }
-    note = f"skill against no_change {_ahead(horizon)}, rolling 30 days · shade: the first model's 95 %"
-    return {"skill": plots.over_time(panels, "Skill over time", note)}
+    what = f"Skill against no_change {ahead(horizon)}, as of {last}"
+    note = "1 - loss / loss of no_change, rolling 30 days · shade: 95 % of the panel's first model"
+    return {"skill": plots.over_time(panels, what, note)}
 
 
 def survival_plot(transaction: Transaction, last: date) -> dict[str, dg.MarkdownMetadataValue]:
@@ -89,8 +98,9 @@ def survival_plot(transaction: Transaction, last: date) -> dict[str, dg.Markdown
     horizon = max(get_settings().horizons)
     span = {"first": last - CURVE_AGE, "last": last}
     rows = transaction.read(curves.CURVES, **span, horizon=horizon)
-    panels = {model: _curve(part) for model, part in _by_model(rows, most=6)}
-    when = f" made {rows['period_start'][0]} to {rows['period_end'][0]}" if len(rows) else ""
+    first = leading(transaction, last, horizon)["time_to_hit"]
+    panels = {model: _curve(part) for model, part in by_model(rows, first, most=6)}
+    when = f", made {rows['period_start'][0]} to {rows['period_end'][0]}" if len(rows) else ""
     return {"survival": plots.survival(panels, f"touches within {horizon} sessions{when}")}
 
 
@@ -121,25 +131,36 @@ def _line(rows: pl.DataFrame, *, interval: bool) -> plots.Line:
     return plots.Line(days, values, low, high) if interval else plots.Line(days, values)
 
 
-def _by_model(rows: pl.DataFrame, most: int) -> list[tuple[str, pl.DataFrame]]:
-    """Rows per model, at most so many: candidates before baselines, then those with most rows."""
+def leading(transaction: Transaction, last: date, horizon: int) -> dict[str, list[str]]:
+    """Of each kind the champion as of a day, then the fitted versions, the newest first."""
+    asked = {"last": last, "as_of": as_of(last), "horizon": str(horizon)}
+    rows = transaction.read(plotted.LEADING, **asked)
+    return {kind: rows.filter(kind=kind)["model_id"].to_list() for kind in SCORES}
+
+
+def by_model(rows: pl.DataFrame, first: Sequence[str], most: int) -> list[tuple[str, pl.DataFrame]]:
+    """Rows per model, at most so many models: `first` in their order, then other candidates, then
+    baselines; among those the models with most rows before the others."""
     parts = {str(model): part for (model,), part in rows.group_by("model_id", maintain_order=True)}
-    order = sorted(parts, key=lambda model: (model in BASELINES, -len(parts[model]), model))
-    return [(model, parts[model]) for model in order[:most]]
+    named = [model for model in first if model in parts]
+    rest = sorted(parts.keys() - set(named), key=lambda m: (m in BASELINES, -len(parts[m]), m))
+    return [(model, parts[model]) for model in [*named, *rest][:most]]
 
 
 def _outcomes(transaction: Transaction, last: date) -> tuple[int, pl.DataFrame]:
     """The horizon, and the validated outcomes due in the 30 days up to `last` as known then."""
-    horizon = _horizon()
+    horizon = middle_horizon()
     window = {"first": last - ROLLING, "last": last, "as_of": as_of(last), "horizon": horizon}
     rows = transaction.read(plotted.OUTCOMES, **window)
     return horizon, rows.filter(pl.col("status") == "validated")
 
 
-def _horizon() -> int:
+def middle_horizon() -> int:
+    """The horizon that plots show."""
     horizons = get_settings().horizons
     return horizons[len(horizons) // 2]
 
 
-def _ahead(horizon: int) -> str:
+def ahead(horizon: int) -> str:
+    """The horizon in words."""
     return f"{horizon} session{'s' if horizon > 1 else ''} ahead"

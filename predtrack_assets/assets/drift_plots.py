@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 
 from predtrack_assets import plots
+from predtrack_assets.assets.accuracy_plots import ahead, middle_horizon
 from predtrack_assets.domain.degradation import DEGRADED_AT
-from predtrack_assets.settings import get_settings
 from predtrack_assets.warehouse import drift as store
 from predtrack_assets.warehouse.warehouse import Transaction
 
@@ -31,9 +31,9 @@ def drift_plots(transaction: Transaction, last: date) -> dict[str, dg.MarkdownMe
         rows["critical_value"].cast(pl.Float64).fill_null(np.nan).to_numpy(),
         rows["drifted"].cast(pl.Boolean).to_numpy(),
         "population stability index",
+        f"the latest week as of {last}",
     )
-    horizons = get_settings().horizons
-    horizon = horizons[len(horizons) // 2]
+    horizon = middle_horizon()
     evidence = transaction.read(store.EVIDENCE, first=last - HISTORY, last=last, horizon=horizon)
     panels = {
         title: {
@@ -47,6 +47,7 @@ def drift_plots(transaction: Transaction, last: date) -> dict[str, dg.MarkdownMe
         }
         for kind, title in TITLES.items()
     }
-    note = f"log10 of the evidence of degradation, {horizon} sessions ahead · rule: the alert at 20"
-    line = plots.over_time(panels, "Evidence of degradation", note, float(np.log10(DEGRADED_AT)))
+    what = f"Evidence of degradation {ahead(horizon)}, as of {last}"
+    note = "log10 of the e-value · rule: 20"
+    line = plots.over_time(panels, what, note, float(np.log10(DEGRADED_AT)))
     return {"feature_drift": features, "degradation": line}

@@ -59,7 +59,8 @@ def importance_plot(rows: pl.DataFrame) -> dg.MarkdownMetadataValue:
     label = pl.format("{} ({} {})", "feature", "kind", "horizon")
     share = used.select(label.alias("name"), *(pl.col(c) / pl.col("loss").abs() for c in _BOUNDS))
     means, lows, highs = (share[c].to_numpy() for c in _BOUNDS)
-    return plots.importance(share["name"].to_list(), means, lows, highs)
+    what = f"{rows['model_id'][0]}, chosen through {rows['trained_through'][0]}"
+    return plots.importance(share["name"].to_list(), means, lows, highs, what)
 
 
 _BOUNDS = ("importance", "low", "high")

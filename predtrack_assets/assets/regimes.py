@@ -7,13 +7,12 @@ import polars as pl
 
 from predtrack_assets import plots
 from predtrack_assets.assets.accuracy import Periods, report
+from predtrack_assets.assets.accuracy_plots import ahead, by_model, leading, middle_horizon
 from predtrack_assets.assets.market import market_conditions
 from predtrack_assets.assets.outcomes import outcomes
 from predtrack_assets.domain import accuracy_correlation as regimes
 from predtrack_assets.domain.calendar import Days
-from predtrack_assets.domain.models import BASELINES
 from predtrack_assets.partitions import day_asset, last_days_of
-from predtrack_assets.settings import get_settings
 from predtrack_assets.warehouse import symbol_reports, tables
 from predtrack_assets.warehouse.warehouse import Transaction, Warehouse
 
@@ -46,19 +45,17 @@ def accuracy_correlation(
 
 
 def regime_plot(transaction: Transaction, last: date) -> dict[str, dg.MarkdownMetadataValue]:
-    """Rate per regime of the latest report over a year, per kind and of the first model each."""
-    horizons = get_settings().horizons
-    horizon = horizons[len(horizons) // 2]
-    rows = transaction.read(symbol_reports.BY_REGIME, last=last, horizon=horizon)
-    rows = rows.sort(pl.col("model_id").is_in(BASELINES), "model_id", "place")
+    """Rate per regime of the latest report over a year, per kind, of two models at most."""
+    horizon = middle_horizon()
+    first = leading(transaction, last, horizon)
+    rows = transaction.read(symbol_reports.BY_REGIME, last=last, horizon=horizon).sort("place")
     panels = {}
     for kind in KINDS:
-        part = rows.filter(pl.col("kind") == kind)
-        model = str(part["model_id"].first())
-        shown = part.filter(pl.col("model_id") == model)
-        labels = shown.select(pl.format("{}{} · {}", "market_regime", "mark", "dates"))
-        panels[f"{kind} · {model}"] = plots.Ranked(
-            labels.to_series().to_list(),
-            *(shown[f"accuracy_{name}"].to_numpy() for name in ("rate", "low", "high")),
-        )
-    return {"regimes": plots.by_regime(panels, f"calls {horizon} sessions ahead")}
+        for model, shown in by_model(rows.filter(kind=kind), first[kind], most=2):
+            labels = shown.select(pl.format("{}{} · {}", "market_regime", "mark", "dates"))
+            panels[f"{kind} · {model}"] = plots.Ranked(
+                labels.to_series().to_list(),
+                *(shown[f"accuracy_{name}"].to_numpy() for name in ("rate", "low", "high")),
+            )
+    what = f"calls {ahead(horizon)}, 365 days as of {last}"
+    return {"regimes": plots.by_regime(panels, what)}

@@ -4,6 +4,22 @@ from __future__ import annotations
 
 from predtrack_assets.warehouse.queries import Query
 
+# Of each kind the champion of all symbols, then the fitted versions that began latest.
+LEADING = Query("""
+    WITH fitted AS (
+        SELECT model_id, min(trained_through) AS since FROM models.model_artifacts
+        WHERE trained_through <= :last AND status = 'active' GROUP BY model_id
+    )
+    SELECT kinds.kind, r.model_id
+    FROM models.model_registry r
+    CROSS JOIN unnest(ARRAY['price', 'direction', 'time_to_hit', 'volatility']) AS kinds (kind)
+    LEFT JOIN fitted f USING (model_id)
+    LEFT JOIN LATERAL deployment.champion_at(kinds.kind, 'h' || :horizon::text, :as_of) c
+        ON c.model_id = r.model_id
+    WHERE c.model_id IS NOT NULL OR (f.model_id IS NOT NULL AND r.status <> 'retired')
+    ORDER BY kinds.kind, c.model_id IS NULL, f.since DESC, r.version DESC, r.model_id
+""")
+
 OUTCOMES = Query("""
     SELECT DISTINCT ON (trading_day, symbol, model_id, kind)
            model_id, kind, due_day, status, confidence, occurred, relative_error

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from predtrack_assets.assets.accuracy_plots import by_model
 from predtrack_assets.domain.calendar import calendar
 from predtrack_assets_tests import graph
 from predtrack_assets_tests.assets.test_range_is_day_by_day import CHAIN
@@ -64,3 +65,11 @@ def test_plots_are_drawn_once_from_the_latest_reports(market: str) -> None:
     assert graph.off_the_record(market, *tables) == {}
     (wednesday,) = {tuple(p) for p in plots_of(graph.run(market, LAST, LAST, accuracy)).values()}
     assert wednesday == (LAST.isoformat(),), "a day without a weekly report shows the last one"
+
+
+def test_the_named_models_come_first_then_candidates_then_baselines() -> None:
+    rows = pl.DataFrame({"model_id": ["drift", "drift", "old-v1", "old-v1", "new-v2", "new-v1"]})
+    shown = by_model(rows, ["new-v2", "absent-v1", "new-v1"], most=3)
+    assert [model for model, _ in shown] == ["new-v2", "new-v1", "old-v1"]
+    assert [len(part) for _, part in shown] == [1, 1, 2]
+    assert [model for model, _ in by_model(rows, [], most=9)][:2] == ["old-v1", "new-v1"]

@@ -19,6 +19,7 @@ import pytest
 
 from predtrack_assets.artifacts import ArtifactError
 from predtrack_assets.assets import training
+from predtrack_assets.assets.accuracy_plots import leading
 from predtrack_assets.domain.calendar import calendar
 from predtrack_assets.domain.features import STANDARD
 from predtrack_assets.settings import PROJECT_ROOT
@@ -263,6 +264,9 @@ def test_a_retired_version_predicts_no_more(market: str, model: str) -> None:
     said = set(
         graph.frame(market, "SELECT DISTINCT model_id FROM forecasts.predictions")["model_id"]
     )
+    with Warehouse(url=market).transaction() as transaction:
+        shown = [leading(transaction, date(2021, 6, day), 5)["volatility"] for day in (29, 30)]
+    assert shown == [[], ["pooled-v1"] if model != "pooled-v1" else []], "first in every plot"
     everyone = {"pooled-v1", "drift", "no_change", "climatology", "filtered_history-v1"}
     assert said == everyone - {model}
     reference = graph.run_reference(market)
