@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from scipy.special import ndtr, ndtri
 
+from predtrack_assets.assets.accuracy_plots import leading
 from predtrack_assets.domain.calendar import calendar
 from predtrack_assets.domain.gates import FAILED, INSUFFICIENT, PASSED
 from predtrack_assets.domain.models import QUANTILE_LEVELS, QUANTILE_NAMES
@@ -154,6 +155,8 @@ def test_a_good_model_becomes_champion_when_its_evidence_is_long_enough(planted:
     first = next(day for day, status in course if status == PASSED and day >= won)
     moment = datetime.combine(first + timedelta(days=1), datetime.min.time(), UTC)
     assert champions(planted, moment) >= {("price", "gifted")}, "gate passed, and test won"
+    with Warehouse(url=planted).transaction() as transaction:
+        assert leading(transaction, moment.date(), 5)["price"] == ["gifted"]
     assert ("price", "gifted") not in champions(planted, moment - timedelta(seconds=1))
     tests = graph.frame(
         planted, "SELECT DISTINCT control, treatment, status FROM deployment.ab_tests"
