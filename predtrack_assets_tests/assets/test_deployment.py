@@ -198,3 +198,37 @@ def test_what_is_not_deployed_by_itself_is_only_tested(
     assert graph.frame(planted, "SELECT FROM deployment.deployments").is_empty()
     stored = "SELECT DISTINCT thresholds ->> 'accuracy' FROM deployment.deployment_gates"
     assert graph.frame(planted, stored).rows() == [("0.6",)]
+
+
+def test_neither_a_retired_trial_nor_a_refused_cell_is_forgotten(planted: str) -> None:
+    """Two versions were tried, one is retired since; the other left out what it was refused."""
+    registry = "UPDATE models.model_registry SET {} WHERE model_id = %s"
+    graph.execute(planted, registry.format("status = 'retired'"), "gifted")
+    graph.execute(planted, registry.format("role = 'candidate'"), "no_change")
+    graph.execute(
+        planted,
+        "INSERT INTO models.model_registry (model_id, model_name, version, role, kinds, description)"
+        " VALUES ('idea', 'idea', 1, 'candidate', '{price}', 'has said nothing yet')",
+    )
+    refuse = (
+        "INSERT INTO forecasts.skipped_predictions"
+        " (model_id, kind, symbol, trading_day, horizon, reason, payload)"
+        " SELECT 'no_change', 'price', %s, trading_day, horizon, 'not_finite', '{}'"
+        " FROM forecasts.predictions WHERE (model_id, kind, symbol) = ('no_change', 'price', 'S0')"
+    )
+    graph.execute(planted, refuse, "S0")  # written since
+    graph.execute(planted, refuse, "X0")
+    graph.run(planted, FIRST, last_day(), DECISIONS[:1])
+    assert statuses(planted, "gifted", "price") == [], "it is judged no more"
+    last = graph.frame(
+        planted,
+        "SELECT DISTINCT ON (kind) kind, trial_count, gate_status, failure_reasons,"
+        " (criteria #>> '{coverage,value}')::float AS coverage FROM deployment.deployment_gates"
+        " WHERE model_id = 'no_change' ORDER BY kind, as_of_day DESC",
+    )
+    assert last["trial_count"].to_list() == [2, 2]
+    direction, price = last.sort("kind").iter_rows(named=True)
+    assert direction["coverage"] == 1
+    assert price["coverage"] == pytest.approx(SYMBOLS / (SYMBOLS + 1), abs=0.01)
+    assert price["failure_reasons"][-1].startswith("coverage insufficient_evidence: ")
+    assert not any(reason.startswith("coverage") for reason in direction["failure_reasons"])
