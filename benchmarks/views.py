@@ -59,7 +59,7 @@ VIEWS: dict[str, Asked] = {
     ),
     "calculate_ece": _asked(
         "SELECT * FROM accuracy.calculate_ece('bench-1', known_at =>"
-        " (SELECT max(knowledge_time) FROM forecasts.outcomes))",
+        " (SELECT (max(trading_day) + 1)::timestamp AT TIME ZONE 'UTC' FROM market.market_data))",
         "forecasts", "outcomes",
     ),
 }  # fmt: skip
