@@ -67,7 +67,7 @@ def simulated_predictions(rows: int) -> pl.DataFrame:
             "hit_rule": only(is_hit, np.full(rows, "touch")),
             "predicted_days": only(is_hit, random.uniform(1, 9, rows)),
             "feature_digest": random.integers(-(2**63), 2**63 - 1, rows),
-            "knowable_at": as_of_array(due),
+            "knowable_at": as_of_array(np.where(is_hit, days, due)),
             "origin": np.full(rows, "replay"),
         }
     ).with_columns(
@@ -76,3 +76,25 @@ def simulated_predictions(rows: int) -> pl.DataFrame:
     )
     absent = (pl.lit(None, t).alias(n) for n, t in PREDICTIONS.items() if n not in frame.columns)
     return frame.with_columns(absent)
+
+
+def simulated_models(predictions: pl.DataFrame) -> pl.DataFrame:
+    """The registry's rows of the models that predict: columns of tables.MODEL_REGISTRY."""
+    return pl.DataFrame({"model_id": predictions["model_id"].unique().sort()}).with_columns(
+        model_name="model_id",
+        version=pl.lit(1),
+        role=pl.lit("candidate"),
+        kinds=pl.lit(list(_KINDS), pl.List(pl.String)),
+        description=pl.lit("Simulated."),
+        hyperparameters=pl.lit("{}"),
+        scope=pl.lit(None, pl.String),
+        feature_set=pl.lit(None, pl.String),
+        status=pl.lit("live"),
+    )
+
+
+def simulated_symbols(predictions: pl.DataFrame) -> pl.DataFrame:
+    """The symbols that are predicted: columns of tables.SYMBOLS."""
+    return pl.DataFrame({"symbol": predictions["symbol"].unique().sort()}).with_columns(
+        exchange=pl.lit("XNYS"), kind=pl.lit("stock"), source=pl.lit("simulated")
+    )

@@ -116,11 +116,18 @@ def views(names: list[str]) -> dict[str, Any]:
 
 def ledger_append(rows: int) -> dict[str, Any]:
     """Simulated predictions appended and sealed in one transaction, until it is committed."""
-    from benchmarks.predictions import simulated_predictions
+    from benchmarks.predictions import (
+        simulated_models,
+        simulated_predictions,
+        simulated_symbols,
+    )
     from predtrack_assets.warehouse.ledger import seal
     from predtrack_assets.warehouse.warehouse import Warehouse
 
     frame = simulated_predictions(rows)
+    with Warehouse().transaction() as transaction:
+        transaction.append(tables.MODEL_REGISTRY, simulated_models(frame))
+        transaction.append(tables.SYMBOLS, simulated_symbols(frame))
     start = time.perf_counter()
     with Warehouse().transaction() as transaction:
         transaction.append(tables.PREDICTIONS, frame)

@@ -81,7 +81,7 @@ def ledger_seal(home: Home = None) -> None:
 
     with _warehouse(home).transaction() as transaction:
         sealed = seal(transaction)
-    typer.echo(f"sealed {sealed.rows:,} rows in {sealed.batches:,} batches")
+    typer.echo(str(sealed))
 
 
 @ledger.command("prove")

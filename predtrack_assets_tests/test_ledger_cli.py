@@ -18,7 +18,7 @@ from predtrack_assets.clock import utc_now
 from predtrack_assets.domain.ledger.checkpoint import CheckpointError
 from predtrack_assets.domain.ledger.proof import ProofError
 from predtrack_assets_tests import graph
-from predtrack_assets_tests.warehouse.ledgers import attacker, commit, predictions
+from predtrack_assets_tests.warehouse.ledgers import attacker, commit, predictions, register
 
 GRAPH = [
     "market/market_data", "market/corporate_actions", "forecasts/predictions",
@@ -83,6 +83,7 @@ def test_a_claim_about_days_that_are_not_over_is_refused(predtrack: Run, ahead: 
 
 def test_seal_commits_to_what_is_not_committed_yet(predtrack: Run, database_url: str) -> None:
     commit(database_url, predictions(days=1))
+    register(database_url, predictions(days=1, models=("mine-1",)))
     graph.execute(
         database_url,
         "INSERT INTO forecasts.predictions (model_id, kind, symbol, trading_day, as_of, horizon,"

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 import polars as pl
 import pyarrow as pa
 from psycopg import sql
 
-from predtrack_assets.domain.ledger.batches import ID_BYTES, build_batches, split
+from predtrack_assets.domain.fitted import PROCEDURES
+from predtrack_assets.domain.knowable import is_hindsight
+from predtrack_assets.domain.ledger.batches import BATCHES, ID_BYTES, build_batches, split
 from predtrack_assets.domain.ledger.chain import GENESIS
 from predtrack_assets.domain.ledger.encoding import Encoding
+from predtrack_assets.domain.models import MODELS
 from predtrack_assets.warehouse import tables
 from predtrack_assets.warehouse.queries import Query
 from predtrack_assets.warehouse.read_ahead import read_ahead
@@ -20,6 +23,8 @@ from predtrack_assets.warehouse.tables import Table
 from predtrack_assets.warehouse.warehouse import Transaction
 
 CHUNK_ROWS = 100_000
+# Only a run that computes these models seals what they say, in the transaction that writes it.
+OWN_MODELS = (*(m.model_id for m in MODELS), *(p.model_id for p in PROCEDURES))
 
 LOCK = Query("SELECT pg_advisory_xact_lock(hashtext('forecasts.prediction_batches'))::text AS held")
 HEAD = Query("""
@@ -50,6 +55,23 @@ SEALED_IDS = Query("""
     SELECT trading_day, model_id, kind, prediction_ids FROM forecasts.prediction_batches
     WHERE trading_day BETWEEN :first AND :last
 """)
+TRANSACTION = Query("SELECT pg_current_xact_id()::text AS xid")
+# Rows that would be live, for the calendar to judge.
+LIVE_CLAIMS = Query("""
+    SELECT uuid_send(prediction_id) AS prediction_id, exchange, p.kind, trading_day, horizon, knowable_at
+    FROM forecasts.predictions p LEFT JOIN market.symbols USING (symbol)
+    WHERE trading_day BETWEEN :first AND :last AND knowable_at > :committed_at
+""")
+LEFT_OUT = Query("""
+    SELECT uuid_send(prediction_id) AS prediction_id, trading_day, model_id, kind,
+           CASE WHEN NOT EXISTS (SELECT FROM models.model_registry m WHERE m.model_id = p.model_id)
+                    THEN 'model not registered'
+                WHEN NOT EXISTS (SELECT FROM market.symbols s WHERE s.symbol = p.symbol)
+                    THEN 'symbol not known'
+                ELSE 'not written by the run of its model' END AS reason
+    FROM forecasts.predictions p WHERE trading_day BETWEEN :first AND :last
+""")
+REGISTERED = Query("SELECT model_id FROM models.model_registry")
 COLUMN_TYPES = Query("""
     SELECT attname::text AS "column", format_type(atttypid, NULL) AS "type" FROM pg_attribute
     WHERE attrelid = :table::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum
@@ -58,18 +80,24 @@ COLUMN_TYPES = Query("""
 # What build_batches takes, and how many rows that this very transaction wrote as live are too late.
 _COMMITTED = """
     SELECT trading_day, model_id, kind,
-           CASE WHEN knowable_at > {committed_at} THEN 'live' ELSE 'replay' END AS origin,
+           CASE WHEN knowable_at > {committed_at} {believed} THEN 'live' ELSE 'replay' END AS origin,
            max(as_of) AS as_of, count(*)::integer AS row_count,
            string_agg(uuid_send(prediction_id) || {leaf}, '') AS pieces,
            count(*) FILTER (WHERE recorded_at = now() AND origin = 'live'
                             AND knowable_at <= {committed_at}) AS overtaken
     FROM forecasts.predictions
     WHERE trading_day BETWEEN {first}::date AND {last}::date {unsealed}
+      AND symbol IN (SELECT symbol FROM market.symbols)
+      AND (xmin = {xid}::xid OR model_id <> ALL ({own}))
     GROUP BY 1, 2, 3, 4
+"""
+_BELIEVED = """
+    AND uuid_send(prediction_id) NOT IN (SELECT prediction_id FROM pg_temp.hindsight)
 """
 _NOT_SEALED = """
     AND uuid_send(prediction_id) NOT IN (SELECT prediction_id FROM pg_temp.sealed_predictions)
 """
+GROUP = ["trading_day", "model_id", "kind"]
 _TEXT = "int4send(octet_length({0}::text)) || convert_to({0}::text, 'UTF8')"
 # domain.ledger.encoding.FORMS in SQL.
 _FORMS = {
@@ -92,18 +120,25 @@ class LedgerError(ValueError):
 
 @dataclass(frozen=True)
 class Sealed:
-    """What was sealed: rows, in how many batches."""
+    """What was sealed: rows, in how many batches; left_out: rows that cannot be, by reason."""
 
     rows: int = 0
     batches: int = 0
+    left_out: dict[str, int] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        said = "".join(f"; left out {n:,}: {why}" for why, n in sorted(self.left_out.items()))
+        return f"sealed {self.rows:,} rows in {self.batches:,} batches{said}"
 
 
 def seal(transaction: Transaction, first: date = date.min, last: date = date.max) -> Sealed:
     """Commit to every prediction of decision days [first, last] that no batch holds yet.
 
-    The batches become visible with the transaction's other writes, or not at all. Sealing waits
-    for other transactions that seal, so that the chain has no gaps. Raises LedgerError where an
-    outcome became knowable between this transaction's start and now.
+    Left out are rows of models that are not registered, of symbols that are not known, and of
+    OWN_MODELS by another hand than this transaction's. The batches become visible with the
+    transaction's other writes, or not at all. Sealing waits for other transactions that seal, so
+    that the chain has no gaps. Raises LedgerError where an outcome became knowable between this
+    transaction's start and now.
     """
     transaction.read(LOCK)
     transaction.share_work()  # encoding and hashing rows is what takes time
@@ -114,19 +149,23 @@ def seal(transaction: Transaction, first: date = date.min, last: date = date.max
     remember_encoding(transaction, encoding)
     head = transaction.read(HEAD)
     index, previous = head.row(0) if len(head) else (0, GENESIS)
-    committed_at = transaction.read(CLOCK).item()
-    parts = list(by_days(groups, "said"))
-    built = []
-    for rows in read_ahead(
-        lambda part: _unsealed(transaction, part, encoding, committed_at), parts
-    ):
+    terms = _terms(transaction, span_of(groups), encoding)
+    parts = list(
+        by_days(groups.join(transaction.read(REGISTERED), on="model_id", how="semi"), "said")
+    )
+    built = [pl.DataFrame(schema=BATCHES)]
+    for rows in read_ahead(lambda part: _unsealed(transaction, part, terms), parts):
         _refuse_overtaken(rows)
-        built.append(build_batches(rows.drop("overtaken"), encoding, committed_at, index, previous))
+        built.append(
+            build_batches(rows.drop("overtaken"), encoding, terms.committed_at, index, previous)
+        )
         if len(built[-1]):
             index, previous = built[-1]["batch_index"][-1], built[-1]["hash"][-1]
     batches = pl.concat(built)
     transaction.append(tables.PREDICTION_BATCHES, batches)
-    return Sealed(int(batches["row_count"].sum()), len(batches))
+    sealed = int(batches["row_count"].sum())
+    rest = int((groups["said"] - groups["sealed"]).sum()) - sealed
+    return Sealed(sealed, len(batches), _left_out(transaction, groups) if rest else {})
 
 
 def table_encoding(transaction: Transaction, table: Table) -> Encoding:
@@ -192,32 +231,72 @@ def span_of(groups: pl.DataFrame) -> tuple[date, date]:
     return groups["trading_day"][0], groups["trading_day"][-1]
 
 
-def _unsealed(
-    transaction: Transaction, groups: pl.DataFrame, encoding: Encoding, committed_at: datetime
-) -> pl.DataFrame:
-    """What no batch holds of `groups` (consecutive days), as build_batches takes it.
+@dataclass(frozen=True)
+class _Terms:
+    """On what terms rows are sealed: when, and the fragments of _COMMITTED that are the same for all."""
 
-    The server hashes what it has encoded; `verify` hashes the bytes itself.
-    """
+    committed_at: datetime
+    names: Mapping[str, sql.Composable]
+
+
+def _terms(transaction: Transaction, span: tuple[date, date], encoding: Encoding) -> _Terms:
+    """The moment, and what of the rows of these days is hindsight then, whatever they say."""
+    committed_at = transaction.read(CLOCK).item()
+    days = {"first": span[0], "last": span[1]}
+    claims = transaction.read(LIVE_CLAIMS, **days, committed_at=committed_at)
+    late = claims.filter(is_hindsight(claims, committed_at))
+    if len(late):
+        _stage_ids(transaction, "hindsight", late["prediction_id"].to_list())
+    return _Terms(
+        committed_at,
+        {
+            "committed_at": sql.Literal(committed_at),
+            # The server hashes what it has encoded; `verify` hashes the bytes itself.
+            "leaf": sql.SQL("sha256('\\x00'::bytea || {})").format(row_bytes(encoding)),
+            "believed": sql.SQL(_BELIEVED if len(late) else ""),
+            "xid": sql.Literal(transaction.read(TRANSACTION).item()),
+            "own": sql.Literal(list(OWN_MODELS)),
+        },
+    )
+
+
+def _unsealed(transaction: Transaction, groups: pl.DataFrame, terms: _Terms) -> pl.DataFrame:
+    """What no batch holds of `groups` (consecutive days), as build_batches takes it."""
     first, last = span_of(groups)
-    key = ["trading_day", "model_id", "kind"]
     partly = groups.filter(pl.col("sealed") > 0)
     if len(partly):
-        sealed = transaction.read(SEALED_IDS, first=first, last=last).join(
-            partly, on=key, how="semi"
-        )
-        ids = pa.array(split(b"".join(sealed["prediction_ids"]), ID_BYTES), pa.binary())
-        rows = pa.table({"prediction_id": ids})
-        transaction.stage("sealed_predictions", {"prediction_id": "bytea"}, rows)
+        _stage_ids(transaction, "sealed_predictions", _sealed_ids(transaction, partly))
     names = {
-        "committed_at": sql.Literal(committed_at),
-        "leaf": sql.SQL("sha256('\\x00'::bytea || {})").format(row_bytes(encoding)),
+        **terms.names,
         "first": sql.Literal(first.isoformat()),
         "last": sql.Literal(last.isoformat()),
         "unsealed": sql.SQL(_NOT_SEALED if len(partly) else ""),
     }
     found = transaction.read(Query(sql.SQL(_COMMITTED).format(**names).as_string()))
-    return found.join(groups, on=key, how="semi")
+    return found.join(groups, on=GROUP, how="semi")
+
+
+def _sealed_ids(transaction: Transaction, groups: pl.DataFrame) -> list[bytes]:
+    """Identities of the rows of `groups` (sorted by day) that batches hold."""
+    first, last = span_of(groups)
+    held = transaction.read(SEALED_IDS, first=first, last=last).join(groups, on=GROUP, how="semi")
+    return split(b"".join(held["prediction_ids"]), ID_BYTES)
+
+
+def _stage_ids(transaction: Transaction, name: str, ids: list[bytes]) -> None:
+    rows = pa.table({"prediction_id": pa.array(ids, pa.binary())})
+    transaction.stage(name, {"prediction_id": "bytea"}, rows)
+
+
+def _left_out(transaction: Transaction, groups: pl.DataFrame) -> dict[str, int]:
+    """Why rows of `groups` are still in no batch: how many, by reason."""
+    first, last = span_of(groups)
+    rows = transaction.read(LEFT_OUT, first=first, last=last).join(groups, on=GROUP, how="semi")
+    held = pl.DataFrame(
+        {"prediction_id": _sealed_ids(transaction, groups)}, {"prediction_id": pl.Binary}
+    )
+    rest = rows.join(held, on="prediction_id", how="anti")
+    return dict(rest.group_by("reason").len().iter_rows())
 
 
 def _refuse_overtaken(rows: pl.DataFrame) -> None:

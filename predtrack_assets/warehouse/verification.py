@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 from psycopg import sql
 
+from predtrack_assets.domain.knowable import knowable_moments
 from predtrack_assets.domain.ledger.batches import batch_link, fault_of_tree
 from predtrack_assets.domain.ledger.chain import Link, fault_of_link, faults_of_chain
 from predtrack_assets.domain.ledger.comparison import FINDINGS, compare, row_column
@@ -36,6 +37,15 @@ JUDGED = {
     "live": sql.SQL("origin = 'live'"),
     "knowable_at": sql.Identifier("knowable_at"),
 }
+# Rows that may be live, with what the calendar judges them by.
+LIVE_ROWS = Query("""
+    SELECT uuid_send(prediction_id) AS prediction_id, exchange, p.kind, trading_day, horizon, knowable_at
+    FROM forecasts.predictions p LEFT JOIN market.symbols USING (symbol)
+    WHERE trading_day BETWEEN :first AND :last
+      AND (origin = 'live' OR (trading_day, model_id, p.kind) IN (
+          SELECT trading_day, model_id, kind FROM forecasts.prediction_batches WHERE origin = 'live'
+             AND trading_day BETWEEN :first AND :last))
+""")
 BATCH_COLUMNS = """
     SELECT batch_index, model_id, kind, trading_day, as_of, row_count, origin, encoding, committed_at,
            merkle_root, previous_hash, hash, prediction_ids, leaves
@@ -179,7 +189,10 @@ def _compared(
 
     def read(span: tuple[date, date]) -> tuple[pl.DataFrame, pl.DataFrame]:
         batches = transaction.read(BATCHES_OF_DAYS, first=span[0], last=span[1])
-        return batches, read_rows(transaction, columns, *span)
+        rows = read_rows(transaction, columns, *span)
+        if rows["live"].any() or (batches["origin"] == "live").any():
+            rows = _with_knowable(transaction, rows, span)
+        return batches, rows
 
     findings = []
     for batches, rows in read_ahead(read, spans):
@@ -189,6 +202,17 @@ def _compared(
         findings.append(compared.findings)
         progress("rows", verdict.rows_good, verdict.rows)
     return findings
+
+
+def _with_knowable(
+    transaction: Transaction, rows: pl.DataFrame, span: tuple[date, date]
+) -> pl.DataFrame:
+    """The rows, knowable_at of those that may be live no later than the calendar says."""
+    judged = transaction.read(LIVE_ROWS, first=span[0], last=span[1]).unique("prediction_id")
+    judged = judged.select("prediction_id", calendar=knowable_moments(judged))
+    joined = rows.join(judged, on="prediction_id", how="left", maintain_order="left")
+    earliest = pl.min_horizontal("knowable_at", "calendar")
+    return joined.with_columns(knowable_at=earliest).drop("calendar")
 
 
 def _columns(transaction: Transaction) -> dict[str, sql.Composable]:

@@ -66,8 +66,29 @@ def _of_kind(kind: str) -> dict[str, object]:
     return {}
 
 
+def register(url: str, *frames: pl.DataFrame) -> None:
+    """Make the models and symbols of the frames known, where they are not; every day is a session."""
+    names = pl.concat(
+        [pl.DataFrame(schema={"model_id": pl.String, "symbol": pl.String})]
+        + [frame.select("model_id", "symbol") for frame in frames]
+    )
+    with psycopg.connect(url) as connection:
+        connection.execute(
+            "INSERT INTO models.model_registry (model_id, model_name, version, role, kinds, description)"
+            " SELECT m, m, 1, 'candidate', '{price,direction,time_to_hit}', 'x' FROM unnest(%s::text[]) m"
+            " ON CONFLICT DO NOTHING",
+            [names["model_id"].unique().to_list()],
+        )
+        connection.execute(
+            "INSERT INTO market.symbols (symbol, exchange, kind, source)"
+            " SELECT s, '24/7', 'crypto', 'test' FROM unnest(%s::text[]) s ON CONFLICT DO NOTHING",
+            [names["symbol"].unique().to_list()],
+        )
+
+
 def commit(url: str, *frames: pl.DataFrame) -> Sealed:
-    """Append and seal in one transaction, as a run does."""
+    """Append and seal in one transaction, as a run does, with models and symbols made known."""
+    register(url, *frames)
     with Warehouse(url=url).transaction() as transaction:
         for frame in frames:
             transaction.append(tables.PREDICTIONS, frame)

@@ -16,6 +16,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from predtrack_assets.clock import utc_now
+from predtrack_assets.domain.calendar import as_of
 from predtrack_assets.domain.ledger.encoding import Encoding, encode_row
 from predtrack_assets.settings import PROJECT_ROOT
 from predtrack_assets.warehouse import ledger, tables
@@ -34,10 +36,11 @@ from predtrack_assets_tests.warehouse.ledgers import (
     commit,
     first_fault,
     predictions,
+    register,
     verdict_of,
 )
 
-FAR = datetime(2999, 1, 1, tzinfo=UTC)
+TOMORROW = utc_now().date() + timedelta(days=1)
 
 
 def batches(url: str) -> pl.DataFrame:
@@ -82,7 +85,7 @@ def test_later_symbols_of_the_same_day_are_further_batches(database_url: str) ->
 
 
 def test_live_and_replay_are_never_in_one_batch(database_url: str) -> None:
-    live = predictions(days=1, knowable=FAR)
+    live = predictions(days=1, first=TOMORROW, knowable=as_of(TOMORROW))
     both = predictions(days=1, symbols=("ZZZ",))
     assert commit(database_url, live, both) == Sealed(rows=48, batches=12)
     stored = batches(database_url)
@@ -91,9 +94,11 @@ def test_live_and_replay_are_never_in_one_batch(database_url: str) -> None:
 
 
 def commit_knowable_at_once(url: str) -> None:
+    register(url, predictions(days=1))
     with Warehouse(url=url).transaction() as transaction:
         soon = transaction.now + timedelta(microseconds=1)
-        transaction.append(tables.PREDICTIONS, predictions(days=1, knowable=soon))
+        rows = predictions(days=1, first=soon.date(), knowable=soon)
+        transaction.append(tables.PREDICTIONS, rows)
         seal(transaction)
 
 
@@ -105,6 +110,7 @@ def test_what_became_knowable_meanwhile_is_not_called_live(database_url: str) ->
 
 def insert_by_sql(url: str, origin: str = "replay") -> None:
     """A row as a user writes it: see docs/predictions.md."""
+    register(url, predictions(days=1, symbols=("AAA",), models=("mine-1",)))
     graph.execute(
         url,
         "INSERT INTO forecasts.predictions (model_id, kind, symbol, trading_day, as_of, horizon,"
@@ -124,6 +130,12 @@ def test_rows_of_ones_own_are_reported_until_they_are_sealed(database_url: str) 
 
 
 def test_a_row_that_calls_itself_live_too_late_is_found(database_url: str) -> None:
+    with pytest.raises(psycopg.errors.CheckViolation, match="live_is_recorded_before_it_is_know"):
+        insert_by_sql(database_url, origin="live")
+    graph.execute(
+        database_url,
+        "ALTER TABLE forecasts.predictions DROP CONSTRAINT live_is_recorded_before_it_is_knowable",
+    )
     insert_by_sql(database_url, origin="live")
     commit(database_url)
     assert batches(database_url)["origin"].to_list() == ["replay"]
