@@ -146,15 +146,7 @@ def _gate(
         INSUFFICIENT,
     )
     structs = [
-        pl.struct(
-            *(
-                pl.Series(part, getattr(c, part)).fill_nan(None)
-                for part in ("value", "bound", "threshold", "n", "n_eff")
-            ),
-            pl.Series("status", s, dtype=pl.String),
-            eager=True,
-        ).alias(name)
-        for (name, c), s in zip(figures.items(), status, strict=True)
+        _struct(c, s).alias(name) for (name, c), s in zip(figures.items(), status, strict=True)
     ]
     frame = pl.DataFrame(
         [
@@ -174,6 +166,13 @@ def _gate(
         .with_columns(failure_reasons(limits))
         .filter(shown)
     )
+
+
+def _struct(criterion: Criterion, status: NDArray[np.str_]) -> pl.Series:
+    """A criterion as a column."""
+    parts = ("value", "bound", "threshold", "n", "n_eff")
+    numbers = (pl.Series(part, getattr(criterion, part)).fill_nan(None) for part in parts)
+    return pl.struct(*numbers, pl.Series("status", status, dtype=pl.String), eager=True)
 
 
 def failure_reasons(limits: Thresholds) -> pl.Expr:

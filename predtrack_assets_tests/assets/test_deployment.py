@@ -200,8 +200,11 @@ def test_what_is_not_deployed_by_itself_is_only_tested(
     assert graph.frame(planted, stored).rows() == [("0.6",)]
 
 
-def test_neither_a_retired_trial_nor_a_refused_cell_is_forgotten(planted: str) -> None:
+def test_neither_a_retired_trial_nor_a_refused_cell_is_forgotten(
+    planted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Two versions were tried, one is retired since; the other left out what it was refused."""
+    monkeypatch.setenv("PREDTRACK_GATE_LEVEL", "0.99")
     registry = "UPDATE models.model_registry SET {} WHERE model_id = %s"
     graph.execute(planted, registry.format("status = 'retired'"), "gifted")
     graph.execute(planted, registry.format("role = 'candidate'"), "no_change")
@@ -232,3 +235,7 @@ def test_neither_a_retired_trial_nor_a_refused_cell_is_forgotten(planted: str) -
     assert price["coverage"] == pytest.approx(SYMBOLS / (SYMBOLS + 1), abs=0.01)
     assert price["failure_reasons"][-1].startswith("coverage insufficient_evidence: ")
     assert not any(reason.startswith("coverage") for reason in direction["failure_reasons"])
+    stored = "SELECT DISTINCT thresholds ->> 'level' FROM deployment.deployment_gates"
+    changed = "SELECT new_value ->> 'level' FROM deployment.improvement_events"
+    for said in (stored, changed):
+        assert graph.frame(planted, said).rows() == [("0.99",)]
