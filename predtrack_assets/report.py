@@ -223,7 +223,8 @@ def champion_lines(warehouse: Warehouse) -> str:
         for test in of_scope.iter_rows(named=True):
             lines.append(
                 f"  {test['treatment']} against {test['control']}: {test['status']},"
-                f" e-value {test['e_value']:.3g} (20 promotes) after {counted(test['n'], 'day')}"
+                f" e-value {test['e_value']:.3g} of {test['threshold']:,.0f} after"
+                f" {counted(test['n'], 'day')}, {test['n_live'] or 0:,} live"
             )
     lines += own_lines(gates.filter(own), champions)
     return "\n".join(lines)

@@ -136,8 +136,8 @@ class Settings(BaseSettings):
     auto_deploy: bool = Field(
         True, description="Deploy by itself what passed its gate and beat the champion."
     )
-    ab_test_longest: int = Field(
-        2520, ge=60, description="Decision dates after which an undecided A/B test is inconclusive."
+    evidence: Literal["all", "live"] = Field(
+        "all", description="What gates and A/B tests count: all, or what was said before the fact."
     )
 
     tuning_configurations: int = Field(

@@ -14,11 +14,12 @@ from predtrack_assets.assets.outcomes import outcomes
 from predtrack_assets.domain import e_process, gates, promotion
 from predtrack_assets.domain.calendar import as_of
 from predtrack_assets.domain.gate_records import Record
-from predtrack_assets.domain.promotion import Deployment, Duel, Evidence, State, Walk
+from predtrack_assets.domain.promotion import Deployment, Duel, Evidence, Level, State, Walk
 from predtrack_assets.partitions import day_asset, day_multi_asset, last_days_of, window
 from predtrack_assets.settings import Settings, get_settings
-from predtrack_assets.warehouse import decisions, improvements, tables
+from predtrack_assets.warehouse import ab_tests, decisions, improvements, tables
 from predtrack_assets.warehouse import gates as store
+from predtrack_assets.warehouse.ab_test_digests import digests_of_tests
 from predtrack_assets.warehouse.audit import record_run
 from predtrack_assets.warehouse.gate_records import (
     KINDS,
@@ -101,7 +102,8 @@ def _gates(
         )
     )
     horizons = settings.gated_horizons
-    records = read_records(transaction, epoch, names, horizons, settings.benchmark, own)
+    live = _live_days(transaction, epoch) if settings.evidence == "live" else None
+    records = read_records(transaction, epoch, names, horizons, settings.benchmark, own, live)
     frames = []
     for kind, horizon in product(KINDS, horizons):
         known = [r for cell, r in records.items() if (cell.kind, cell.horizon) == (kind, horizon)]
@@ -168,7 +170,7 @@ def _as_rows(
             deps=[deployment_gates],
         ),
     ],
-    code_version="3",
+    code_version="4",
 )
 def champions(
     context: dg.AssetExecutionContext, warehouse: Warehouse
@@ -178,20 +180,22 @@ def champions(
     tested, deployed = Written(), Written()
     with warehouse.transaction() as transaction:
         for epoch in record_epochs(transaction, asked.days, asked.opens):
-            report_days = last_days_of("W", epoch.days)
+            report_days = [day.item() for day in last_days_of("W", epoch.days)]
+            if not report_days:
+                continue
+            sight = Sight(transaction, epoch, settings, _live_days(transaction, epoch))
             for kind, horizon in product(KINDS, settings.gated_horizons):
-                if not len(report_days):
-                    continue
-                for scope, since in _scopes(transaction, epoch, kind, horizon).items():
-                    walk = _walk(transaction, epoch, scope, settings)
-                    for day in report_days[report_days >= np.datetime64(since)]:
-                        walk.week(day.item())
+                walks = _walks(sight, kind, horizon)
+                cohorts = transaction.read(ab_tests.COHORTS, kind=kind, scope=f"h{horizon}").item()
+                promotion.walk_weeks([*walks.values()], report_days, cohorts)
+                for scope, walk in walks.items():
                     states = _as_tests(walk, scope, _begun_tests(transaction, scope, walk))
                     tested += transaction.append(tables.AB_TESTS, states)
                     deployed += _deploy(transaction, walk.deployed, scope)
             context.log.info(f"{epoch.first} to {epoch.last}: {deployed.inserted:,} deployments")
         span = (asked.start, asked.end)
-        record_run(transaction, "ab_test", tables.AB_TESTS, span, tested, context.run)
+        digests = digests_of_tests(transaction)
+        record_run(transaction, "ab_test", tables.AB_TESTS, span, tested, context.run, digests)
         improvements.note_disabled(transaction, as_of(asked.end))
     yield tested.as_result(["deployment", "ab_tests"])
     yield deployed.as_result(["deployment", "deployments"])
@@ -210,57 +214,91 @@ class Scope(NamedTuple):
         return f"h{self.horizon}" + (f":{self.symbol}" if self.symbol else "")
 
 
-def _scopes(transaction: Transaction, epoch: Epoch, kind: str, horizon: int) -> dict[Scope, date]:
-    """Scopes and their first week; all symbols come first: who a symbol's own model has to beat."""
-    own = transaction.read(store.JUDGED_SYMBOLS, kind=kind, horizon=horizon, last=epoch.last)
-    of_one = {Scope(kind, horizon, symbol): since for symbol, since in own.iter_rows()}
-    return {Scope(kind, horizon): date.min, **of_one}
+class Sight(NamedTuple):
+    """What an epoch is looked at with. live: model_id, kind, trading_day of what is live."""
+
+    transaction: Transaction
+    epoch: Epoch
+    settings: Settings
+    live: pl.DataFrame
 
 
-def _walk(transaction: Transaction, epoch: Epoch, scope: Scope, settings: Settings) -> Walk:
+def _live_days(transaction: Transaction, epoch: Epoch) -> pl.DataFrame:
+    return transaction.read(ab_tests.LIVE_DAYS, last=epoch.last)
+
+
+def _walks(sight: Sight, kind: str, horizon: int) -> dict[Scope, Walk]:
+    """All symbols come first: theirs is the champion whom a symbol's own model has to beat."""
+    of_all = _walk(sight, Scope(kind, horizon))
+    walks = {Scope(kind, horizon): of_all}
+    own = sight.transaction.read(
+        store.JUDGED_SYMBOLS, kind=kind, horizon=horizon, last=sight.epoch.last
+    )
+    for symbol, since in own.iter_rows():
+        scope = Scope(kind, horizon, symbol)
+        walks[scope] = _walk(sight, scope, of_all.deployments, since)
+    return walks
+
+
+def _walk(
+    sight: Sight, scope: Scope, wider: Sequence[Deployment] = (), since: date = date.min
+) -> Walk:
     """Where one scope stands before the epoch, and how its duels are read."""
+    transaction, epoch, settings, _ = sight
     cell = {"kind": scope.kind, "scope": scope.name}
     fits = "symbol" if scope.symbol else "pooled"
     models = transaction.read(store.MODELS).filter(role="candidate", scope=fits)
     models = models.filter(pl.col("status") != "retired")
     span = {"first": epoch.first, "last": epoch.last}
     passed = transaction.read(store.PASSED_GATES, **cell, **span)
-    stored = transaction.read(store.DEPLOYMENTS, **cell)
-    all_symbols = {"kind": scope.kind, "scope": f"h{scope.horizon}"}
-    of_all = transaction.read(store.DEPLOYMENTS, **all_symbols) if scope.symbol else stored.clear()
-    finished = transaction.read(store.FINISHED_TESTS, **cell)
-    own, wider = ([Deployment(*row) for row in found.iter_rows()] for found in (stored, of_all))
+    own = [Deployment(*row) for row in transaction.read(store.DEPLOYMENTS, **cell).iter_rows()]
     left = transaction.read(store.ROLLED_BACK, **cell).filter("judged")["model_id"].to_list()
     known: dict[Duel, Evidence] = {}
 
     def evidence(duel: Duel) -> Evidence:
         if duel not in known:
-            known[duel] = _evidence(transaction, epoch, scope, duel)
+            known[duel] = _evidence(sight, scope, duel)
         return known[duel]
 
-    return Walk(
+    walk = Walk(
         treatments=models["model_id"].to_list(),
         deployments=own,
         wider=wider,
         evidence=evidence,
         passed={(day, model): gate for day, model, gate in passed.iter_rows()},
-        finished={
-            promotion.duel_of(control, treatment, start, [*own, *wider]): (day, State(*rest))
-            for control, treatment, start, day, *rest in finished.iter_rows()
-        },
+        finished={},
         barred=[*left, *models.filter(status="shadow")["model_id"]],
         automatic=settings.auto_deploy,
-        longest=settings.ab_test_longest,
+        since=since,
     )
+    _resume(transaction, epoch, cell, walk)
+    return walk
 
 
-def _evidence(transaction: Transaction, epoch: Epoch, scope: Scope, duel: Duel) -> Evidence:
+def _resume(transaction: Transaction, epoch: Epoch, cell: dict[str, str], walk: Walk) -> None:
+    """Tell a walk of the tests that began before."""
+    champions = [*walk.deployments, *walk.wider]
+    begun = transaction.read(ab_tests.BEGUN, **cell)
+    for control, treatment, start, cohort, threshold in begun.iter_rows():
+        duel = promotion.duel_of(control, treatment, start, champions)
+        walk.begun[control, treatment] = duel
+        if cohort is not None:
+            walk.levels[duel] = Level(cohort, threshold)
+    for control, treatment, day, *rest in transaction.read(ab_tests.FINISHED, **cell).iter_rows():
+        walk.finished[walk.begun[control, treatment]] = (day, State(*rest))
+    still = transaction.read(ab_tests.OPEN, **cell, first=epoch.first)
+    for control, treatment, *rest in still.iter_rows():
+        walk.open[walk.begun[control, treatment]] = State(*rest)
+
+
+def _evidence(sight: Sight, scope: Scope, duel: Duel) -> Evidence:
     """The course of a duel over the forecasts that both sides made of the same symbols and days."""
+    transaction, epoch, settings, live = sight
     first = transaction.read(store.PREDICTED_SPAN, last=epoch.last).item() or epoch.last
     kind, horizon, symbol = scope
     frames = []
+    sides = [duel.control, duel.treatment]
     for begin, end in years(max(first, duel.start), epoch.last):
-        sides = [duel.control, duel.treatment]
         rows = said_and_done(transaction, epoch, begin, end, [kind], [horizon], sides, symbol)
         score = "crps" if kind == "price" else "score"
         rows = rows.with_columns(pl.col(score).alias("score")).drop_nulls("score")
@@ -270,16 +308,21 @@ def _evidence(transaction: Transaction, epoch: Epoch, scope: Scope, duel: Duel) 
         if len(control) and len(treatment):
             frames.append(e_process.paired_differences(control, treatment, kind))
     empty = {"trading_day": pl.Date, "known_day": pl.Date, "d": pl.Float64}
-    return Evidence.of(pl.concat(frames) if frames else pl.DataFrame(schema=empty), horizon)
+    course = pl.concat(frames) if frames else pl.DataFrame(schema=empty)
+    for side in sides:
+        said = live.filter(kind=kind, model_id=side).select("trading_day", pl.lit(True).alias(side))
+        course = course.join(said, on="trading_day", how="left", maintain_order="left")
+    course = course.with_columns(live=pl.all_horizontal(pl.col(sides).fill_null(False)))
+    return Evidence.of(course.filter("live") if settings.evidence == "live" else course, horizon)
 
 
 def _begun_tests(transaction: Transaction, scope: Scope, walk: Walk) -> dict[Duel, date]:
     """First days of the tests that are stored: a test keeps its own."""
-    begun = transaction.read(store.BEGUN_TESTS, kind=scope.kind, scope=scope.name)
+    begun = transaction.read(ab_tests.BEGUN, kind=scope.kind, scope=scope.name)
     champions = [*walk.deployments, *walk.wider]
     return {
         promotion.duel_of(control, treatment, day, champions): day
-        for control, treatment, day in begun.iter_rows()
+        for control, treatment, day, *_ in begun.iter_rows()
     }
 
 
@@ -300,13 +343,17 @@ def _as_tests(walk: Walk, scope: Scope, begun: Mapping[Duel, date]) -> pl.DataFr
                 "start_day": begun.get(duel) or _first_day(walk, duel),
                 "success_metric": metric,
                 **state._asdict(),
-                "conclusion": promotion.conclusion(duel, state, walk.longest),
+                **_level(walk, duel)._asdict(),
+                "conclusion": promotion.conclusion(duel, state),
             }
             for day, duel, state in walk.states
-            if state.n or duel.start > promotion.BEGINNING
         ],
         infer_schema_length=None,
     )
+
+
+def _level(walk: Walk, duel: Duel) -> Level:
+    return walk.levels.get(duel) or Level(None, e_process.PROMOTE_AT)
 
 
 def _first_day(walk: Walk, duel: Duel) -> date | None:

@@ -10,8 +10,6 @@ Sources: Waudby-Smith & Ramdas 2024, Henzi & Ziegel 2022, Choe & Ramdas 2023; la
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
@@ -20,68 +18,84 @@ from predtrack_assets.domain.models import QUANTILE_LEVELS, QUANTILE_NAMES
 
 Floats = NDArray[np.float64]
 
-PROMOTE_AT = 20.0  # alpha = 0.05
+ALPHA = 0.05
+PROMOTE_AT = 1 / ALPHA  # where one test is all there is
+REJECT_AT = 1 / ALPHA
 MOST = 0.5  # largest stake
 PRIOR_DAYS = 20.0  # how much evidence the gambler wants before staking much
 
 RUNNING, PROMOTED, REJECTED = "running", "promoted", "rejected"
 
 
-class Decision(NamedTuple):
-    """Status, index of the date at whose result it was reached (-1: none), e-values then or last."""
+def threshold(cohort: int, tests: int) -> float:
+    """E-value that promotes in one of `tests` tests which begin together, as the cohort-th such lot.
 
-    status: str
-    at: int
-    e_value: float
-    e_against: float
+    20 * cohort * (cohort + 1) * tests. The m-th cohort spends alpha / (m (m + 1)), which adds up to
+    alpha over any number of cohorts (alpha spending: Foster & Stine 2008, Tian & Ramdas 2021), in
+    equal parts (Bonferroni). So of all tests ever, dependent as they may be and looked at on any
+    day, one promotes a treatment that is no better with probability at most 0.05. 20 times the
+    number of tests so far would not do: tests that begin one by one spend 0.05 (1 + 1/2 + 1/3 ...).
+    """
+    return PROMOTE_AT * cohort * (cohort + 1) * tests
 
 
-def stakes(d: ArrayLike, horizon: int = 1) -> Floats:
-    """Stake (..., T) on each date, from the results known at its decision: dates <= t - horizon.
+def known_dates(days: ArrayLike, known: ArrayLike) -> NDArray[np.int64]:
+    """How many of the first dates have a known result at the end of each decision day (T,).
+
+    days: decision days (T,), sorted; known: days on which their results were known, sorted.
+    """
+    seen = np.searchsorted(np.asarray(known), np.asarray(days), side="right")
+    return np.minimum(seen, np.arange(seen.size))
+
+
+def stakes(d: ArrayLike, horizon: int = 1, seen: NDArray[np.int64] | None = None) -> Floats:
+    """Stake (..., T) on each date, from the results known at its decision, as in `e_process`.
 
     Growth-optimal to second order, mean / second moment of the past, shrunk toward no stake.
     """
     d = np.asarray(d, np.float64)
-    sums = np.zeros((2, *d.shape))
-    sums[..., horizon:] = np.cumsum(np.stack([d, np.square(d)]), axis=-1)[..., : -horizon or None]
-    seen = np.maximum(np.arange(d.shape[-1]) - horizon + 1, 0)
+    seen = _seen(d.shape[-1], horizon) if seen is None else seen
+    sums = np.zeros((2, *d.shape[:-1], d.shape[-1] + 1))
+    sums[..., 1:] = np.cumsum(np.stack([d, np.square(d)]), axis=-1)
+    sums = sums[..., seen]
     typical = np.where(seen > 0, sums[1] / np.maximum(seen, 1), 1.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         stake = sums[0] / (sums[1] + PRIOR_DAYS * typical)
     return np.clip(np.nan_to_num(stake, nan=0.0), 0.0, MOST)
 
 
-def e_process(d: ArrayLike, horizon: int = 1) -> Floats:
+def e_process(d: ArrayLike, horizon: int = 1, seen: NDArray[np.int64] | None = None) -> Floats:
     """Evidence E (..., T) that the mean of d is positive, after the result of each date.
 
-    d: (..., T) in [-1, 1], in date order, each known `horizon` sessions after its date. The mean of
-    `horizon` processes, the j-th over dates j, j + horizon, ..., whose results do not overlap.
-    Raises ValueError for differences outside [-1, 1].
+    d: (..., T) in [-1, 1], in date order. seen: results known at the decision of each date, the
+    first so many (see `known_dates`); default: each is known `horizon` dates after its own. The
+    mean of `horizon` processes that take turns; a date on which none of them knows the result of
+    its last one is left out. Raises ValueError for differences outside [-1, 1].
     """
     d = np.asarray(d, np.float64)
     if not np.all(np.abs(d) <= 1 + 1e-9):
         raise ValueError("score differences must be scaled to [-1, 1]")
-    growth = np.log1p(stakes(d, horizon) * d)
+    growth = np.log1p(stakes(d, horizon, seen) * d)
+    process = np.arange(d.shape[-1]) % horizon if seen is None else _turns(seen, horizon)
     capital = np.zeros_like(d)
-    for start in range(min(horizon, d.shape[-1])):
-        own = np.zeros_like(d)
-        own[..., start::horizon] = growth[..., start::horizon]
-        capital += np.exp(np.cumsum(own, axis=-1))
+    for each in range(min(horizon, d.shape[-1])):
+        capital += np.exp(np.cumsum(np.where(process == each, growth, 0.0), axis=-1))
     return (capital + max(horizon - d.shape[-1], 0)) / horizon
 
 
-def decide(d: ArrayLike, horizon: int = 1) -> Decision:
-    """The first moment at which either direction's e-process reaches 20, else still running."""
-    d = np.asarray(d, np.float64)
-    if not d.size:
-        return Decision(RUNNING, -1, 1.0, 1.0)
-    better, worse = e_process(d, horizon), e_process(-d, horizon)
-    reached = np.flatnonzero((better >= PROMOTE_AT) | (worse >= PROMOTE_AT))
-    at = int(reached[0]) if reached.size else -1
-    status = RUNNING
-    if reached.size:
-        status = PROMOTED if better[at] >= PROMOTE_AT else REJECTED
-    return Decision(status, at, float(better[at]), float(worse[at]))
+def _seen(dates: int, horizon: int) -> NDArray[np.int64]:
+    return np.maximum(np.arange(dates) - horizon + 1, 0)
+
+
+def _turns(seen: NDArray[np.int64], horizon: int) -> NDArray[np.int64]:
+    """Which of `horizon` processes each date (T,) belongs to; -1: all of them still wait."""
+    process = np.full(seen.size, -1)
+    taken: list[int] = []
+    for date, known in enumerate(seen.tolist()):  # each turn depends on those before
+        if len(taken) < horizon or taken[-horizon] < known:
+            process[date] = len(taken) % horizon
+            taken.append(date)
+    return process
 
 
 def paired_differences(control: pl.DataFrame, treatment: pl.DataFrame, kind: str) -> pl.DataFrame:

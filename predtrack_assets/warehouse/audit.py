@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import date
+from types import MappingProxyType
 from typing import Any
 
 import dagster as dg
@@ -86,18 +87,19 @@ def record_run(
     days: tuple[date, date],
     written: Written,
     run: dg.DagsterRun,
+    also: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     """An event on what a run changed in a table for decision or report days; none if nothing.
 
     days: first and last of the run. The payload says which run and job it was, what triggered it,
-    and how many rows were written.
+    how many rows were written, and what `also` holds.
     """
     if not written.changed:
         return
     first, last = (day.isoformat() for day in days)
     said = {"first": first, "last": last, "run": run.run_id, "job": run.job_name}
     said["triggered_by"] = triggered_by(run.tags)
-    payload = {**said, **written.as_metadata()}
+    payload = {**said, **written.as_metadata(), **also}
     record_event(transaction, event_type, str(table), payload, "automated")
 
 

@@ -1,4 +1,4 @@
-"""Gates, deployments and overrides, each against its audit event and what permitted it."""
+"""Deployments and what led to them, each against its audit event and what permitted it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from predtrack_assets.warehouse.ab_test_digests import recorded_tests
 from predtrack_assets.warehouse.gate_digests import recorded_gates
+from predtrack_assets.warehouse.improvement_digests import recorded_improvements
 from predtrack_assets.warehouse.queries import Query
 from predtrack_assets.warehouse.warehouse import Transaction
 
@@ -123,11 +125,13 @@ DECISIONS = Query("""
 
 
 def decisions(transaction: Transaction, faulty: Sequence[int] = ()) -> pl.DataFrame:
-    """Every deployment, gate override and week of gates, in its table or on the audit trail.
+    """Every deployment, override, improvement event, and week of gates or of A/B tests.
 
-    faulty: indexes of audit events that do not verify and so record nothing. Columns: what
-    (deployment, override or gates of), id, subject (kind/scope), model_id, fault (null: none); text.
+    In its table or on the audit trail. faulty: indexes of audit events that do not verify and so
+    record nothing. Columns: what (deployment, override, gates of, A/B tests of, improvement event),
+    id, subject (kind/scope or component), model_id, fault (null: none); text.
     """
     found = transaction.read(DECISIONS, faulty=list(faulty))
     found = found.sort("what", pl.col("id").cast(pl.Int64, strict=False), maintain_order=True)
-    return pl.concat([found, recorded_gates(transaction, faulty)])
+    others = (recorded_gates, recorded_tests, recorded_improvements)
+    return pl.concat([found, *(recorded(transaction, faulty) for recorded in others)])

@@ -13,9 +13,11 @@ import adbc_driver_manager
 import polars as pl
 
 from predtrack_assets.warehouse import gates
+from predtrack_assets.warehouse.ab_test_digests import digests_of_tests
 from predtrack_assets.warehouse.audit import record_event
 from predtrack_assets.warehouse.gate_digests import digests_of_run
 from predtrack_assets.warehouse.gate_records import KINDS
+from predtrack_assets.warehouse.improvement_digests import chain_improvements
 from predtrack_assets.warehouse.queries import Query
 from predtrack_assets.warehouse.warehouse import Transaction
 
@@ -63,6 +65,7 @@ def deploy(
     made = _decide(transaction, gates.DEPLOY, deployed_by=by, **row).item()
     said = {**row, "valid_from": valid_from.isoformat(), "deployment_id": made}
     record_event(transaction, "deployment", f"{kind}/{scope}", said, by)
+    chain_improvements(transaction, by)
 
 
 def promote(transaction: Transaction, *, gate_id: str, reason: str, by: str) -> dict[str, Any]:
@@ -114,6 +117,7 @@ def override(
     event |= {"model_id": row["model_id"], **_made(row)}
     subject = f"{row['kind']}/{row['scope']}"
     record_event(transaction, "manual_override", subject, event, requested_by)
+    chain_improvements(transaction, requested_by)
     return row
 
 
@@ -150,6 +154,9 @@ def roll_back(
     if "retires" in row:
         event["retires"] = row["retires"]
     record_event(transaction, "rollback", f"{kind}/{scope}", event, by)
+    chain_improvements(transaction, by)
+    if ended := digests_of_tests(transaction):
+        record_event(transaction, "ab_test", f"{kind}/{scope}", ended, by)
     return left, row["model_id"]
 
 
@@ -161,6 +168,7 @@ def note_thresholds(
     if not transaction.read(gates.CHANGE_THRESHOLDS, at=at, thresholds=said).item():
         return False
     record_event(transaction, "threshold_change", "gates", dict(thresholds), SYSTEM)
+    chain_improvements(transaction, SYSTEM)
     return True
 
 

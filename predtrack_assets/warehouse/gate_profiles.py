@@ -39,8 +39,8 @@ AB_TESTS = Query("""
            count(*) FILTER (WHERE NOT market.is_finite(e_value + e_against
                             + coalesce(mean_difference, 0))) AS non_finite,
            count(*) FILTER (WHERE market.is_finite(e_value + e_against) AND (
-               (status IN ('promoted', 'rollback')) <> (e_value >= 20)
-               OR (status = 'rejected') <> (e_against >= 20 AND e_value < 20))) AS misjudged,
+               (status IN ('promoted', 'rollback')) <> (e_value >= threshold)
+               OR (status = 'rejected') <> (e_against >= 20 AND e_value < threshold))) AS misjudged,
            count(*) FILTER (WHERE control = treatment) AS same_model
     FROM deployment.ab_tests WHERE as_of_day BETWEEN :first AND :last
     GROUP BY as_of_day

@@ -76,10 +76,11 @@ def said_and_done(
     horizons: Sequence[int],
     models: Sequence[str],
     symbol: str | None = None,
+    live: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Predictions decided in [first, last], sorted, beside outcomes known at the epoch's end.
 
-    symbol: of that one alone.
+    symbol: of that one alone. live: of those model_id, kind and trading_day alone.
     """
     cut = {
         "first": first,
@@ -91,7 +92,10 @@ def said_and_done(
     }
     key = ["trading_day", "symbol", "model_id", "kind", "horizon"]
     results = transaction.read(gates.RESULTS, as_of=epoch.as_of, **cut)
-    return transaction.read(gates.SAID, **cut).join(results, on=key, how="left").sort(key)
+    said = transaction.read(gates.SAID, **cut)
+    if live is not None:
+        said = said.join(live, on=["model_id", "kind", "trading_day"], how="semi")
+    return said.join(results, on=key, how="left").sort(key)
 
 
 def read_records(
@@ -101,10 +105,12 @@ def read_records(
     horizons: Sequence[int],
     benchmark: str,
     by_symbol: Sequence[str] = (),
+    live: pl.DataFrame | None = None,
 ) -> dict[Cell, Record]:
     """Record of each model, kind and horizon with a result, as known at the end of the epoch.
 
-    by_symbol: those of `models` that have one for each symbol.
+    by_symbol: those of `models` that have one for each symbol. live: model_id, kind, trading_day of
+    the predictions that count, and what was refused since the first of them; None: all.
     """
     first = transaction.read(gates.PREDICTED_SPAN, last=epoch.last).item()
     if first is None or not models:
@@ -119,8 +125,16 @@ def read_records(
         refused = transaction.read(
             gates.REFUSED, **span, horizons=list(horizons), models=list(models)
         )
+        if live is not None:
+            began = live.group_by("model_id", "kind").agg(
+                pl.col("trading_day").min().alias("began")
+            )
+            refused = refused.join(began, on=["model_id", "kind"]).filter(
+                pl.col("due_day") >= pl.col("began")
+            )
+            refused = refused.drop("began")
         fell_due.append(refused.with_columns(own).group_by(day).agg(pl.len()))
-        rows = said_and_done(transaction, epoch, begin, end, KINDS, horizons, models)
+        rows = said_and_done(transaction, epoch, begin, end, KINDS, horizons, models, live=live)
         if rows.is_empty():
             continue
         rows = measure(rows).with_columns(own)

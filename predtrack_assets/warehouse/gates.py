@@ -99,18 +99,6 @@ ROLLED_BACK = Query("""
     GROUP BY former.model_id ORDER BY former.model_id
 """)
 
-FINISHED_TESTS = Query("""
-    SELECT control, treatment, start_day, as_of_day, status, n, decided_day, mean_difference,
-           e_value, e_against
-    FROM deployment.ab_tests
-    WHERE kind = :kind AND scope = :scope AND status IN ('promoted', 'rejected', 'inconclusive')
-""")
-
-BEGUN_TESTS = Query("""
-    SELECT DISTINCT control, treatment, start_day FROM deployment.ab_tests
-    WHERE kind = :kind AND scope = :scope
-""")
-
 DEPLOY = Query("""
     INSERT INTO deployment.deployments (kind, scope, model_id, valid_from, gate_id, deployed_by, reason)
     VALUES (:kind, :scope, :model_id, :valid_from, :gate_id::text::uuid, :deployed_by, :reason)
@@ -224,8 +212,9 @@ GATE = Query("""
 
 LATEST_TESTS = Query("""
     SELECT DISTINCT ON (kind, scope, treatment)
-           kind, scope, control, treatment, as_of_day, status, n, e_value, e_against, conclusion
-    FROM deployment.v_ab_tests ORDER BY kind, scope, treatment, start_day DESC, as_of_day DESC
+           kind, scope, control, treatment, as_of_day, status, n, n_live, e_value, e_against,
+           threshold, conclusion
+    FROM deployment.v_ab_tests ORDER BY kind, scope, treatment, as_of_day DESC, start_day DESC
 """)
 
 # Nothing happens while the latest change says what the settings say now.

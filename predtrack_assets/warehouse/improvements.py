@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from predtrack_assets.warehouse.improvement_digests import chain_improvements
 from predtrack_assets.warehouse.queries import Query
 from predtrack_assets.warehouse.warehouse import Transaction
 
@@ -97,7 +98,7 @@ def note_optimized(transaction: Transaction, found: Optimized, at: datetime) -> 
         name: json.dumps(getattr(found, name), sort_keys=True)
         for name in ("old_value", "new_value", "before", "after")
     }
-    return transaction.read(
+    event_id = transaction.read(
         PARAMS_OPTIMIZED,
         at=at,
         component_type=found.component_type,
@@ -105,6 +106,8 @@ def note_optimized(transaction: Transaction, found: Optimized, at: datetime) -> 
         reason=found.reason,
         **texts,
     ).item()
+    chain_improvements(transaction, "automated")
+    return event_id
 
 
 def note_disabled(transaction: Transaction, at: datetime) -> int:
@@ -112,7 +115,9 @@ def note_disabled(transaction: Transaction, at: datetime) -> int:
 
     Each is noted once; the number of new ones.
     """
-    return transaction.read(STRATEGIES_DISABLED, at=at).item()
+    disabled = transaction.read(STRATEGIES_DISABLED, at=at).item()
+    chain_improvements(transaction, "automated")
+    return disabled
 
 
 def due_notifications(transaction: Transaction, limit: int, event_id: int = 0) -> pl.DataFrame:

@@ -9,6 +9,7 @@ from datetime import date
 import polars as pl
 
 from predtrack_assets.warehouse.audit import record_event
+from predtrack_assets.warehouse.improvement_digests import chain_improvements
 from predtrack_assets.warehouse.queries import Query
 from predtrack_assets.warehouse.warehouse import Transaction
 
@@ -114,8 +115,9 @@ def note_retrained(transaction: Transaction, artifact_id: str, cause: Cause) -> 
         NOTE_RETRAINED, artifact_id=artifact_id, operator=OPERATOR, **parameters
     )
     said = {"from": noted["old_artifact"].item(), "to": artifact_id, **parameters}
-    automated = cause.triggered_by != "manual"
-    record_event(transaction, "retrain", artifact_id, said, "automated" if automated else OPERATOR)
+    actor = "automated" if cause.triggered_by != "manual" else OPERATOR
+    record_event(transaction, "retrain", artifact_id, said, actor)
+    chain_improvements(transaction, actor)
 
 
 def note_degraded(transaction: Transaction) -> pl.DataFrame:
@@ -125,4 +127,5 @@ def note_degraded(transaction: Transaction) -> pl.DataFrame:
     for component, signal, message in new.select("component_id", "signal", "message").iter_rows():
         said = {**json.loads(signal), "message": message}
         record_event(transaction, "degradation", component, said, "automated")
+    chain_improvements(transaction, "automated")
     return new.select("component_id", "message")

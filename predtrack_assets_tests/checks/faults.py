@@ -366,7 +366,7 @@ _DEPLOYMENT = [
     fault("deployment.ab_tests", "no_duplicate_keys", COPY),
     fault("deployment.ab_tests", "finite_numbers", "UPDATE <TABLE> SET e_value = 'NaN' <GATES>"),
     fault("deployment.ab_tests", "no_look_ahead", "UPDATE <TABLE> SET recorded_at = as_of_day <GATES>"),
-    fault("deployment.ab_tests", "status_follows_e_value", "UPDATE <TABLE> SET e_value = 25 <GATES>"),
+    fault("deployment.ab_tests", "status_follows_e_value", "UPDATE <TABLE> SET e_value = threshold <GATES>"),
     fault("deployment.ab_tests", "two_models", "UPDATE <TABLE> SET control = treatment <GATES>"),
     fault("deployment.deployments", "no_duplicate_keys",
           _PASS, _DEPLOY + "'filtered%'", _DEPLOY + "'filtered%'", also=_GATES),

@@ -56,13 +56,45 @@ def test_differences_must_be_scaled() -> None:
         e_process.e_process([0.1, 1.5])
 
 
-def test_both_directions_are_decided_and_no_news_is_none() -> None:
-    better = e_process.decide(np.full(300, 0.2))
-    assert better.status == e_process.PROMOTED
-    assert better.e_value >= 20 > e_process.e_process(np.full(300, 0.2))[better.at - 1]
-    assert e_process.decide(np.full(300, -0.2)).status == e_process.REJECTED
-    assert e_process.decide(np.zeros(300)) == e_process.Decision(e_process.RUNNING, -1, 1, 1)
-    assert e_process.decide([]).status == e_process.RUNNING
+def test_no_news_is_no_evidence() -> None:
+    np.testing.assert_array_equal(e_process.e_process(np.zeros(300)), 1.0)
+    assert e_process.e_process(np.full(300, 0.2))[-1] >= e_process.PROMOTE_AT
+    assert e_process.e_process(np.full(300, -0.2)).max() <= 1.0
+
+
+def test_all_cohorts_together_spend_five_percent() -> None:
+    spent = [n / e_process.threshold(m, n) for m in range(1, 2000) for n in (1 + m % 7,)]
+    assert sum(spent) == pytest.approx(e_process.ALPHA, rel=1e-3)
+    assert sum(spent) < e_process.ALPHA
+    assert e_process.threshold(1, 1) == pytest.approx(40)
+
+
+SESSIONS = arrays(np.int64, st.integers(1, 60), elements=st.integers(0, 4))
+
+
+@given(SESSIONS, st.integers(1, 7), st.data())
+def test_whatever_delays_results_a_stake_uses_none_that_is_not_known(
+    delays: np.ndarray, horizon: int, data: st.DataObject
+) -> None:
+    """Neither the size of a stake nor the capital that is staked depends on a later result."""
+    days = np.datetime64("2024-01-01") + np.arange(delays.size)
+    known = np.maximum.accumulate(days + horizon + delays)
+    seen = e_process.known_dates(days, known)
+    d = np.random.default_rng(3).uniform(-1, 1, delays.size)
+    at = data.draw(st.integers(0, delays.size - 1))
+    changed = np.where(known > days[at], 1.0, d)
+    one, other = (e_process.stakes(x, horizon, seen)[: at + 1] for x in (d, changed))
+    np.testing.assert_array_equal(one, other)
+    turns = e_process._turns(seen, horizon)
+    own = np.flatnonzero(turns[:at] == turns[at]) if turns[at] >= 0 else np.array([], int)
+    assert (known[own] <= days[at]).all(), "the capital is known when it is staked"
+
+
+def test_without_delays_the_dates_take_turns() -> None:
+    d = np.random.default_rng(4).uniform(-1, 1, 100)
+    days = np.datetime64("2024-01-01") + np.arange(100)
+    seen = e_process.known_dates(days, days + 5)
+    np.testing.assert_array_equal(e_process.e_process(d, 5, seen), e_process.e_process(d, 5))
 
 
 @given(

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
-from predtrack_assets.domain import promotion
+from predtrack_assets.domain import e_process, promotion
 from predtrack_assets.domain.calendar import as_of
 from predtrack_assets.domain.promotion import BEGINNING, Deployment, Duel, Evidence, Walk
 
@@ -35,8 +35,7 @@ def walk(gains: dict[str, float], passed: dict[str, int] | None = None, **option
         passed=gates,
         **settings,
     )
-    for day in FRIDAYS:
-        made.week(day)
+    promotion.walk_weeks([made], FRIDAYS)
     return made
 
 
@@ -75,6 +74,7 @@ def test_the_next_challenger_must_beat_the_champion_on_new_days() -> None:
     assert Duel("first", "idle", since) in duels
     ended = [s for _, d, s in made.states if d == Duel("no_change", "idle", BEGINNING)]
     assert ended[-1].status == promotion.INCONCLUSIVE
+    assert ended[-1].decided_day == FRIDAYS[11], "the first look after its control was replaced"
     assert promotion.conclusion(Duel("a", "b", since), ended[-1])
 
 
@@ -127,26 +127,12 @@ def test_a_test_decided_in_an_earlier_run_stays_decided() -> None:
     assert [d.model_id for d in again.deployed] == ["good"]
 
 
-def test_an_undecided_test_ends_after_its_longest_time_and_is_not_begun_again() -> None:
-    made = walk({"idle": 0.0}, longest=60)
-    course = [(day, s) for day, _, s in made.states]
-    assert [s.status for _, s in course][-1] == promotion.INCONCLUSIVE
-    assert {s.status for _, s in course[:-1]} == {"running"}
-    end, last = course[-1]
-    assert last.n == 60
-    assert end < FRIDAYS[-1], "no row after it"
-    duel = made.states[-1][1]
-    assert "60 decision dates" in str(promotion.conclusion(duel, last, 60))
-    later = walk({"idle": 0.3}, {"idle": 0}, longest=60, finished={duel: (end, last)})
-    assert [s for day, _, s in later.states if day > end] == []
-
-
-def test_what_comes_after_the_longest_time_decides_nothing() -> None:
-    d = np.concatenate([np.zeros(60), np.full(220, 0.5)])
-    known = np.datetime64(date(2024, 1, 2)) + np.arange(280)
-    course = Evidence.of(pl.DataFrame({"trading_day": known, "known_day": known, "d": d}), 1)
-    assert promotion.state(course, FRIDAYS[-1], 60).status == promotion.INCONCLUSIVE
-    assert promotion.state(course, FRIDAYS[-1]).status == "promoted"
+def test_a_test_runs_until_it_is_decided() -> None:
+    d = np.concatenate([np.zeros(4000), np.full(400, 0.5)])
+    known = np.datetime64(date(2004, 1, 2)) + np.arange(4400)
+    course = Evidence.of(pl.DataFrame({"trading_day": known, "known_day": known + 1, "d": d}), 1)
+    assert promotion.state(course, known[3999].item()).status == "running"
+    assert promotion.state(course, known[-1].item() + timedelta(1)).status == "promoted"
 
 
 def test_a_symbols_own_model_must_beat_the_champion_of_all_symbols() -> None:
@@ -180,19 +166,67 @@ def test_when_an_override_of_a_symbol_ends_the_champion_of_all_symbols_is_to_bea
     assert (controls[FRIDAYS[12]], controls[FRIDAYS[17]]) == ("forced", "pooled")
 
 
-def test_after_a_retirement_a_challenger_must_beat_nobody_on_new_days() -> None:
+def test_a_pair_that_was_tested_goes_on_with_its_test() -> None:
+    """An override that came and went gives nobody a second chance to err."""
+    forced = Deployment("forced", as_of(FRIDAYS[9]), as_of(FRIDAYS[19]))
+    made = walk({"idle": 0.0}, deployments=[forced])
+    against_nobody = [(day, s) for day, duel, s in made.states if duel.control == "no_change"]
+    assert {duel.start for _, duel, _ in made.states if duel.control == "no_change"} == {BEGINNING}
+    course = dict(against_nobody)
+    assert course[FRIDAYS[10]].status == promotion.INCONCLUSIVE
+    assert course[FRIDAYS[10]].decided_day == FRIDAYS[10]
+    assert FRIDAYS[15] not in course
+    assert course[FRIDAYS[25]].status == "running"
+    assert course[FRIDAYS[25]].n == (FRIDAYS[25] - date(2024, 1, 1)).days, "all days count"
+    assert {level.cohort for level in made.levels.values()} == {1, 2}
+
+
+def test_what_was_rejected_stays_rejected() -> None:
+    forced = Deployment("forced", as_of(FRIDAYS[19]), as_of(FRIDAYS[25]))
+    made = walk({"bad": -0.3}, deployments=[forced])
+    ends = [day for day, duel, s in made.states if s.status == "rejected"]
+    assert len(ends) == 2, "once against no_change and once against forced"
+    assert max(ends) < FRIDAYS[25]
+
+
+def test_all_scopes_of_a_week_share_a_cohort() -> None:
+    made = [
+        Walk(
+            treatments=names,
+            deployments=[],
+            evidence=lambda duel: evidence(0.0),
+            passed={},
+            finished={},
+            since=since,
+        )
+        for names, since in ((["a", "b"], date.min), (["own"], date.min), (["own"], FRIDAYS[3]))
+    ]
+    promotion.walk_weeks(made, FRIDAYS, cohorts=4)
+    levels = [sorted(walk.levels.values()) for walk in made]
+    assert levels[0] == [(5, e_process.threshold(5, 3))] * 2
+    assert levels[1] == [(5, e_process.threshold(5, 3))]
+    assert levels[2] == [(6, e_process.threshold(6, 1))]
+
+
+def test_a_higher_level_takes_longer() -> None:
+    course = evidence(0.3)
+    days = [
+        promotion.state(course, FRIDAYS[-1], level).decided_day for level in (20.0, 80.0, 3000.0)
+    ]
+    assert days == sorted(set(days))
+
+
+def test_after_a_retirement_a_challenger_must_beat_nobody() -> None:
     first, gone = Deployment("first", as_of(FRIDAYS[0])), Deployment(None, as_of(FRIDAYS[9]))
     made = walk(
         {"good": 0.3, "idle": 0.0}, {"good": 0}, deployments=[first, gone], barred=["first"]
     )
     controls = {day: duel.control for day, duel, _ in made.states}
-    assert (controls[FRIDAYS[5]], controls[FRIDAYS[12]]) == ("first", "no_change")
+    assert (controls[FRIDAYS[5]], controls[FRIDAYS[10]]) == ("first", "no_change")
     (champion,) = made.deployed
     assert champion.model_id == "good"
     assert champion.valid_from > gone.valid_from, "it won against first, but that was before"
     assert "beat no_change" in champion.reason
-    against_nobody = [duel for _, duel, _ in made.states if duel.control == "no_change"][-1]
-    assert against_nobody.start == gone.valid_from.date()
 
 
 def test_a_symbol_whose_own_champion_was_retired_has_the_one_of_all_symbols() -> None:

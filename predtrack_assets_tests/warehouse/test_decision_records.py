@@ -79,7 +79,8 @@ def note_gates(url: str) -> None:
 @pytest.fixture(scope="module")
 def told(postgres_server: str, template_database: str) -> Iterator[str]:
     """Deployments 1 first, 2 second, 3 back to first, 4 an override of bad, 5 own of IBM, 6 back,
-    7 one of direction, 8 its retirement; their events, then that of the gates."""
+    7 one of direction, 8 its retirement; after the event of each, that of its improvement event (so
+    deployment k has event 2 k - 1), then that of the gates."""
     name = "predtrack_told_decisions"
     with psycopg.connect(postgres_server, autocommit=True) as admin:
         names = {"name": sql.Identifier(name), "template": sql.Identifier(template_database)}
@@ -128,9 +129,9 @@ def faults_after(url: str, *statements: str) -> dict[str, str]:
 def test_a_clean_story_has_no_finding(told: str) -> None:
     verdict = verdict_of(told)
     assert verdict.good, verdict.decision_faults
-    kinds = "eight deployments, one override, one week of gates"
-    assert (verdict.decisions_good, verdict.decisions) == (10, 10), kinds
-    assert verdict.events_good == verdict.events == 9
+    kinds = "eight deployments, their improvement events, one override, one week of gates"
+    assert (verdict.decisions_good, verdict.decisions) == (18, 18), kinds
+    assert verdict.events_good == verdict.events == 17
 
 
 def test_a_story_told_before_events_named_their_deployment_has_no_finding(told: str) -> None:
@@ -138,9 +139,10 @@ def test_a_story_told_before_events_named_their_deployment_has_no_finding(told: 
         "UPDATE audit.audit_trail SET payload = payload - 'deployment_id' - 'model_id' - 'valid_from'"
         " - 'evaluated_at' - 'digests' WHERE event_type <> 'deployment'"
     )
-    assert faults_after(told, forget) == {}
+    before = (forget, "DELETE FROM audit.audit_trail WHERE event_type = 'improvement'")
+    assert faults_after(told, *before) == {}
     gone = "DELETE FROM deployment.deployments WHERE deployment_id = 3"
-    assert list(faults_after(told, forget, gone)) == ["deployment None"]
+    assert list(faults_after(told, *before, gone)) == ["deployment None"]
 
 
 def test_an_inserted_deployment(told: str) -> None:
@@ -166,25 +168,25 @@ def test_an_inserted_deployment(told: str) -> None:
         (1, "scope = 'h1'", f"{UNRECORDED}; its gate is of another model, kind or scope"),
         (2, "valid_from = valid_from + interval '1 s'", UNRECORDED),
         (2, "gate_id = (SELECT gate_id FROM deployment.deployment_gates WHERE model_id = 'bad')",
-         "audit event 2 records another gate; its gate is of another model"),
-        (2, "gate_id = NULL", "audit event 2 records another gate; no gate permits it"),
+         "audit event 3 records another gate; its gate is of another model"),
+        (2, "gate_id = NULL", "audit event 3 records another gate; no gate permits it"),
         (3, "restores = 2", "it restores no earlier champion"),
-        (3, "reason = 'another'", "audit event 3 records another reason"),
+        (3, "reason = 'another'", "audit event 5 records another reason"),
         (3, "valid_from = valid_from - interval '1 h'", UNRECORDED),
         (4, "valid_until = NULL", "its override was not valid then"),
-        (4, "valid_from = valid_from - interval '1 h'", "audit event 4 records another moment"),
+        (4, "valid_from = valid_from - interval '1 h'", "audit event 7 records another moment"),
         (4, "valid_from = valid_until", "its override was not valid then"),
         (6, "scope = 'h5:AAPL'", UNRECORDED),
         (7, "valid_until = now()", "it has an end and no override"),
-        (8, "reason = 'another'", "audit event 8 records another reason"),
-        (8, "deployed_by = 'eve'", "audit event 8 records another person"),
+        (8, "reason = 'another'", "audit event 15 records another reason"),
+        (8, "deployed_by = 'eve'", "audit event 15 records another person"),
         (8, "valid_from = valid_from - interval '1 h'", UNRECORDED),
         (8, "valid_until = now()", "it has an end and no override"),
         (8, "retires = 1", "records another champion left; it retires no champion in force"),
         (8, "kind = 'price'", f"{UNRECORDED}; it retires no champion in force"),
         (8, "model_id = 'first', retires = NULL, gate_id ="
             " (SELECT gate_id FROM deployment.deployments WHERE deployment_id = 7)", UNRECORDED),
-        (8, "model_id = 'first'", "audit event 8 records another model"),
+        (8, "model_id = 'first'", "audit event 15 records another model"),
     ],
 )  # fmt: skip
 def test_an_altered_deployment(told: str, deployment: int, change: str, fault: str) -> None:
@@ -197,7 +199,7 @@ def test_an_altered_deployment(told: str, deployment: int, change: str, fault: s
 def test_a_deleted_deployment(told: str, deployment: int) -> None:
     statement = sql.SQL("DELETE FROM deployment.deployments WHERE deployment_id = {}")
     found = faults_after(told, statement.format(deployment).as_string())
-    gone = f"audit event {deployment} records it and it is gone"
+    gone = f"audit event {2 * deployment - 1} records it and it is gone"
     assert found.pop(f"deployment {deployment}") == gone
     restored = {1: {"deployment 3"}, 4: {"deployment 6"}, 7: {"deployment 8"}}.get(
         deployment, set()
@@ -229,16 +231,16 @@ GATE = "UPDATE deployment.deployment_gates SET {} WHERE model_id = 'bad'"
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        (GATE.format("accuracy = accuracy + 1e-15"), "audit event 9 records others"),
-        (GATE.format("symbol = 'IBM'"), "audit event 9 records others"),
-        (GATE.format("criteria = '{}'"), "audit event 9 records others"),
-        (GATE.format("failure_reasons = '{skill}'"), "audit event 9 records others"),
+        (GATE.format("accuracy = accuracy + 1e-15"), "audit event 17 records others"),
+        (GATE.format("symbol = 'IBM'"), "audit event 17 records others"),
+        (GATE.format("criteria = '{}'"), "audit event 17 records others"),
+        (GATE.format("failure_reasons = '{skill}'"), "audit event 17 records others"),
         (GATE.format("evaluated_at = evaluated_at - interval '1 h'"), "no audit event records them"),
         (GATE.format("as_of_day = '2024-03-08'"), "no audit event records them"),
         ("DELETE FROM deployment.deployment_gates WHERE model_id = 'bad'",
-         "audit event 9 records others"),
-        ("DELETE FROM deployment.deployment_gates", "audit event 9 records them and they are gone"),
-        ("DELETE FROM audit.audit_trail WHERE event_index = 9", "no audit event records them"),
+         "audit event 17 records others"),
+        ("DELETE FROM deployment.deployment_gates", "audit event 17 records them and they are gone"),
+        ("DELETE FROM audit.audit_trail WHERE event_index = 17", "no audit event records them"),
     ],
 )  # fmt: skip
 def test_attacked_gates(told: str, change: str, fault: str) -> None:
@@ -257,7 +259,7 @@ def test_a_chained_event_does_not_excuse_an_altered_gate(told: str) -> None:
             "SELECT as_of_day, gate_status, model_id, kind FROM deployment.deployment_gates"
         )
         decisions.note_gates(transaction, transaction.read(rows))
-        assert faults(transaction)["gates of 2024-03-01"] == "audit event 9 records others"
+        assert faults(transaction)["gates of 2024-03-01"] == "audit event 17 records others"
 
 
 def test_an_event_without_digests_records_only_what_came_before_there_were_any(told: str) -> None:
@@ -296,7 +298,7 @@ def test_a_doubled_deployment(told: str) -> None:
         ("UPDATE deployment.gate_overrides SET expires_at = expires_at + interval '1 d'",
          "records another one"),
         ("DELETE FROM deployment.gate_overrides", "records it and it is gone"),
-        ("DELETE FROM audit.audit_trail WHERE event_index = 4", UNRECORDED),
+        ("DELETE FROM audit.audit_trail WHERE event_index = 7", UNRECORDED),
     ],
 )  # fmt: skip
 def test_an_attacked_override(told: str, change: str, fault: str) -> None:
@@ -307,12 +309,12 @@ def test_an_event_that_does_not_verify_records_nothing(told: str) -> None:
     with (
         pytest.MonkeyPatch.context() as patch,
         unguarded(
-            told, "UPDATE audit.audit_trail SET actor = 'eve' WHERE event_index = 2"
+            told, "UPDATE audit.audit_trail SET actor = 'eve' WHERE event_index = 3"
         ) as transaction,
     ):
         patch.setattr(Transaction, "freeze", lambda self: None)  # only a new transaction can
         verdict = verify(transaction)
-    assert [index for index, _ in verdict.event_faults] == [2]
+    assert [index for index, _ in verdict.event_faults] == [3]
     assert [(row["id"], row["fault"]) for row in verdict.decision_faults] == [("2", UNRECORDED)]
 
 
@@ -325,11 +327,11 @@ def test_verify_names_the_deployment_and_ends_1(
     note_gates(database_url)
     good = CliRunner().invoke(app, ["ledger", "verify"])
     assert good.exit_code == 0, good.output
-    assert "2 of 2 audit events, 2 of 2 decisions" in good.output
+    assert "3 of 3 audit events, 3 of 3 decisions" in good.output
     with psycopg.connect(database_url) as connection:
         connection.execute("SET session_replication_role = replica")
         connection.execute(FORGED)
     bad = CliRunner().invoke(app, ["ledger", "verify"])
     assert bad.exit_code == 1
     assert f"deployment 2 price/h5 no_change: {UNRECORDED}; its gate is failed" in bad.output
-    assert "2 of 2 audit events, 2 of 3 decisions" in bad.output
+    assert "3 of 3 audit events, 3 of 4 decisions" in bad.output
