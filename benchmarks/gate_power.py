@@ -243,7 +243,7 @@ def one_look(
 
 
 def looks(
-    simulations: int = 100, worlds: Sequence[World] = (*CALM, *CLUSTERED)
+    simulations: int = 150, worlds: Sequence[World] = (*CALM, *CLUSTERED)
 ) -> Iterator[tuple[str, float, list[tuple[float, float, float]]]]:
     """Criterion, memory, and per level how many pass: after 3 years, after 8, at any week of 8."""
     weeks = [*range(6, EIGHT_YEARS, 5), EIGHT_YEARS]
