@@ -15,6 +15,7 @@ from predtrack_assets.settings import Settings, get_settings
 from predtrack_assets.warehouse import queries, tables
 from predtrack_assets.warehouse.audit import record_run
 from predtrack_assets.warehouse.read_ahead import ahead
+from predtrack_assets.warehouse.reference_prices import with_reason
 from predtrack_assets.warehouse.snapshots import (
     Epoch,
     market_epochs,
@@ -27,7 +28,7 @@ from predtrack_assets.warehouse.warehouse import READER, Transaction, Warehouse,
 ROWS_AT_ONCE = 150_000  # one part is written while the next is read and resolved
 
 
-@day_asset(schema="forecasts", deps=[predictions], code_version="1")
+@day_asset(schema="forecasts", deps=[predictions], code_version="2")
 def outcomes(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
     """Results, errors and scores of predictions, validated or expired; append-only revisions."""
     settings = get_settings()
@@ -80,8 +81,10 @@ def _resolve_group(
         return pl.DataFrame(schema=OUTCOMES)
     earliest: date = open_["trading_day"].to_numpy().min().item()
     panel = read_panel(transaction, symbols, exchange, earliest, epoch)
+    if not len(panel.symbols):
+        return pl.DataFrame(schema=OUTCOMES)
     return resolve(
-        open_,
+        with_reason(transaction, open_, panel),
         panel,
         exchange,
         epoch.days,

@@ -17,6 +17,7 @@ from predtrack_assets.domain.panel import Panel
 from predtrack_assets.domain.scores import crps_from_quantiles, qlike
 
 IDENTITY = ("model_id", "kind", "event", "symbol", "trading_day", "horizon", "due_day")
+NOT_THE_CLOSE = "reference_price_is_not_the_close"  # why a prediction is not scored
 OUTCOMES: dict[str, pl.DataType] = {
     "model_id": pl.String(),
     "kind": pl.String(),
@@ -47,6 +48,7 @@ OUTCOMES: dict[str, pl.DataType] = {
     "realised_volatility": pl.Float64(),
     "qlike": pl.Float64(),
     "qlike_no_change": pl.Float64(),
+    "reason": pl.String(),
     "knowledge_time": pl.Datetime("us", "UTC"),
 }
 
@@ -62,14 +64,18 @@ def resolve(
 ) -> pl.DataFrame:
     """Outcomes that became known at the end of one of the trading days `days` (datetime64[D]).
 
-    predictions: rows of one exchange with the columns of forecasts.PREDICTIONS. panel: bars on the
-    exchange's sessions from the earliest decision day through days[-1], as known at its end.
+    predictions: rows of one exchange with the columns of forecasts.PREDICTIONS; a `reason` that
+    is not null says why a row is not scored: it expires on the day that its result is known.
+    panel: bars on the exchange's sessions from the earliest decision day through days[-1], as known
+    at its end.
     opens: first calendar day whose news belongs to days[0]; other closed days belong to the next.
     restate: also give what was known before `opens`, as of days[0], because bars or actions were
     corrected then. A prediction whose bar is still missing `expire_after` sessions after its due
     day has expired. Returns the columns of OUTCOMES in the order of the table's key, which is the
     quickest to write; pending predictions have no row.
     """
+    if "reason" not in predictions.columns:
+        predictions = predictions.with_columns(reason=pl.lit(None, pl.String))
     predictions = predictions.filter(
         pl.col("symbol").is_in(panel.symbols.tolist())
         & (pl.col("trading_day") >= panel.sessions[0])
@@ -88,6 +94,16 @@ def resolve(
     ).sort("trading_day", "symbol", "model_id", "kind", "horizon")
 
 
+def closes_at(panel: Panel, cells: pl.DataFrame) -> np.ndarray:
+    """Closes of the cells (symbol, trading_day), float64, NaN where the panel has none."""
+    days = cells["trading_day"].to_numpy().astype("datetime64[D]")
+    names = cells["symbol"].to_numpy()
+    row = np.searchsorted(panel.symbols, names).clip(max=len(panel.symbols) - 1)
+    column = np.searchsorted(panel.sessions, days).clip(max=len(panel.sessions) - 1)
+    there = (panel.symbols[row] == names) & (panel.sessions[column] == days)
+    return np.where(there, panel.close[row, column], np.nan)
+
+
 def _resolve_horizon(
     predictions: pl.DataFrame, panel: Panel, exchange: Calendar, expire_after: int
 ) -> pl.DataFrame:
@@ -100,13 +116,14 @@ def _resolve_horizon(
     expiry = exchange.offset(due, expire_after)
     last_session = panel.sessions[-1]
     known = ~np.isnat(result.known_day)
+    scored = known & predictions["reason"].is_null().to_numpy()
     ended = known | (expiry <= last_session)
     resolved_day = np.where(known, result.known_day, expiry)
     return predictions.with_columns(
         pl.Series("resolved_day", np.where(ended, resolved_day, np.datetime64("NaT"))).cast(
             pl.Date
         ),
-        pl.Series("status", np.where(known, "validated", "expired")),
+        pl.Series("status", np.where(scored, "validated", "expired")),
         pl.Series("hit_after", result.hit_after, dtype=pl.Int16),
         pl.Series("actual_price", result.price),
         pl.Series("actual_return", result.total_return),
