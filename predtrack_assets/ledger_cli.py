@@ -210,6 +210,7 @@ def claim_verify(
         f"{'match' if match else 'MISMATCH'}: claimed {value}, recomputed {found.value!r} from"
         f" {found.outcomes:,} outcomes known at the end of {said.as_of}; of the"
         f" {found.predictions:,} predictions that fell due {found.live:,} are live, the others replay"
+        + (f", {found.unsealed:,} of them never sealed" if found.unsealed else "")
     )
     sys.exit(0 if match else FAILED)
 

@@ -60,6 +60,8 @@ def predictions(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.M
             f"{written.conflicting:,} stored predictions differ from what the code now says of the same"
             " day. The ledger keeps what was said; give a changed model a new version."
         )
+    if sealed.left_out:
+        context.log.warning(f"Rows that somebody else wrote are not committed: {sealed}")
     return written.as_result(
         skipped=dict(refused_for), models=sorted(said), batches_sealed=sealed.batches
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -10,28 +12,34 @@ import polars as pl
 from predtrack_assets.domain.calendar import as_of
 from predtrack_assets.domain.calibration import calibration_summary
 from predtrack_assets.domain.claims import Claim
+from predtrack_assets.domain.ledger.batches import ID_BYTES, split
 from predtrack_assets.domain.windows import period_named
 from predtrack_assets.warehouse import queries
 from predtrack_assets.warehouse.queries import Query
 from predtrack_assets.warehouse.warehouse import Transaction
 
-ORIGINS = Query("""
-    SELECT count(*) AS predictions, count(*) FILTER (WHERE origin = 'live') AS live
+DUE = Query("""
+    SELECT uuid_send(prediction_id) AS prediction_id, trading_day
     FROM forecasts.predictions
     WHERE model_id = :model_id AND kind = :kind AND horizon = :horizon
       AND due_day BETWEEN :first AND :last
+""")
+SEALED = Query("""
+    SELECT origin, prediction_ids FROM forecasts.prediction_batches
+    WHERE model_id = :model_id AND kind = :kind AND trading_day BETWEEN :first AND :last
 """)
 
 
 @dataclass(frozen=True)
 class Recomputed:
     """value: None where nothing was known. outcomes: rows it comes from; predictions: all that fell
-    due in the period, of which `live` were committed before the fact."""
+    due in the period, of which `live` were committed before the fact and `unsealed` never were."""
 
     value: float | None
     outcomes: int
     predictions: int
     live: int
+    unsealed: int
 
 
 def recompute(transaction: Transaction, claim: Claim) -> Recomputed:
@@ -55,6 +63,32 @@ def recompute(transaction: Transaction, claim: Claim) -> Recomputed:
     if claim.metric not in metrics:
         raise ValueError(f"unknown metric {claim.metric!r}, one of {', '.join(metrics)}")
     asked = {"model_id": claim.model_id, "kind": claim.kind, "horizon": claim.horizon}
-    origins = transaction.read(ORIGINS, **asked, **span).row(0, named=True)
+    origins = _origins(transaction, asked, span)
     value = summary[claim.metric][0] if len(summary) else None
     return Recomputed(value, len(known.filter(pl.col("status") == "validated")), **origins)
+
+
+def _origins(
+    transaction: Transaction, asked: dict[str, Any], span: dict[str, date]
+) -> dict[str, int]:
+    """How many predictions fell due, and of them are in a live batch, and in none."""
+    due = transaction.read(DUE, **asked, **span)
+    if due.is_empty():
+        return {"predictions": 0, "live": 0, "unsealed": 0}
+    batches = transaction.read(
+        SEALED,
+        model_id=asked["model_id"],
+        kind=asked["kind"],
+        first=due["trading_day"].min(),
+        last=due["trading_day"].max(),
+    )
+    held = {
+        origin: due["prediction_id"].is_in(
+            [i for ids in of_origin["prediction_ids"] for i in split(ids, ID_BYTES)]
+        )
+        for (origin,), of_origin in batches.group_by("origin")
+    }
+    nowhere = pl.repeat(False, len(due), eager=True)
+    live, replay = held.get("live", nowhere), held.get("replay", nowhere)
+    counts = {"live": live & ~replay, "unsealed": ~(live | replay)}
+    return {"predictions": len(due), **{name: int(n.sum()) for name, n in counts.items()}}
