@@ -15,7 +15,6 @@ Floats = NDArray[np.float64]
 
 DATES = 3000
 SIZES = (1, 10, 40)
-GAINS = (0.01, 0.02, 0.05)
 RULES = ("20 each", "20 x tests so far", "by cohort")
 
 
@@ -102,10 +101,11 @@ def main() -> None:
     for share in (0.0, 0.04, 0.2):
         rates = delayed(share)
         print(f"| {share:.0%} | {rates['naive']:.1%} | {rates['known']:.1%} |")
-    for gain in GAINS:
+    for horizon, gain in ((1, 0.02), (1, 0.05), (5, 0.02), (5, 0.05)):
         for versions in SIZES:
-            found = dates_needed(gain, versions)
-            print(f"| {gain:g} | {versions} | {found['20 each']:,} | {found['by cohort']:,} |")
+            found = dates_needed(gain, versions, horizon).values()
+            cells = " | ".join(f"{n:,}" if n < DATES else f"over {DATES:,}" for n in found)
+            print(f"| {horizon} | {gain:g} | {versions} | {cells} |")
 
 
 if __name__ == "__main__":

@@ -102,8 +102,9 @@ def _gates(
         )
     )
     horizons = settings.gated_horizons
-    live = _live_days(transaction, epoch) if settings.evidence == "live" else None
-    records = read_records(transaction, epoch, names, horizons, settings.benchmark, own, live)
+    live = _live_days(transaction, epoch)
+    counted = live if settings.evidence == "live" else None
+    records = read_records(transaction, epoch, names, horizons, settings.benchmark, own, counted)
     frames = []
     for kind, horizon in product(KINDS, horizons):
         known = [r for cell, r in records.items() if (cell.kind, cell.horizon) == (kind, horizon)]
@@ -118,7 +119,21 @@ def _gates(
             result = gates.evaluate(judged, report_days, limits, np.maximum(count, 1), retired)
             if not result.is_empty():
                 frames.append(_as_rows(result, kind, horizon, limits))
-    return pl.concat(frames) if frames else pl.DataFrame()
+    return _with_live(pl.concat(frames), live) if frames else pl.DataFrame()
+
+
+def _with_live(rows: pl.DataFrame, live: pl.DataFrame) -> pl.DataFrame:
+    """Gates with n_live: the days up to theirs of which the model's forecasts are live."""
+    number = pl.col("trading_day").cum_count().over("model_id", "kind").alias("n_live")
+    numbered = live.with_columns(number).sort("trading_day")
+    found = rows.sort("as_of_day", maintain_order=True).join_asof(
+        numbered,
+        left_on="as_of_day",
+        right_on="trading_day",
+        by=["model_id", "kind"],
+        check_sortedness=False,
+    )
+    return found.drop("trading_day").with_columns(pl.col("n_live").fill_null(0).cast(pl.Int64))
 
 
 def _begun(records: Sequence[Record], report_days: np.ndarray, each: bool = False) -> np.ndarray:

@@ -306,7 +306,7 @@ DEPLOYMENT_GATES = Table(
     (
         "gate_status", "accuracy", "skill", "market_outperformance", "sharpe_ratio", "max_drawdown",
         "calibration_error", "psr", "deflated_sharpe", "trial_count", "criteria", "thresholds",
-        "failure_reasons",
+        "failure_reasons", "n_live",
     ),
     day="as_of_day",
     nullable=("symbol",),
