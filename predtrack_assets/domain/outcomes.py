@@ -95,12 +95,13 @@ def resolve(
 
 
 def closes_at(panel: Panel, cells: pl.DataFrame) -> np.ndarray:
-    """Closes of the cells (symbol, trading_day), float64, NaN where the panel has none."""
+    """Closes of the cells (symbol, trading_day) known on their day, float64, NaN where there is none."""
     days = cells["trading_day"].to_numpy().astype("datetime64[D]")
     names = cells["symbol"].to_numpy()
     row = np.searchsorted(panel.symbols, names).clip(max=len(panel.symbols) - 1)
     column = np.searchsorted(panel.sessions, days).clip(max=len(panel.sessions) - 1)
     there = (panel.symbols[row] == names) & (panel.sessions[column] == days)
+    there &= panel.known_day[row, column] <= days
     return np.where(there, panel.close[row, column], np.nan)
 
 

@@ -24,8 +24,8 @@ KNOWN_CLOSES = Query("""
 def with_reason(transaction: Transaction, predictions: pl.DataFrame, panel: Panel) -> pl.DataFrame:
     """The predictions, and in `reason` NOT_THE_CLOSE where S0 was no close of D known at as_of.
 
-    predictions: START at least. The panel's closes, as known now, settle nearly all of them; the
-    others are compared with every revision that was known at their own as_of.
+    predictions: START at least. The panel's closes settle nearly all of them; the others are compared
+    with every revision that was known at their own as_of.
     """
     starts = predictions.select(START).unique()
     doubtful = starts.filter(~_is_near(starts, closes_at(panel, starts)))
