@@ -39,7 +39,7 @@ SAID_OF = {
 Read = Callable[[Transaction, Days, int], list[Observed]]  # sessions, the first one wanted
 
 
-@day_asset(schema="accuracy", deps=[feature_store, outcomes], code_version="1")
+@day_asset(schema="accuracy", deps=[feature_store, outcomes], code_version="2")
 def drift_metrics(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
     """Drift of features, predictions and performance at the end of each week, and its alerts."""
     settings, days = get_settings(), window(context).days

@@ -8,7 +8,7 @@ import polars as pl
 
 from predtrack_assets import plots
 from predtrack_assets.assets.accuracy_plots import ahead, middle_horizon
-from predtrack_assets.domain.degradation import DEGRADED_AT
+from predtrack_assets.domain.degradation import LEVEL
 from predtrack_assets.warehouse import drift as store
 from predtrack_assets.warehouse.warehouse import Transaction
 
@@ -48,6 +48,8 @@ def drift_plots(transaction: Transaction, last: date) -> dict[str, dg.MarkdownMe
         for kind, title in TITLES.items()
     }
     what = f"Evidence of degradation {ahead(horizon)}, as of {last}"
-    note = "log10 of the e-value · rule: 20"
-    line = plots.over_time(panels, what, note, float(np.log10(DEGRADED_AT)))
+    limits = evidence.sort("as_of_day")["critical_value"].to_list()
+    limit = limits[-1] if limits else 1 / LEVEL
+    note = f"log10 of the e-value · rule: {limit:,.0f}, what the latest report asks for"
+    line = plots.over_time(panels, what, note, float(np.log10(limit)))
     return {"feature_drift": features, "degradation": line}

@@ -89,7 +89,7 @@ LATEST = Query("""
 """)
 
 EVIDENCE = Query("""
-    SELECT as_of_day, model_id, kind, value FROM accuracy.drift_metrics
+    SELECT as_of_day, model_id, kind, value, critical_value FROM accuracy.drift_metrics
     WHERE statistic = 'e_value' AND horizon = :horizon AND as_of_day BETWEEN :first AND :last
     ORDER BY model_id, kind, as_of_day
 """)

@@ -8,9 +8,11 @@ import pytest
 from numpy.typing import NDArray
 
 from predtrack_assets.domain.degradation import (
-    DEGRADED_AT,
+    LEVEL,
+    Course,
     courses,
     degradation,
+    judge,
     relative_differences,
 )
 
@@ -28,9 +30,23 @@ def record(seed: int, horizon: int, worse: float = 0.0, since: int = SPAN) -> Fl
     return 0.05 * moving - 0.02 + np.where(np.arange(2 * SPAN) >= since, worse, 0.0)
 
 
-def peak(u: Floats, horizon: int, margin: float = 0.0) -> float:
+DEGRADED_AT = 1 / LEVEL  # where one model is judged alone
+
+
+def on_the_edge(group: int, own: int) -> Floats:
+    """As bad as the null allows in the second span, its luck half shared with the group's."""
+    u = (record(group, 1) + record(1000 + 100 * group + own, 1) + 0.04) * 0.5**0.5
+    u[SPAN:] += u[:SPAN].mean() + 1.9 * u[:SPAN].std() / SPAN**0.5
+    return u
+
+
+def course_of(u: Floats, horizon: int, margin: float = 0.0) -> Course:
     (course,) = courses(TWO, u, horizon, SESSIONS, SPAN, margin)
-    return float(course.e_value.max())
+    return course
+
+
+def peak(u: Floats, horizon: int, margin: float = 0.0) -> float:
+    return float(course_of(u, horizon, margin).e_value.max())
 
 
 def test_relative_difference_is_between_minus_one_and_one() -> None:
@@ -55,6 +71,38 @@ def test_without_the_interval_of_the_reference_it_would_be_unfair() -> None:
     assert not any(alarms)
 
 
+def planted(*e: float, first: int = 0) -> Course:
+    """A course of these e-values, from the first-th day of the second span on."""
+    values = np.array(e)
+    days = TWO[SPAN + first : SPAN + first + values.size]
+    return Course(days, values, np.maximum.accumulate(values), 0.0, TWO[:SPAN], TWO[-1])
+
+
+def test_one_of_many_needs_more_and_those_called_stay_so_until_all_is_lost() -> None:
+    """Three models: 60 for one alone, 30 each for two."""
+    a, b, late = judge([planted(25, 40, 40, 1), planted(1, 30, 2, 2), planted(9, 9, first=2)])
+    assert a.critical.tolist() == [40, 20, 60, 60], "two judged, both called, then three judged"
+    day = TWO[SPAN + 1]
+    assert a.since.tolist() == [None, day.item(), day.item(), None], "all evidence is lost"
+    assert b.since.tolist() == [None, day.item(), day.item(), day.item()]
+    assert np.isnat(late.since).all()
+
+
+def test_of_those_called_few_are_no_worse_and_what_is_worse_is_found() -> None:
+    worse = np.arange(20) < 4
+    false, found = [], []
+    for group in range(20):
+        shift = np.where(np.arange(2 * SPAN) >= SPAN, 0.08, 0.0)
+        cells = [
+            course_of(on_the_edge(group, own) + shift * bad, 1) for own, bad in enumerate(worse)
+        ]
+        called = np.array([not np.isnat(verdict.since).all() for verdict in judge(cells)])
+        false.append((called & ~worse).sum() / max(called.sum(), 1))
+        found.append(called[worse].mean())
+    assert np.mean(false) <= 0.05
+    assert np.mean(found) >= 0.9
+
+
 @pytest.mark.parametrize(("horizon", "worse"), [(1, 0.05), (5, 0.12)])
 def test_degradation_is_seen_within_the_span(horizon: int, worse: float) -> None:
     found = [peak(record(seed, horizon, worse), horizon) >= DEGRADED_AT for seed in range(40)]
@@ -74,11 +122,12 @@ def test_the_margin_is_tolerated() -> None:
 def test_it_recovers_when_all_evidence_is_lost_again() -> None:
     u = record(2, 1, 0.10)
     u[SPAN + 60 :] = -0.15
-    (course,) = courses(TWO, u, 1, SESSIONS, SPAN, 0.01)
-    degraded = ~np.isnat(course.since)
+    course = course_of(u, 1, 0.01)
+    (verdict,) = judge([course])
+    degraded = ~np.isnat(verdict.since)
     first = int(np.argmax(degraded))
     assert course.e_value[first] >= DEGRADED_AT > course.e_value[first - 1]
-    assert set(course.since[degraded]) == {course.days[first]}
+    assert set(verdict.since[degraded]) == {course.days[first]}
     assert not degraded[-1]
     end = first + int(np.argmin(degraded[first:]))
     assert course.e_value[end] <= 1 < course.e_value[end - 1]
