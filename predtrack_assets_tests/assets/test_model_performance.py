@@ -22,10 +22,11 @@ REGIMES = """INSERT INTO market.market_conditions (trading_day, market_regime, b
     symbols_counted)
     SELECT day, CASE WHEN mod(i, 20) < 12 THEN 'bull' ELSE 'bear' END, '^IDX', 0 FROM days"""
 PREDICTIONS = """INSERT INTO forecasts.predictions (model_id, kind, symbol, trading_day, as_of, horizon,
-    due_day, event, confidence, reference_price, sigma, climatology, feature_digest, knowable_at, origin)
+    due_day, event, confidence, reference_price, sigma, climatology, feature_digest, knowable_at, origin,
+    recorded_at)
     SELECT model, 'direction', symbol, d.day, (d.day + 1)::timestamp AT TIME ZONE 'UTC', 1, t.day, 'up',
            0.3 + 0.4 * share(d.i, symbol), 10, 0.01, 0.5, 1, (t.day + 1)::timestamp AT TIME ZONE 'UTC',
-           CASE WHEN d.day >= '2021-04-15' THEN 'live' ELSE 'replay' END
+           CASE WHEN d.day >= '2021-04-15' THEN 'live' ELSE 'replay' END, d.day
     FROM days d JOIN days t ON t.i = d.i + 1, unnest('{A,B,C}'::text[]) symbol,
          unnest('{no_change,filtered_history-v1}'::text[]) model"""
 OUTCOMES = """INSERT INTO forecasts.outcomes (model_id, kind, event, symbol, trading_day, horizon, due_day,
