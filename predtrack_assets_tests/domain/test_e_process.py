@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from benchmarks import gate_power
+from benchmarks import ab_families, gate_power
 from predtrack_assets.domain import e_process
 from predtrack_assets.domain.models import QUANTILE_LEVELS, QUANTILE_NAMES
 from predtrack_assets.domain.scores import brier, crps_from_quantiles
@@ -67,6 +67,19 @@ def test_all_cohorts_together_spend_five_percent() -> None:
     assert sum(spent) == pytest.approx(e_process.ALPHA, rel=1e-3)
     assert sum(spent) < e_process.ALPHA
     assert e_process.threshold(1, 1) == pytest.approx(40)
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("versions", [10, 40])
+def test_of_many_versions_without_skill_hardly_ever_any_wins(versions: int, together: bool) -> None:
+    rates = ab_families.any_promoted(versions, together, runs=40)
+    assert rates["by cohort"] <= 0.05
+    assert rates["by cohort"] < rates["20 each"]
+
+
+def test_closed_days_do_not_promote() -> None:
+    rates = ab_families.delayed(0.2, runs=300)
+    assert rates["known"] <= 0.03
 
 
 SESSIONS = arrays(np.int64, st.integers(1, 60), elements=st.integers(0, 4))
