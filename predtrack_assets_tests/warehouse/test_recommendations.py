@@ -152,10 +152,10 @@ def resolve(url: str) -> None:
 @pytest.fixture
 def championed(database_url: str) -> str:
     """price h5: none on the first day, then `first`, then `second`, and `own` for BBB alone."""
-    commit(database_url, said())
     insert_champion(database_url, "first", DAY + timedelta(days=1))
     insert_champion(database_url, "second", DAY + timedelta(days=2))
-    gate = own_gate(database_url, "BBB")
+    gate = own_gate(database_url, "BBB")  # registers `own` as fitted per symbol, before commit does
+    commit(database_url, said())
     begin = moment(DAY + timedelta(days=3))
     insert(database_url, model_id="own", gate_id=gate, scope="h5:BBB", valid_from=begin)
     return database_url
