@@ -167,7 +167,7 @@ def calibration_metrics(
     )
 
 
-@day_asset(schema="accuracy", deps=[outcomes], code_version="4")
+@day_asset(schema="accuracy", deps=[outcomes], code_version="5")
 def calibration_summary(
     context: dg.AssetExecutionContext, warehouse: Warehouse
 ) -> dg.MaterializeResult:

@@ -116,9 +116,12 @@ def _curve(rows: pl.DataFrame) -> plots.Survival:
 
 
 def _reliability(rows: pl.DataFrame, horizon: int) -> Reliability:
-    per_date = rows.group_by("due_day").agg(hits=pl.col("occurred").sum(), n=pl.len())
+    residual = pl.col("occurred").cast(pl.Float64) - pl.col("confidence")
+    residuals = rows.select("due_day", residual=residual)
+    per_date = residuals.group_by("due_day").agg(pl.col("residual").sum(), n=pl.len())
     per_date = per_date.sort("due_day")
-    n_eff = effective_sample_size(per_date["hits"], per_date["n"], horizon)
+    squares = float(residuals["residual"].pow(2).sum())
+    n_eff = effective_sample_size(per_date["residual"], per_date["n"], horizon, squares)
     return reliability(rows["confidence"], rows["occurred"], n_eff)
 
 

@@ -297,6 +297,13 @@ def _effective_sizes(view: Windows) -> Floats:
     return view.effective_sizes(hits, counts, hits)
 
 
+def _residual_sizes(view: Windows) -> Floats:
+    """Effective sizes (R,) of y - p: a calibrated p takes with it what makes the days of y differ."""
+    residual = column(view.rows, "occurred") - column(view.rows, "confidence")
+    squares = view.per_date(np.square(residual))
+    return view.effective_sizes(view.per_date(residual), view.per_date(), squares)
+
+
 def _bucket_sums(view: Windows) -> Floats:
     """Rows, hits and summed confidence as (3, BUCKETS, R)."""
     p, y = column(view.rows, "confidence"), column(view.rows, "occurred")
@@ -323,7 +330,7 @@ def _rates(view: Windows) -> dict[str, pl.Series | Floats | Ints]:
         **_accuracy(view, n),
         "mean_confidence": said / n,
         "ece": add_rows(count * errors) / n,
-        **_calibration(view, n_eff),
+        **_calibration(view, _residual_sizes(view)),
     }
 
 
@@ -337,7 +344,10 @@ def _accuracy(view: Windows, n: Floats) -> dict[str, Floats]:
 
 
 def _calibration(view: Windows, n_eff: Floats) -> dict[str, pl.Series | Floats | Ints]:
-    """What a window's forecasts say once they are in order: equal-mass errors and CORP parts."""
+    """What a window's forecasts say once they are in order: equal-mass errors and CORP parts.
+
+    n_eff: of the residuals.
+    """
     keys = ordered(column(view.rows, "confidence"), column(view.rows, "occurred"))
     squared, upper, gaps, *parts = np.full((6, len(view)), np.nan)
     first, stop = view.slices

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from predtrack_assets.domain.calibration import (
     bucket_table,
     calibration_curve,
     calibration_quality,
+    calibration_summary,
     consistency_test,
     corp,
     debiased_squared_error,
@@ -205,3 +207,46 @@ def test_on_dependent_rows_the_test_holds_its_level_only_with_their_effective_nu
 def test_what_is_no_forecast_is_refused(p: list[float], y: list[int]) -> None:
     with pytest.raises(ValueError, match="p "):
         ece(p, y)
+
+
+def days_that_differ(model: str, seed: int, error: float = 0.0) -> pl.DataFrame:
+    """A month of 20 forecasts a day that are right about what makes the days differ; y moves with
+    them, y - p does not. error: what is added to the truth."""
+    random = np.random.default_rng(seed)
+    days = np.arange("2024-01-01", "2024-01-22", dtype="datetime64[D]")
+    truth = np.repeat(random.choice([0.1, 0.8], days.size), 20)
+    said = truth + error
+    y = random.random(truth.size) < truth
+    return pl.DataFrame(
+        {
+            "model_id": model,
+            "kind": "direction",
+            "event": "up",
+            "horizon": 1,
+            "due_day": np.repeat(days, 20),
+            "trading_day": np.repeat(days, 20),
+            "symbol": [f"S{i:02}" for i in range(20)] * days.size,
+            "status": "validated",
+            "confidence": said,
+            "occurred": y,
+            "score": np.square(said - y),
+        }
+    ).with_columns(
+        pl.lit(None, pl.Float64).alias(name)
+        for name in ("score_no_change", "score_climatology", "crps", "crps_no_change")
+    )
+
+
+def test_calibration_is_judged_on_the_effective_size_of_its_residuals() -> None:
+    calibrated = [days_that_differ(f"m{i:02}", i) for i in range(40)]
+    rows = pl.concat([*calibrated, days_that_differ("wrong", 99, error=0.14)])
+    due = rows.group_by("model_id", "kind", "horizon", "due_day").agg(n=pl.len().cast(pl.Int64))
+    end = np.array(["2024-01-31"], "datetime64[D]")
+    found = calibration_summary(rows, due, end, "monthly")
+    assert (found["n_eff"] < 100).all(), "of the event rate: the 20 rows of a day are like two"
+    assert "insufficient_data" not in found["calibration_quality"].to_list()
+    honest = found.filter(pl.col("model_id") != "wrong")
+    assert 0 < (honest["consistency_p_value"] <= 0.2).mean() <= 0.4, "the level of the test"
+    (wrong,) = found.filter(model_id="wrong").iter_rows(named=True)
+    assert wrong["calibration_quality"] == "poor"
+    assert wrong["consistency_p_value"] < 0.01

@@ -221,7 +221,11 @@ def test_a_summary_is_what_one_window_gives_by_brute_force() -> None:
             continue
         p, y = rows["confidence"].to_numpy(), rows["occurred"].to_numpy()
         n_eff = intervals.effective_sample_size(*per_due_day(rows), row["horizon"])
-        rms, upper = calibration.rms_calibration_error(p, y, n_eff)
+        residuals = rows.with_columns(residual=y - p).group_by("due_day")
+        daily = residuals.agg(sum=pl.col("residual").sum(), n=pl.len()).sort("due_day")
+        squares = float(np.square(y - p).sum())
+        worth = intervals.effective_sample_size(daily["sum"], daily["n"], row["horizon"], squares)
+        rms, upper = calibration.rms_calibration_error(p, y, worth)
         low, high = intervals.wilson(y.mean(), n_eff)
         called = rows.with_columns(
             occurred=pl.Series(y if row["kind"] == "price" else y == (p >= 0.5))
@@ -239,8 +243,8 @@ def test_a_summary_is_what_one_window_gives_by_brute_force() -> None:
             "accuracy_high": call_high,
             "mean_confidence": p.mean(),
             "ece": calibration.ece(p, y),
-            "ece_equal_mass": calibration.equal_mass_ece(p, y, n_eff),
-            "squared_calibration_error": calibration.debiased_squared_error(p, y, n_eff),
+            "ece_equal_mass": calibration.equal_mass_ece(p, y, worth),
+            "squared_calibration_error": calibration.debiased_squared_error(p, y, worth),
             **dict(zip(CORP, calibration.corp(p, y), strict=True)),
             "rms_calibration_error": rms,
             "rms_calibration_upper": upper,
@@ -251,7 +255,7 @@ def test_a_summary_is_what_one_window_gives_by_brute_force() -> None:
         if len(both):
             skill = scores.skill(both["score"].mean(), both["score_climatology"].mean())
             assert row["skill_vs_climatology"] == pytest.approx(float(skill))
-        assert row["calibration_quality"] == calibration.calibration_quality(n_eff, upper)
+        assert row["calibration_quality"] == calibration.calibration_quality(worth, upper)
 
 
 def test_the_accuracy_of_all_symbols_is_that_of_each_symbol_added_up() -> None:
