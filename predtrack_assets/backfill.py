@@ -21,7 +21,7 @@ from predtrack_assets.automation.runs import (
     trading_window,
 )
 from predtrack_assets.clock import utc_now
-from predtrack_assets.report import counted, wide_console
+from predtrack_assets.report.text import counted, wide_console
 from predtrack_assets.settings import Settings
 from predtrack_assets.sources.base import SourceError
 

@@ -159,7 +159,8 @@ def backfill(
 def status(home: Home = None) -> None:
     """What is stored and how good the predictions are."""
     _configure(home)
-    from predtrack_assets.report import summary, wide_console
+    from predtrack_assets.report.summary import summary
+    from predtrack_assets.report.text import wide_console
     from predtrack_assets.warehouse.warehouse import Warehouse
 
     settings = get_settings()
@@ -171,7 +172,8 @@ def status(home: Home = None) -> None:
 def gaps(home: Home = None) -> None:
     """Sessions without a bar, per symbol, between its first and its last bar."""
     _configure(home)
-    from predtrack_assets.report import gaps_table, wide_console
+    from predtrack_assets.report.stored import gaps_table
+    from predtrack_assets.report.text import wide_console
     from predtrack_assets.warehouse.warehouse import Warehouse
 
     settings = get_settings()
@@ -189,7 +191,8 @@ def recommendations(
 ) -> None:
     """BUY, SELL or HOLD of the champions of a day, and what came of it; none without a champion."""
     _configure(home)
-    from predtrack_assets.report import recommendations_table, wide_console
+    from predtrack_assets.report.decisions import recommendations_table
+    from predtrack_assets.report.text import wide_console
     from predtrack_assets.warehouse.warehouse import Warehouse
 
     settings = get_settings()

@@ -10,7 +10,9 @@ from predtrack_assets.automation.progress import CONSOLE
 from predtrack_assets.automation.runs import prepare, run_reference, run_window
 from predtrack_assets.backfill import explain, result_table
 from predtrack_assets.partitions import Window
-from predtrack_assets.report import row_counts, summary, wide_console
+from predtrack_assets.report.stored import row_counts
+from predtrack_assets.report.summary import summary
+from predtrack_assets.report.text import wide_console
 from predtrack_assets.settings import Settings
 from predtrack_assets.sources.sample import FIRST_DAY, LAST_DAY
 from predtrack_assets.warehouse import queries

@@ -14,7 +14,9 @@ from rich.table import Table
 from predtrack_assets.clock import utc_now
 from predtrack_assets.command import Home, require_schema, running_url
 from predtrack_assets.domain.gates import CRITERIA, FIGURES, Thresholds
-from predtrack_assets.report import UNMEASURED, origin_line, wide_console
+from predtrack_assets.report.decisions import UNMEASURED
+from predtrack_assets.report.stored import origin_line
+from predtrack_assets.report.text import wide_console
 from predtrack_assets.settings import get_settings
 from predtrack_assets.warehouse import decisions, gates
 from predtrack_assets.warehouse.gate_records import KINDS

@@ -17,7 +17,7 @@ from predtrack_assets.partitions import Window
 from predtrack_assets.proofs.lookahead import Verdict, lookahead, sample_days, with_a_future
 from predtrack_assets.proofs.replay import Progress, replay
 from predtrack_assets.proofs.stages import STAGES, Stage, decision_days
-from predtrack_assets.report import wide_console
+from predtrack_assets.report.text import wide_console
 from predtrack_assets.settings import Settings
 from predtrack_assets.warehouse.scratch import scratch_database
 from predtrack_assets.warehouse.warehouse import Warehouse

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 import dagster as dg
 
-from predtrack_assets.report import counted
+from predtrack_assets.report.text import counted
 from predtrack_assets.warehouse.retraining import DEGRADATIONS, note_degraded
 from predtrack_assets.warehouse.warehouse import Warehouse
 

@@ -16,7 +16,7 @@ from predtrack_assets.automation.jobs import symbol_training_job
 from predtrack_assets.domain.calendar import Days
 from predtrack_assets.domain.fitted import SYMBOL
 from predtrack_assets.partitions import SYMBOLS, Window
-from predtrack_assets.report import counted
+from predtrack_assets.report.text import counted
 from predtrack_assets.settings import get_settings
 from predtrack_assets.warehouse.retraining import FLAGGED
 from predtrack_assets.warehouse.warehouse import Warehouse

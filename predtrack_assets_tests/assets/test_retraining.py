@@ -20,7 +20,7 @@ from predtrack_assets.domain.calendar import as_of, calendar
 from predtrack_assets.domain.features import STANDARD
 from predtrack_assets.domain.models import QUANTILE_LEVELS, QUANTILE_NAMES
 from predtrack_assets.partitions import last_days_of
-from predtrack_assets.report import champion_lines
+from predtrack_assets.report.decisions import champion_lines
 from predtrack_assets.warehouse import tables
 from predtrack_assets.warehouse.features import FeatureRows, write_features
 from predtrack_assets.warehouse.ledger import seal

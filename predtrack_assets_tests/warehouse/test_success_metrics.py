@@ -15,7 +15,9 @@ from typer.testing import CliRunner
 
 from predtrack_assets.cli import app
 from predtrack_assets.domain.gates import CRITERIA, FAILED, PASSED
-from predtrack_assets.report import origin_line, success_table, wide_console
+from predtrack_assets.report.scores import success_table
+from predtrack_assets.report.stored import origin_line
+from predtrack_assets.report.text import wide_console
 from predtrack_assets.warehouse import tables
 from predtrack_assets.warehouse.warehouse import Warehouse
 from predtrack_assets_tests.graph import execute, frame, random_walk, store_bars

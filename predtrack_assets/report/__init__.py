@@ -1,0 +1,1 @@
+"""What is stored and how good it is, for people at a terminal."""

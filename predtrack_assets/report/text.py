@@ -1,0 +1,23 @@
+"""How reports at a terminal are worded and how wide they are."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+UNKNOWN = "-"
+
+
+def counted(n: int, noun: str) -> str:
+    """`n` of something: 1 bar, 2,000 bars."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def number(value: float | None, spec: str) -> str:
+    """A number as `spec` says, or a dash where there is none."""
+    return UNKNOWN if value is None or value != value else format(value, spec)
+
+
+def wide_console() -> Console:
+    """Standard output, wide enough for the scores even when it is a pipe."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=150)
