@@ -97,7 +97,7 @@ def test_a_champion_that_fails_its_gate_is_alerted_and_told(database_url: str) -
         verdict = verify(transaction)
     assert verdict.good
     weeks = frame(database_url, "SELECT DISTINCT as_of_day FROM deployment.deployment_gates")
-    assert (verdict.events, verdict.decisions) == (3, 1 + len(weeks))
+    assert (verdict.events, verdict.decisions) == (5, 3 + len(weeks))
 
 
 @pytest.mark.parametrize("allowed", [(), ("degradation_sensor",)])
