@@ -208,6 +208,16 @@ def test_all_scopes_of_a_week_share_a_cohort() -> None:
     assert levels[2] == [(6, e_process.threshold(6, 1))]
 
 
+def test_a_state_says_how_many_of_its_dates_were_live() -> None:
+    days = np.datetime64(date(2024, 1, 1)) + np.arange(100)
+    live = pl.Series([False] * 40 + [True] * 60)
+    columns = {"trading_day": days, "known_day": days + 5, "d": np.zeros(100), "live": live}
+    course = Evidence.of(pl.DataFrame(columns), 5)
+    current = promotion.state(course, days[49].item() + timedelta(days=5))
+    assert (current.n, current.n_live) == (50, 10)
+    assert promotion.state(evidence(0.0), FRIDAYS[-1]).n_live == 0, "of a replay"
+
+
 def test_a_higher_level_takes_longer() -> None:
     course = evidence(0.3)
     days = [
