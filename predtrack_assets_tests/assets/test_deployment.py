@@ -239,3 +239,36 @@ def test_neither_a_retired_trial_nor_a_refused_cell_is_forgotten(
     changed = "SELECT new_value ->> 'level' FROM deployment.improvement_events"
     for said in (stored, changed):
         assert graph.frame(planted, said).rows() == [("0.99",)]
+
+
+def test_only_what_was_committed_in_time_counts_as_live(
+    planted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a replay nothing is live; a ledger that says so of the last 300 days is believed."""
+    monkeypatch.setenv("PREDTRACK_EVIDENCE", "live")
+    late = days()[-60].item()
+    graph.run(planted, late, last_day(), DECISIONS)
+    assert graph.frame(planted, "SELECT FROM deployment.deployment_gates").is_empty()
+    assert graph.frame(planted, "SELECT FROM deployment.ab_tests").is_empty()
+
+    since = days()[-300].item()
+    with psycopg.connect(planted) as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute(
+            "INSERT INTO forecasts.prediction_batches SELECT row_number() OVER (), model_id, kind,"
+            " trading_day, now(), 1, CASE WHEN trading_day >= %s THEN 'live' ELSE 'replay' END, encoding,"
+            " now(), hash, hash, sha256(convert_to(model_id || kind || trading_day, 'UTF8')),"
+            " substr(hash, 1, 16), hash"
+            " FROM (SELECT DISTINCT model_id, kind, trading_day FROM forecasts.predictions) p,"
+            " (SELECT encoding, encoding AS hash FROM audit.row_encodings LIMIT 1) e",
+            (since,),
+        )
+    graph.run(planted, late, last_day(), DECISIONS)
+    tests = (
+        "SELECT min(start_day) AS first, max(n) AS n, max(n_live) AS live FROM deployment.ab_tests"
+    )
+    ((first, n, live),) = graph.frame(planted, tests + " WHERE kind = 'price'").rows()
+    assert first >= since
+    assert n == live > 0
+    judged = "SELECT max(n_live) AS live FROM deployment.deployment_gates"
+    assert graph.frame(planted, judged).item() == 300 - HORIZON
