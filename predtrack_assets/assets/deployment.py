@@ -49,7 +49,7 @@ def thresholds(settings: Settings) -> gates.Thresholds:
     )
 
 
-@day_asset(schema="deployment", deps=[outcomes, *PRICES], code_version="4")
+@day_asset(schema="deployment", deps=[outcomes, *PRICES], code_version="5")
 def deployment_gates(
     context: dg.AssetExecutionContext, warehouse: Warehouse
 ) -> dg.MaterializeResult:
