@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import adbc_driver_manager
@@ -23,6 +23,7 @@ from predtrack_assets.warehouse.warehouse import Transaction
 
 SYSTEM = "automated"
 MOMENT = "%Y-%m-%d %H:%M"
+LONGEST_OVERRIDE = timedelta(days=366)
 RULES = {
     "two_people": "an override needs two people: who asks for it cannot approve it",
     "gate_overrides_reason_check": "an override needs a reason, of ten characters at least",
@@ -74,21 +75,27 @@ def promote(transaction: Transaction, *, gate_id: str, reason: str, by: str) -> 
     The gate's kind, scope, model_id. Raises DecisionRefused for an unknown gate, one that is not
     passed or not the latest, and for the champion itself.
     """
-    found = transaction.read(gates.STANDING, gate_id=gate_id)
-    if found.is_empty():
-        raise DecisionRefused("there is no such gate")
-    row = found.row(0, named=True)
+    row = _latest(transaction, gate_id)
     subject = {name: row[name] for name in ("kind", "scope", "model_id")}
-    if row["latest_id"] != gate_id:
-        raise DecisionRefused(
-            f"a later gate of {row['model_id']} counts: {row['latest_id']} of {row['as_of_day']}"
-        )
     champion = transaction.read(gates.CHAMPIONS_AT, at=transaction.now).filter(**subject)
     if len(champion):
         raise DecisionRefused(f"{row['model_id']} is the champion of {row['kind']} {row['scope']}")
     now = transaction.now
     deploy(transaction, **subject, valid_from=now, gate_id=gate_id, reason=reason, by=by)
     return subject
+
+
+def _latest(transaction: Transaction, gate_id: str) -> dict[str, Any]:
+    """Kind, scope and model of a gate. Raises DecisionRefused where a later one of them counts."""
+    found = transaction.read(gates.STANDING, gate_id=gate_id)
+    if found.is_empty():
+        raise DecisionRefused("there is no such gate")
+    row = found.row(0, named=True)
+    if row["latest_id"] != gate_id:
+        raise DecisionRefused(
+            f"a later gate of {row['model_id']} counts: {row['latest_id']} of {row['as_of_day']}"
+        )
+    return row
 
 
 def override(
@@ -102,9 +109,12 @@ def override(
 ) -> dict[str, Any]:
     """Deploy a model whose gate was not passed, until `expires_at`; its kind, scope, model_id.
 
-    Raises DecisionRefused for an unknown or passed gate, one person in both roles, a missing reason
-    or an expiry in the past.
+    Raises DecisionRefused for an unknown, passed or superseded gate, one person in both roles, a
+    missing reason, and an expiry in the past or more than LONGEST_OVERRIDE away.
     """
+    _latest(transaction, gate_id)
+    if expires_at - transaction.now > LONGEST_OVERRIDE:
+        raise DecisionRefused(f"an override is for {LONGEST_OVERRIDE.days} days at most")
     said: dict[str, Any] = {
         "gate_id": gate_id,
         "reason": reason,

@@ -215,6 +215,7 @@ def test_an_override_deploys_until_it_expires(database_url: str) -> None:
         ({"requested_by": ""}, "name of who asks for it"),
         ({"reason": "why not"}, "a reason, of ten characters"),
         ({"expires_at": datetime(2024, 4, 1, tzinfo=UTC)}, "expire in the future"),
+        ({"expires_at": datetime(9999, 1, 1, tzinfo=UTC)}, "for 366 days at most"),
         ({"gate_id": "00000000-0000-0000-0000-000000000000"}, "no such gate"),
     ],
 )
@@ -226,6 +227,14 @@ def test_an_override_needs_two_people_a_reason_and_an_end(
         override(database_url, gate, **changes)
     assert frame(database_url, "SELECT FROM deployment.gate_overrides").is_empty()
     assert champion(database_url, datetime.now(UTC)) is None
+
+
+def test_only_the_latest_gate_of_a_model_can_be_overridden(database_url: str) -> None:
+    old = add_gate(database_url, "good", FAILED)
+    new = add_gate(database_url, "good", FAILED, day=DAY + timedelta(days=7))
+    with pytest.raises(DecisionRefused, match=f"a later gate of good counts: {new}"):
+        override(database_url, old)
+    assert override(database_url, new)["model_id"] == "good"
 
 
 def test_a_passed_gate_cannot_be_overridden(database_url: str) -> None:
