@@ -54,6 +54,8 @@ def outcomes_of(rows: pl.DataFrame) -> pl.DataFrame:
         kind=pl.lit("direction"),
         event=pl.lit("up"),
         horizon=pl.lit(1, pl.Int64),
+        symbol=pl.int_range(pl.len()).cast(pl.String),
+        trading_day=pl.col("date").dt.offset_by("-1d"),
         due_day="date",
         status=pl.lit("validated"),
         confidence="prob",
