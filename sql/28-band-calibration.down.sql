@@ -1,0 +1,1 @@
+DROP FUNCTION accuracy.band_calibration(text, timestamptz);
