@@ -124,7 +124,8 @@ def explain(report: RunReport, console: Console) -> int:
             "Some symbols are missing; market.fetch_log says why. Run the same command again."
         )
         return PARTIAL
-    if prices and not any(prices.get(f"rows_{what}") for what in STORED):
+    kept = [*(f"rows_{what}" for what in STORED), "symbols_already_covered"]
+    if prices and not any(prices.get(name) for name in kept):
         console.print("No price of these days is stored: the source gave no bar that can be kept.")
     elif report.rows_changed == 0:
         console.print("No row changed: everything asked for was already there.")

@@ -66,8 +66,9 @@ def test_nothing_kept_is_not_everything_already_there() -> None:
     _, text = said(RunReport("r", True, {"market/market_data": {"quarantined": {"nan": 4}}}))
     assert "No price of these days is stored" in text
     assert "already there" not in text
-    _, text = said(RunReport("r", True, {"market/market_data": {"rows_unchanged": 4}}))
-    assert "No row changed: everything asked for was already there." in text
+    for there in ({"rows_unchanged": 4}, {"rows_unchanged": 0, "symbols_already_covered": 2}):
+        _, text = said(RunReport("r", True, {"market/market_data": {**there}}))
+        assert "No row changed: everything asked for was already there." in text
 
 
 def test_steps_left_out_are_not_mentioned() -> None:
