@@ -78,7 +78,9 @@ GATE_SUITES = (
             DUPLICATES,
             NON_FINITE,
             LOOK_AHEAD,
-            none("misjudged", "status_follows_e_value", "Promoted or rejected exactly from there on."),
+            none(
+                "misjudged", "status_follows_e_value", "Promoted or rejected exactly from there on."
+            ),
             none("same_model", "two_models", "No model is tested against itself."),
         ),
     ),
