@@ -23,8 +23,11 @@ _LEVELS = {
 }
 
 
-def simulated_predictions(rows: int) -> pl.DataFrame:
-    """`rows` predictions of the columns of tables.PREDICTIONS, day after day, origin replay."""
+def simulated_predictions(rows: int, closes: pl.DataFrame | None = None) -> pl.DataFrame:
+    """`rows` predictions of the columns of tables.PREDICTIONS, day after day, origin replay.
+
+    closes: symbol, trading_day, close of the bars there are; predictions elsewhere start anywhere.
+    """
     exchange = calendar("XNYS")
     random = np.random.default_rng(SEED)
     number = np.arange(rows)
@@ -37,7 +40,8 @@ def simulated_predictions(rows: int) -> pl.DataFrame:
     due = np.empty_like(days)
     for h in HORIZONS:
         due[horizons == h] = exchange.offset(days[horizons == h], h)
-    price = random.uniform(10, 500, rows)
+    symbols = np.char.mod("SIM%04d", symbol + 1)
+    price = _starts(symbols, days, random.uniform(10, 500, rows), closes)
     sigma = random.uniform(0.01, 0.05, rows)
     kinds = np.array(list(_KINDS))[kind]
     is_price, is_hit = kinds == "price", kinds == "time_to_hit"
@@ -48,7 +52,7 @@ def simulated_predictions(rows: int) -> pl.DataFrame:
     frame = pl.DataFrame(
         {
             "trading_day": days,
-            "symbol": np.char.mod("SIM%04d", symbol + 1),
+            "symbol": symbols,
             "model_id": np.char.add("bench-", model.astype(str)),
             "kind": kinds,
             "horizon": horizons.astype(np.int16),
@@ -76,6 +80,17 @@ def simulated_predictions(rows: int) -> pl.DataFrame:
     )
     absent = (pl.lit(None, t).alias(n) for n, t in PREDICTIONS.items() if n not in frame.columns)
     return frame.with_columns(absent)
+
+
+def _starts(
+    symbols: np.ndarray, days: np.ndarray, other: np.ndarray, closes: pl.DataFrame | None
+) -> np.ndarray:
+    """The close of each symbol and day, or another price (n,) where there is none."""
+    if closes is None:
+        return other
+    rows = pl.DataFrame({"symbol": symbols, "trading_day": pl.Series(days).cast(pl.Date)})
+    found = rows.join(closes, on=["symbol", "trading_day"], how="left", maintain_order="left")
+    return found["close"].fill_null(pl.Series(other)).to_numpy()
 
 
 def simulated_models(predictions: pl.DataFrame) -> pl.DataFrame:

@@ -122,9 +122,13 @@ def ledger_append(rows: int) -> dict[str, Any]:
         simulated_symbols,
     )
     from predtrack_assets.warehouse.ledger import seal
+    from predtrack_assets.warehouse.queries import Query
     from predtrack_assets.warehouse.warehouse import Warehouse
 
-    frame = simulated_predictions(rows)
+    closes = Warehouse().read(
+        Query("SELECT symbol, trading_day, close FROM market.market_data_current")
+    )
+    frame = simulated_predictions(rows, None if closes.is_empty() else closes)
     with Warehouse().transaction() as transaction:
         transaction.append(tables.MODEL_REGISTRY, simulated_models(frame))
         transaction.append(tables.SYMBOLS, simulated_symbols(frame))
