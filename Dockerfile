@@ -15,7 +15,7 @@ RUN useradd --system --uid 10001 --home-dir /var/lib/predtrack --shell /usr/sbin
 WORKDIR /app
 
 # Dependencies first, so that a change of code does not install them again. The lock also holds
-# the development tools: as a constraint it fixes versions and adds nothing.
+# the sample: as a constraint it fixes versions and adds nothing.
 COPY setup.py requirements.lock ./
 RUN mkdir predtrack_assets && touch predtrack_assets/__init__.py \
     && pip install --no-cache-dir --constraint requirements.lock --editable .

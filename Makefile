@@ -3,6 +3,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+READY_DEV := .venv/.ready-dev
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile
+
+COMPILE = uv pip compile setup.py --universal --python-version 3.11 $(if $(UPGRADE),--upgrade) --quiet \
+	--no-emit-index-url --no-annotate --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -17,40 +22,47 @@ demo: $(READY) ## Backfill the bundled sample through the whole graph and show t
 dev: $(READY) ## Start PostgreSQL and the Dagster UI
 	@$(BIN)/predtrack dev
 
-test: $(READY) ## Run the tests; SLOW=1 with the slow ones, ARGS="-k calendar" picks some
+test: $(READY_DEV) ## Run the tests; SLOW=1 with the slow ones, ARGS="-k calendar" picks some
 	@$(BIN)/python -m pytest $(if $(SLOW),,-m "not slow") $(ARGS)
 
-lint: $(READY) ## Style, formatting and types
+lint: $(READY_DEV) ## Style, formatting and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-format: $(READY) ## Rewrite the code in the project's style
+format: $(READY_DEV) ## Rewrite the code in the project's style
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(READY) ## One JSON line per benchmark; ARGS picks the cases
+bench: $(READY_DEV) ## One JSON line per benchmark; ARGS picks the cases
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-lock: ## Resolve requirements.lock anew, for Python 3.11 and newer (needs uv)
-	uv pip compile setup.py --extra sample --extra s3 --extra dev --universal --python-version 3.11 $(if $(UPGRADE),--upgrade) \
-		--no-emit-index-url --no-annotate --custom-compile-command 'make lock' \
-		--output-file requirements.lock
+lock: ## Resolve the two lock files anew, for Python 3.11 and newer (needs uv); UPGRADE=1 takes newer ones
+	$(COMPILE) --extra sample --output-file requirements.lock
+	$(COMPILE) --extra sample --extra s3 --extra dev --constraint requirements.lock --output-file requirements-dev.lock
+	{ echo '# By make lock: what tests and lint need beside what runs.'; echo '-r requirements.lock'; \
+		grep -vxFf requirements.lock requirements-dev.lock; } > requirements-dev.new
+	mv requirements-dev.new requirements-dev.lock
 
 clean: ## Remove the environment and caches; the data in .predtrack stays
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -not -path './.predtrack/*' -prune -exec rm -rf {} +
 
-# The stamp is written last: an interrupted installation is done again.
+# A stamp is written last: an interrupted installation is done again.
 $(READY): requirements.lock setup.py
 	@command -v $(PYTHON) >/dev/null || { \
 		echo "PredTrack needs Python 3.11 or newer, and there is no $(PYTHON): try make PYTHON=python3.11" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit( \
 		"PredTrack needs Python 3.11 or newer, this is %d.%d: try make PYTHON=python3.11" \
 		% sys.version_info[:2])'
-	@rm -f $@
-	@echo "Setting up .venv (a minute or two, once) ..."
+	@rm -f $(READY) $(READY_DEV)
+	@echo "Setting up .venv (a minute, once) ..."
 	@$(PYTHON) -m venv --clear .venv
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check -r requirements.lock
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps -e .
+	@$(PIP) -r requirements.lock
+	@$(PIP) --no-deps -e .
+	@touch $@
+
+$(READY_DEV): $(READY) requirements-dev.lock
+	@echo "Adding the development tools ..."
+	@$(PIP) -r requirements-dev.lock
 	@touch $@

@@ -28,9 +28,7 @@ setup(
         "numba>=0.68,<0.69",
         "pyarrow>=22",
         "scipy>=1.17,<2",
-        "statsmodels>=0.15,<0.16",
         "scikit-learn>=1.8,<2",
-        "arch>=8.0,<9",
         # Models, their artifacts and pictures; signatures of the ledger.
         "lightgbm>=4.7,<5",
         "threadpoolctl>=3.6,<4",
@@ -60,6 +58,9 @@ setup(
             "pytest-xdist>=3.8,<4",
             "pytest-timeout>=2.4,<3",
             "hypothesis>=6.140,<7",
+            # Oracles of the statistics and of the calendars.
+            "arch>=8.0,<9",
+            "statsmodels>=0.15,<0.16",
             "exchange_calendars>=4.13,<5",
             "moto[s3]>=5.1,<6",
             "flask>=3.1,<4",
