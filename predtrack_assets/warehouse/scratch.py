@@ -15,11 +15,11 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Literal, get_args
 
-import adbc_driver_postgresql.dbapi as adbc
 import psycopg
 from psycopg import sql
 
 from predtrack_assets.warehouse.binaries import ServerError
+from predtrack_assets.warehouse.connections import connect
 from predtrack_assets.warehouse.migrate import migrate
 from predtrack_assets.warehouse.urls import database_name, with_database, with_role
 from predtrack_assets.warehouse.warehouse import READER, Transaction
@@ -236,7 +236,7 @@ class Scratch:
     @contextmanager
     def transaction(self) -> Iterator[PoisonedTransaction]:
         """A transaction that is rolled back at its end, whatever happened in it."""
-        with adbc.connect(self.url) as connection:
+        with connect(self.url) as connection:
             try:
                 with connection.cursor() as cursor:
                     yield PoisonedTransaction(cursor, self._sources)

@@ -9,7 +9,6 @@ from datetime import date, datetime
 from functools import cached_property
 from typing import Any
 
-import adbc_driver_postgresql.dbapi as adbc
 import dagster as dg
 import polars as pl
 import pyarrow as pa
@@ -17,6 +16,7 @@ from psycopg import sql
 
 from predtrack_assets.settings import get_settings
 from predtrack_assets.warehouse import queries
+from predtrack_assets.warehouse.connections import connect
 from predtrack_assets.warehouse.queries import Query
 from predtrack_assets.warehouse.server import database_url
 from predtrack_assets.warehouse.tables import Table
@@ -84,7 +84,7 @@ class Warehouse(dg.ConfigurableResource):
     @contextmanager
     def transaction(self, role: str = WRITER) -> Iterator[Transaction]:
         """One transaction: committed at the end of the block, rolled back by any exception."""
-        with adbc.connect(with_role(self._resolved_url(), role)) as connection:
+        with connect(with_role(self._resolved_url(), role)) as connection:
             try:
                 with connection.cursor() as cursor:
                     yield Transaction(cursor)
