@@ -113,16 +113,21 @@ def _configure(
 
 
 @app.command()
-def demo(home: Home = None) -> None:
+def demo(
+    full: Annotated[
+        bool, typer.Option("--full", help="Predict every day from 2000 on, not from 2008.")
+    ] = False,
+    home: Home = None,
+) -> None:
     """Backfill the bundled sample (five US stocks and the S&P 500, 2000-2013) and show the scores.
 
-    Runs the whole graph: prices, market conditions, predictions, outcomes, accuracy. Doing it
-    again changes no row.
+    Runs the whole graph: prices and features of all days, and for the last five years predictions,
+    outcomes, accuracy. Doing it again changes no row.
     """
     _configure(home, source="sample")
     from predtrack_assets.demo import run_demo
 
-    sys.exit(0 if run_demo(get_settings(), home) else FAILED)
+    sys.exit(0 if run_demo(get_settings(), home, full=full) else FAILED)
 
 
 @app.command()

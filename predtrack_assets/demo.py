@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import dagster as dg
 
+from predtrack_assets.automation.jobs import BEFORE_TRAINING, TUNING
 from predtrack_assets.automation.progress import CONSOLE
 from predtrack_assets.automation.runs import prepare, run_reference, run_window
 from predtrack_assets.backfill import explain, result_table
@@ -18,9 +20,14 @@ from predtrack_assets.sources.sample import FIRST_DAY, LAST_DAY
 from predtrack_assets.warehouse import queries
 from predtrack_assets.warehouse.warehouse import Warehouse
 
+PREDICTED_FROM = date(2008, 1, 2)
+"""First day of the shorter demo's predictions: five years, and the crisis at their beginning."""
 
-def run_demo(settings: Settings, home: Path | None) -> bool:
+
+def run_demo(settings: Settings, home: Path | None, *, full: bool = False) -> bool:
     """Run the demo in settings.home and print its summary; whether all of it succeeded.
+
+    full: predictions of every day, instead of those from PREDICTED_FROM on.
 
     Raises ValueError when the home holds data of another source and no home was named.
     """
@@ -36,17 +43,23 @@ def run_demo(settings: Settings, home: Path | None) -> bool:
             " its sample. Give the demo a place of its own: predtrack demo --home demo-home"
         )
     before = row_counts(warehouse)
-    asked = Window(FIRST_DAY, LAST_DAY)
+    sample = Window(FIRST_DAY, LAST_DAY)
+    predicted = sample if full else Window(PREDICTED_FROM, LAST_DAY)
     CONSOLE.print(
-        f"Five US stocks and the S&P 500, {len(asked.days):,} trading days, three Dagster runs:"
-        " prices and features; monthly fits; predictions, outcomes, scores."
+        f"Five US stocks and the S&P 500, three Dagster runs: prices and features of"
+        f" {len(sample.days):,} trading days from {sample.start} on; monthly fits; predictions, outcomes"
+        f" and scores of {len(predicted.days):,} days from {predicted.start} on."
     )
     from predtrack_assets.definitions import build_definitions
 
     defs = build_definitions()
+    results = dg.AssetSelection.all() - TUNING - BEFORE_TRAINING
     with dg.DagsterInstance.get() as instance:
-        reference = run_reference(defs, instance)
-        report = run_window(defs, instance, asked) if reference.success else reference
+        report = run_reference(defs, instance)
+        if report.success:
+            report = run_window(defs, instance, sample, BEFORE_TRAINING)
+        if report.success:
+            report += run_window(defs, instance, predicted, results)
     console = wide_console()
     console.print()
     console.print(result_table(report))
@@ -62,5 +75,7 @@ def run_demo(settings: Settings, home: Path | None) -> bool:
             if changed
             else "Second run: no row changed, the same numbers came out."
         )
+        if not full:
+            console.print("Predictions of all the days there are prices of: predtrack demo --full")
         console.print("See it in the Dagster UI: .venv/bin/predtrack dev   (http://127.0.0.1:3000)")
     return code == 0
