@@ -145,14 +145,12 @@ def _corrected_weights(dates: int, horizon: int, width: int) -> tuple[float, ...
 
 def _block_sums(deviations: Floats, dates: Ints, horizons: Ints) -> Floats:
     """Corrected block variance of the sum of each column of deviations (T, R)."""
+    from predtrack_assets.domain.lagged_products import weighted_lagged_products
+
     width = len(deviations)
     shapes, which = np.unique(np.stack([dates, horizons]), axis=1, return_inverse=True)
     table = np.array([_corrected_weights(int(t), int(h), width) for t, h in shapes.T])
-    variance = np.zeros(deviations.shape[1])
-    for lag in range(width):
-        products = add_rows(deviations[: width - lag] * deviations[lag:])
-        variance += table[which.ravel(), lag] * products
-    return variance
+    return weighted_lagged_products(np.ascontiguousarray(deviations), table, which.ravel())
 
 
 def add_rows(values: Floats) -> Floats:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from predtrack_assets.domain.intervals import (
+    add_rows,
     block_variance,
     clopper_pearson,
     effective_sample_size,
@@ -16,6 +17,7 @@ from predtrack_assets.domain.intervals import (
     small_sample_factor,
     wilson,
 )
+from predtrack_assets.domain.lagged_products import weighted_lagged_products
 
 PUBLISHED = [  # k, n, Wilson, Clopper-Pearson at 95 %: statsmodels 0.15.0, proportion_confint
     (0, 10, (0.0, 0.27753279986288926), (0.0, 0.30849710781876083)),
@@ -187,3 +189,15 @@ def test_groups_do_not_depend_on_their_neighbours_to_the_last_bit() -> None:
         for g in range(300)
     ]
     assert whole.tolist() == alone
+
+
+@given(length=st.integers(1, 40), width=st.integers(1, 5), seed=st.integers(0, 99))
+def test_lagged_products_are_added_one_after_the_other(length: int, width: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(length, width)) * rng.choice([0, 1e-9, 1, 1e9], (length, width))
+    weights, which = rng.random((3, length)), rng.integers(0, 3, width)
+    expected = np.zeros(width)
+    for lag in range(length):
+        products = add_rows(values[: length - lag] * values[lag:])
+        expected += weights[which, lag] * products
+    assert np.array_equal(weighted_lagged_products(values, weights, which), expected)
