@@ -8,21 +8,23 @@ from typing import Any
 
 import numpy as np
 
-from predtrack_assets.assets.feature_days import feature_days
-from predtrack_assets.assets.fitting import training_data
-from predtrack_assets.domain.features import STANDARD
-from predtrack_assets.domain.history import MAX_GAP, MEMORY
-from predtrack_assets.domain.learners.pooled import fit_pooled
-from predtrack_assets.partitions import Window
+from predtrack_assets.assets.resources import Warehouse
+from predtrack_assets.days import Window
+from predtrack_assets.domain.features.feature_set import STANDARD
+from predtrack_assets.domain.market.returns import MAX_GAP
+from predtrack_assets.domain.models.as_of_statistics import MEMORY
+from predtrack_assets.domain.models.learners.pooled import fit_pooled
+from predtrack_assets.services.features.feature_days import feature_days
+from predtrack_assets.services.models.fitting import training_data
 from predtrack_assets.settings import Settings, get_settings
-from predtrack_assets.warehouse.features import FeatureRows, read_features
-from predtrack_assets.warehouse.snapshots import (
+from predtrack_assets.warehouse.database.transaction import READER, Transaction
+from predtrack_assets.warehouse.features.store import FeatureRows, read_features
+from predtrack_assets.warehouse.market.epochs import (
     market_epochs,
     read_panel,
     sessions_before,
     symbol_groups,
 )
-from predtrack_assets.warehouse.warehouse import READER, Transaction, Warehouse
 
 ROUNDS = 2  # of each, in turn; the best counts
 

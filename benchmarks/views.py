@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from psycopg import sql
 
-from predtrack_assets.warehouse.queries import Query
-from predtrack_assets.warehouse.warehouse import READER, Transaction, Warehouse
+from predtrack_assets.assets.resources import Warehouse
+from predtrack_assets.warehouse.database.query import Query
+from predtrack_assets.warehouse.database.transaction import READER, Transaction
 
 TURNS = 21
 

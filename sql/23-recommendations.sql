@@ -1,7 +1,7 @@
 -- What the documents call recommendations, model_predictions and success metrics, as views; and how many predictions
 -- were written before the fact.
 
--- domain/recommendations.py in SQL: a test holds the two equal.
+-- domain/forecasts/recommendations.py in SQL: a test holds the two equal.
 CREATE FUNCTION forecasts.recommendation_band() RETURNS double precision LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN 0.5::double precision;
 COMMENT ON FUNCTION forecasts.recommendation_band IS 'How far a return must go to be more than a HOLD, in sigma x sqrt(horizon).';

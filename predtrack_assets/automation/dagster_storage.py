@@ -23,8 +23,12 @@ from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
 
 from predtrack_assets.settings import Settings, get_settings
-from predtrack_assets.warehouse.binaries import ServerError
-from predtrack_assets.warehouse.server import EmbeddedServer, dagster_url, ensure_database
+from predtrack_assets.warehouse.database.binaries import ServerError
+from predtrack_assets.warehouse.database.embedded_server import (
+    EmbeddedServer,
+    dagster_url,
+    ensure_database,
+)
 
 # Without these, a range run writes several events per asset and day, each on a new connection.
 EVENT_VARIABLES = {

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import polars as pl
 
-from predtrack_assets.checks.adapter import Profile
-from predtrack_assets.checks.factory import Suite
-from predtrack_assets.checks.profiles import ProfileOf, per_day
-from predtrack_assets.checks.rules import none, structural
-from predtrack_assets.domain.calendar import Days
-from predtrack_assets.partitions import last_days_of, window_start
+from predtrack_assets.checks.engine.adapter import Profile
+from predtrack_assets.checks.engine.factory import Suite
+from predtrack_assets.checks.engine.profiles import ProfileOf, per_day
+from predtrack_assets.checks.engine.rules import none, structural
+from predtrack_assets.days import last_days_of, window_start
+from predtrack_assets.domain.numerics.types import Days
 from predtrack_assets.settings import get_settings
-from predtrack_assets.warehouse import gate_profiles, profiles, tables
-from predtrack_assets.warehouse.queries import Query
+from predtrack_assets.warehouse import tables
+from predtrack_assets.warehouse.database import profiles
+from predtrack_assets.warehouse.database.query import Query
+from predtrack_assets.warehouse.database.transaction import Transaction
+from predtrack_assets.warehouse.deployment import profiles as gate_profiles
 from predtrack_assets.warehouse.tables import Table
-from predtrack_assets.warehouse.warehouse import Transaction
 
 DUPLICATES = structural("duplicates", "no_duplicate_keys", "No two rows have the same key.")
 NON_FINITE = structural("non_finite", "finite_numbers", "No number is NaN or infinite.")

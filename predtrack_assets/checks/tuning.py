@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from predtrack_assets.checks.adapter import Profile
-from predtrack_assets.checks.factory import Suite
-from predtrack_assets.checks.profiles import per_day
-from predtrack_assets.checks.rules import none, structural
-from predtrack_assets.domain.calendar import Days
-from predtrack_assets.partitions import last_days_of
-from predtrack_assets.warehouse import optimization, profiles
-from predtrack_assets.warehouse.warehouse import Transaction
+from predtrack_assets.checks.engine.adapter import Profile
+from predtrack_assets.checks.engine.factory import Suite
+from predtrack_assets.checks.engine.profiles import per_day
+from predtrack_assets.checks.engine.rules import none, structural
+from predtrack_assets.days import last_days_of
+from predtrack_assets.domain.numerics.types import Days
+from predtrack_assets.warehouse.database import profiles
+from predtrack_assets.warehouse.database.transaction import Transaction
+from predtrack_assets.warehouse.models import optimization
 
 
 def _results(transaction: Transaction, days: Days) -> Profile:

@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from predtrack_assets.artifacts import ArtifactError
 from predtrack_assets.automation.progress import CONSOLE
 from predtrack_assets.automation.runs import (
     RunReport,
@@ -21,9 +20,10 @@ from predtrack_assets.automation.runs import (
     trading_window,
 )
 from predtrack_assets.clock import utc_now
-from predtrack_assets.report.text import counted, wide_console
+from predtrack_assets.reporting.tables.text import counted, wide_console
 from predtrack_assets.settings import Settings
 from predtrack_assets.sources.base import SourceError
+from predtrack_assets.stores.artifacts import ArtifactError
 
 DONE, FAILED, PARTIAL = 0, 1, 3  # 2 is a wrong command line
 STORED = ("inserted", "updated", "unchanged")

@@ -16,7 +16,7 @@ Home = Annotated[
 
 def running_url(settings: Settings) -> str:
     """The URL of a database that answers; says how to start one otherwise."""
-    from predtrack_assets.warehouse.server import EmbeddedServer, database_url
+    from predtrack_assets.warehouse.database.embedded_server import EmbeddedServer, database_url
 
     if settings.database_url is None and not EmbeddedServer(settings.home).is_running():
         raise ValueError("the database is not running: `predtrack db start` starts it")
@@ -25,7 +25,7 @@ def running_url(settings: Settings) -> str:
 
 def require_schema(settings: Settings) -> None:
     """Raises ValueError where migrations are missing."""
-    from predtrack_assets.warehouse.migrate import status as migrations
+    from predtrack_assets.warehouse.database.migrate import status as migrations
 
     pending = [
         m.name for m in migrations(running_url(settings), settings.sql_dir) if m.state == "pending"

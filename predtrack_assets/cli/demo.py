@@ -8,15 +8,15 @@ import dagster as dg
 
 from predtrack_assets.automation.progress import CONSOLE
 from predtrack_assets.automation.runs import prepare, run_reference, run_window
-from predtrack_assets.backfill import explain, result_table
-from predtrack_assets.partitions import Window
-from predtrack_assets.report.stored import row_counts
-from predtrack_assets.report.summary import summary
-from predtrack_assets.report.text import wide_console
+from predtrack_assets.cli.backfill import explain, result_table
+from predtrack_assets.days import Window
+from predtrack_assets.reporting.tables.stored import row_counts
+from predtrack_assets.reporting.tables.summary import summary
+from predtrack_assets.reporting.tables.text import wide_console
 from predtrack_assets.settings import Settings
 from predtrack_assets.sources.sample import FIRST_DAY, LAST_DAY
-from predtrack_assets.warehouse import queries
-from predtrack_assets.warehouse.warehouse import Warehouse
+from predtrack_assets.warehouse.database.transaction import Database
+from predtrack_assets.warehouse.market import queries as market_queries
 
 
 def run_demo(settings: Settings, home: Path | None) -> bool:
@@ -28,8 +28,8 @@ def run_demo(settings: Settings, home: Path | None) -> bool:
     applied = prepare(settings)
     if applied:
         CONSOLE.print(f"Schema: applied {', '.join(applied)}")
-    warehouse = Warehouse()
-    others = [s for s in warehouse.read(queries.SOURCES)["source"] if s != "sample"]
+    warehouse = Database()
+    others = [s for s in warehouse.read(market_queries.SOURCES)["source"] if s != "sample"]
     if others and home is None:
         raise ValueError(
             f"{settings.home} holds data of source {', '.join(others)}, which the demo would mix with"

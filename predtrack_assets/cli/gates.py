@@ -11,16 +11,17 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from predtrack_assets.cli.command import Home, require_schema, running_url
 from predtrack_assets.clock import utc_now
-from predtrack_assets.command import Home, require_schema, running_url
-from predtrack_assets.domain.gates import CRITERIA, FIGURES, Thresholds
-from predtrack_assets.report.decisions import UNMEASURED
-from predtrack_assets.report.stored import origin_line
-from predtrack_assets.report.text import wide_console
+from predtrack_assets.domain.deployment.gates import CRITERIA, FIGURES, Thresholds
+from predtrack_assets.reporting.tables.decisions import UNMEASURED
+from predtrack_assets.reporting.tables.stored import origin_line
+from predtrack_assets.reporting.tables.text import wide_console
+from predtrack_assets.services.deployment import decisions
+from predtrack_assets.services.deployment.track_records import KINDS
 from predtrack_assets.settings import get_settings
-from predtrack_assets.warehouse import decisions, gates
-from predtrack_assets.warehouse.gate_records import KINDS
-from predtrack_assets.warehouse.warehouse import Warehouse
+from predtrack_assets.warehouse.database.transaction import Database
+from predtrack_assets.warehouse.deployment import queries
 
 gate = typer.Typer(no_args_is_help=True, help="Deployment gates: which models passed, and why.")
 deploy = typer.Typer(
@@ -61,7 +62,7 @@ def champions(
     """The champion per kind and scope, now or at any past moment."""
     moment = at.replace(tzinfo=UTC) if at else utc_now()
     warehouse = _warehouse(home)
-    found = warehouse.read(gates.CHAMPIONS_AT, at=moment)
+    found = warehouse.read(queries.CHAMPIONS_AT, at=moment)
     if found.is_empty():
         typer.echo(f"no champion at {moment:%Y-%m-%d %H:%M} UTC")
     for row in found.iter_rows(named=True):
@@ -71,7 +72,7 @@ def champions(
             f" {row['valid_from']:%Y-%m-%d %H:%M} UTC{until}, by {row['deployed_by']}:"
             f" {row['reason']}"
         )
-    for row in warehouse.read(gates.RETIRED_AT, at=moment).iter_rows(named=True):
+    for row in warehouse.read(queries.RETIRED_AT, at=moment).iter_rows(named=True):
         typer.echo(
             f"{row['kind']} {row['scope']}: none{_of_its_own(row['scope'])} since"
             f" {row['valid_from']:%Y-%m-%d %H:%M} UTC, {row['model_id']} rolled back by"
@@ -151,27 +152,27 @@ def _of_its_own(scope: str) -> str:
     return " of its own" if ":" in scope else ""
 
 
-def _warehouse(home: Path | None) -> Warehouse:
+def _warehouse(home: Path | None) -> Database:
     """The warehouse of a home whose database runs and has the newest schema."""
     if home:
         os.environ["PREDTRACK_HOME"] = str(home.resolve())
     settings = get_settings()
     require_schema(settings)
-    return Warehouse(url=running_url(settings))
+    return Database(url=running_url(settings))
 
 
-def _gate(warehouse: Warehouse, start: str) -> dict[str, Any]:
+def _gate(warehouse: Database, start: str) -> dict[str, Any]:
     """The gate whose id begins so; ValueError when there is none, or more than one."""
     if len(start) < 4 or not set(start.lower()) <= set("0123456789abcdef-"):
         raise ValueError("a gate id is hexadecimal; give at least its first four digits")
-    found = warehouse.read(gates.GATE, start=start.lower())
+    found = warehouse.read(queries.GATE, start=start.lower())
     if len(found) != 1:
         raise ValueError(f"{'no' if found.is_empty() else 'more than one'} gate begins {start}")
     return found.row(0, named=True)
 
 
-def _latest(warehouse: Warehouse) -> Table | str:
-    found = warehouse.read(gates.LATEST_GATES)
+def _latest(warehouse: Database) -> Table | str:
+    found = warehouse.read(queries.LATEST_GATES)
     if found.is_empty():
         return "No gate has been evaluated yet: they are, at the end of each week."
     table = Table(box=None, pad_edge=False)

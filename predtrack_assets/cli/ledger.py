@@ -12,9 +12,9 @@ from uuid import UUID
 
 import typer
 
-from predtrack_assets.command import Home, require_schema, running_url
+from predtrack_assets.cli.command import Home, require_schema, running_url
 from predtrack_assets.settings import get_settings
-from predtrack_assets.warehouse.warehouse import READER, Warehouse
+from predtrack_assets.warehouse.database.transaction import READER, Database
 
 ledger = typer.Typer(
     no_args_is_help=True,
@@ -42,7 +42,7 @@ def ledger_verify(home: Home = None) -> None:
     from rich.console import Console
     from rich.progress import Progress
 
-    from predtrack_assets.warehouse.verification import Verdict, verify
+    from predtrack_assets.services.audit.verification import Verdict, verify
 
     warehouse = _warehouse(home)
     with Progress(console=Console(stderr=True), transient=True) as bars:
@@ -77,7 +77,7 @@ def ledger_verify(home: Home = None) -> None:
 @ledger.command("seal")
 def ledger_seal(home: Home = None) -> None:
     """Commit to the predictions that no batch holds yet, as those written by your own SQL."""
-    from predtrack_assets.warehouse.ledger import seal
+    from predtrack_assets.warehouse.forecasts.ledger import seal
 
     with _warehouse(home).transaction() as transaction:
         sealed = seal(transaction)
@@ -91,8 +91,8 @@ def ledger_prove(
     home: Home = None,
 ) -> None:
     """Print the proof (JSON) that a prediction was committed as it stands; see check-proof."""
-    from predtrack_assets.domain.ledger.checkpoint import check_signature
-    from predtrack_assets.warehouse.proofs import prove
+    from predtrack_assets.domain.audit.ledger.checkpoint import check_signature
+    from predtrack_assets.services.audit.inclusion_proofs import prove
 
     head = None if checkpoint is None else _json(checkpoint)
     if head is not None:
@@ -104,7 +104,7 @@ def ledger_prove(
 @ledger.command("check-proof")
 def ledger_check_proof(file: JsonFile, public_key: PublicKey = None) -> None:
     """Check a proof without the database. Ends 1 when it proves nothing."""
-    from predtrack_assets.domain.ledger.proof import check_proof
+    from predtrack_assets.domain.audit.ledger.proof import check_proof
 
     proof = _json(file)
     check_proof(proof, _key(public_key))
@@ -135,8 +135,8 @@ def ledger_checkpoint(
 
     The key lies in the home and is made at the first use.
     """
-    from predtrack_assets.domain.ledger.checkpoint import check_signature, public_key_of
-    from predtrack_assets.warehouse.proofs import check_against, checkpoint
+    from predtrack_assets.domain.audit.ledger.checkpoint import check_signature, public_key_of
+    from predtrack_assets.services.audit.inclusion_proofs import check_against, checkpoint
 
     warehouse = _warehouse(home)
     if verify is None:
@@ -186,9 +186,9 @@ def claim_verify(
     Ends 1 on a mismatch: to the decimals of the claim, the figure is another, or there is none.
     """
     from predtrack_assets.clock import utc_now
-    from predtrack_assets.domain import calendar
-    from predtrack_assets.domain.claims import Claim, matches
-    from predtrack_assets.warehouse.claims import recompute
+    from predtrack_assets.domain.audit.claims import Claim, matches
+    from predtrack_assets.domain.time import calendar
+    from predtrack_assets.services.audit.claims import recompute
 
     said = Claim(metric, model, kind, horizon, as_of.date(), period)
     if calendar.as_of(said.as_of) > utc_now():
@@ -215,13 +215,13 @@ def claim_verify(
     sys.exit(0 if match else FAILED)
 
 
-def _warehouse(home: Path | None) -> Warehouse:
+def _warehouse(home: Path | None) -> Database:
     """The warehouse of a home, its database up and its schema up to date."""
     if home is not None:
         os.environ["PREDTRACK_HOME"] = str(home.resolve())
     settings = get_settings()
     require_schema(settings)
-    return Warehouse(url=running_url(settings))
+    return Database(url=running_url(settings))
 
 
 def _sentence(finding: dict[str, Any]) -> str:

@@ -19,17 +19,17 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
-from predtrack_assets.artifacts import ArtifactError
+from predtrack_assets.cli.command import Home
+from predtrack_assets.cli.command import require_schema as _require_schema
+from predtrack_assets.cli.command import running_url as _running_url
+from predtrack_assets.cli.gates import champions, deploy, gate
+from predtrack_assets.cli.ledger import claim, ledger
 from predtrack_assets.clock import utc_now
-from predtrack_assets.command import Home
-from predtrack_assets.command import require_schema as _require_schema
-from predtrack_assets.command import running_url as _running_url
-from predtrack_assets.gates_cli import champions, deploy, gate
-from predtrack_assets.ledger_cli import claim, ledger
 from predtrack_assets.settings import Settings, SourceName, get_settings, unknown_settings
 from predtrack_assets.sources.base import SourceError
-from predtrack_assets.warehouse.binaries import ServerError
-from predtrack_assets.warehouse.migrate import MigrationError
+from predtrack_assets.stores.artifacts import ArtifactError
+from predtrack_assets.warehouse.database.binaries import ServerError
+from predtrack_assets.warehouse.database.migrate import MigrationError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -120,7 +120,7 @@ def demo(home: Home = None) -> None:
     again changes no row.
     """
     _configure(home, source="sample")
-    from predtrack_assets.demo import run_demo
+    from predtrack_assets.cli.demo import run_demo
 
     sys.exit(0 if run_demo(get_settings(), home) else FAILED)
 
@@ -147,7 +147,7 @@ def backfill(
     not be fetched.
     """
     _configure(home, source, file)
-    from predtrack_assets.backfill import run_backfill
+    from predtrack_assets.cli.backfill import run_backfill
 
     names = None if select is None else [n.strip() for n in select.split(",") if n.strip()]
     if names == []:
@@ -159,26 +159,26 @@ def backfill(
 def status(home: Home = None) -> None:
     """What is stored and how good the predictions are."""
     _configure(home)
-    from predtrack_assets.report.summary import summary
-    from predtrack_assets.report.text import wide_console
-    from predtrack_assets.warehouse.warehouse import Warehouse
+    from predtrack_assets.reporting.tables.summary import summary
+    from predtrack_assets.reporting.tables.text import wide_console
+    from predtrack_assets.warehouse.database.transaction import Database
 
     settings = get_settings()
     _require_schema(settings)
-    wide_console().print(summary(Warehouse(url=_running_url(settings))))
+    wide_console().print(summary(Database(url=_running_url(settings))))
 
 
 @app.command()
 def gaps(home: Home = None) -> None:
     """Sessions without a bar, per symbol, between its first and its last bar."""
     _configure(home)
-    from predtrack_assets.report.stored import gaps_table
-    from predtrack_assets.report.text import wide_console
-    from predtrack_assets.warehouse.warehouse import Warehouse
+    from predtrack_assets.reporting.tables.stored import gaps_table
+    from predtrack_assets.reporting.tables.text import wide_console
+    from predtrack_assets.warehouse.database.transaction import Database
 
     settings = get_settings()
     _require_schema(settings)
-    wide_console().print(gaps_table(Warehouse(url=_running_url(settings))))
+    wide_console().print(gaps_table(Database(url=_running_url(settings))))
 
 
 @app.command()
@@ -191,14 +191,14 @@ def recommendations(
 ) -> None:
     """BUY, SELL or HOLD of the champions of a day, and what came of it; none without a champion."""
     _configure(home)
-    from predtrack_assets.report.decisions import recommendations_table
-    from predtrack_assets.report.text import wide_console
-    from predtrack_assets.warehouse.warehouse import Warehouse
+    from predtrack_assets.reporting.tables.decisions import recommendations_table
+    from predtrack_assets.reporting.tables.text import wide_console
+    from predtrack_assets.warehouse.database.transaction import Database
 
     settings = get_settings()
     _require_schema(settings)
     asked = day and day.date()
-    wide_console().print(recommendations_table(Warehouse(url=_running_url(settings)), asked))
+    wide_console().print(recommendations_table(Database(url=_running_url(settings)), asked))
 
 
 @app.command("replay")
@@ -223,7 +223,7 @@ def replay_(
     """
     settings = _configure(home)
     _require_schema(settings)
-    from predtrack_assets.prove import run_replay
+    from predtrack_assets.cli.prove import run_replay
 
     first, last = from_ and from_.date(), to and to.date()
     sys.exit(run_replay(settings, _running_url(settings), first, last, sample, seed))
@@ -247,7 +247,7 @@ def lookahead(
     """
     settings = _configure(home)
     _require_schema(settings)
-    from predtrack_assets.prove import run_lookahead
+    from predtrack_assets.cli.prove import run_lookahead
 
     first, last = from_ and from_.date(), to and to.date()
     sys.exit(run_lookahead(settings, _running_url(settings), days, seed, first, last))
@@ -301,8 +301,8 @@ def _require_free_port(options: Sequence[str]) -> None:
 @db.command("start")
 def db_start(home: Home = None) -> None:
     """Start the embedded server if it is not running, and print its URL."""
-    from predtrack_assets.warehouse.server import database_url
-    from predtrack_assets.warehouse.urls import redact
+    from predtrack_assets.warehouse.database.embedded_server import database_url
+    from predtrack_assets.warehouse.database.urls import redact
 
     typer.echo(redact(database_url(_configure(home))))
 
@@ -310,7 +310,7 @@ def db_start(home: Home = None) -> None:
 @db.command("stop")
 def db_stop(home: Home = None) -> None:
     """Stop the embedded server."""
-    from predtrack_assets.warehouse.server import EmbeddedServer
+    from predtrack_assets.warehouse.database.embedded_server import EmbeddedServer
 
     settings = _configure(home)
     server = EmbeddedServer(settings.home)
@@ -328,9 +328,9 @@ def db_stop(home: Home = None) -> None:
 @db.command("status")
 def db_status(home: Home = None) -> None:
     """Whether the database answers, and which migrations it has. Ends 1 when it does not."""
-    from predtrack_assets.warehouse.migrate import status as migrations
-    from predtrack_assets.warehouse.server import EmbeddedServer
-    from predtrack_assets.warehouse.urls import redact
+    from predtrack_assets.warehouse.database.embedded_server import EmbeddedServer
+    from predtrack_assets.warehouse.database.migrate import status as migrations
+    from predtrack_assets.warehouse.database.urls import redact
 
     settings = _configure(home)
     if settings.database_url is None and not EmbeddedServer(settings.home).is_running():
@@ -346,8 +346,8 @@ def db_status(home: Home = None) -> None:
 @db.command("url")
 def db_url(home: Home = None) -> None:
     """Print the database's URL and nothing else (password included); starts the embedded server."""
-    from predtrack_assets.warehouse.server import database_url
-    from predtrack_assets.warehouse.urls import normalise
+    from predtrack_assets.warehouse.database.embedded_server import database_url
+    from predtrack_assets.warehouse.database.urls import normalise
 
     typer.echo(normalise(database_url(_configure(home))))
 
@@ -364,8 +364,8 @@ def db_migrate(home: Home = None) -> None:
 @db.command("psql", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def db_psql(context: typer.Context, home: Home = None) -> None:
     """Open psql on the database; further options go to psql (-c "SELECT 1")."""
-    from predtrack_assets.warehouse.server import EmbeddedServer, database_url
-    from predtrack_assets.warehouse.urls import normalise
+    from predtrack_assets.warehouse.database.embedded_server import EmbeddedServer, database_url
+    from predtrack_assets.warehouse.database.urls import normalise
 
     settings = _configure(home)
     url = normalise(database_url(settings))
@@ -382,15 +382,13 @@ def universe_load(
     """Load dated membership from a file; it takes the place of what the universe had."""
     from predtrack_assets.automation.runs import prepare
     from predtrack_assets.sources.universes import read_membership
-    from predtrack_assets.warehouse.universes import replace_universe
-    from predtrack_assets.warehouse.warehouse import Warehouse
+    from predtrack_assets.warehouse.database.transaction import Database
+    from predtrack_assets.warehouse.market.universes import replace_universe
 
     settings = _configure(home)
     membership = read_membership(file)
     prepare(settings)
-    rows = replace_universe(
-        Warehouse(url=_running_url(get_settings())), name, membership, file.name
-    )
+    rows = replace_universe(Database(url=_running_url(get_settings())), name, membership, file.name)
     typer.echo(f"{name}: {rows} memberships of {membership['symbol'].n_unique()} symbols")
 
 

@@ -11,16 +11,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from predtrack_assets.automation.progress import CONSOLE
-from predtrack_assets.domain.calendar import Days
-from predtrack_assets.domain.parity import Parity
-from predtrack_assets.partitions import Window
+from predtrack_assets.days import Window
+from predtrack_assets.domain.audit.replay_comparison import Parity
+from predtrack_assets.domain.numerics.types import Days
 from predtrack_assets.proofs.lookahead import Verdict, lookahead, sample_days, with_a_future
 from predtrack_assets.proofs.replay import Progress, replay
 from predtrack_assets.proofs.stages import STAGES, Stage, decision_days
-from predtrack_assets.report.text import wide_console
+from predtrack_assets.reporting.tables.text import wide_console
 from predtrack_assets.settings import Settings
-from predtrack_assets.warehouse.scratch import scratch_database
-from predtrack_assets.warehouse.warehouse import Warehouse
+from predtrack_assets.warehouse.database.scratch import scratch_database
+from predtrack_assets.warehouse.database.transaction import Database
 
 PROVEN, REFUTED = 0, 1
 
@@ -37,7 +37,7 @@ def run_replay(
 
     Raises ValueError when nothing is stored there.
     """
-    warehouse = Warehouse(url=url)
+    warehouse = Database(url=url)
     first, last = first or date.min, last or date.max
     _decision_days(warehouse, first, last)
     with _live() as progress:
@@ -67,7 +67,7 @@ def run_lookahead(
     Raises ValueError when nothing is stored, or nothing after it; ServerError when no copy can be
     made.
     """
-    warehouse = Warehouse(url=url)
+    warehouse = Database(url=url)
     stored = _decision_days(warehouse, first or date.min, last or date.max)
     ahead = with_a_future(warehouse, stored)
     if not len(ahead):
@@ -128,7 +128,7 @@ def verdict_table(verdict: Verdict) -> Table:
     return table
 
 
-def _decision_days(warehouse: Warehouse, first: date, last: date) -> Days:
+def _decision_days(warehouse: Database, first: date, last: date) -> Days:
     if last < first:
         raise ValueError(f"--from {first} lies after --to {last}")
     days = decision_days(warehouse, first, last)

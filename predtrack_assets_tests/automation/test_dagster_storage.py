@@ -18,10 +18,10 @@ from dagster._core.storage.event_log.schema import AssetEventTagsTable, SqlEvent
 from dagster._utils.tags import TagConcurrencyLimitsCounter
 from dagster_postgres import PostgresEventLogStorage, PostgresRunStorage
 
-from predtrack_assets.dagster_storage import EVENT_VARIABLES, EventLogStorage
+from predtrack_assets.automation.dagster_storage import EVENT_VARIABLES, EventLogStorage
 from predtrack_assets.settings import PROJECT_ROOT
-from predtrack_assets.warehouse.server import EmbeddedServer, ensure_database
-from predtrack_assets.warehouse.urls import database_name, normalise, with_database
+from predtrack_assets.warehouse.database.embedded_server import EmbeddedServer, ensure_database
+from predtrack_assets.warehouse.database.urls import database_name, normalise, with_database
 
 
 @pytest.fixture(scope="module")

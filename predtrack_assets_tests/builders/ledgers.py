@@ -9,11 +9,11 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 import psycopg
 
-from predtrack_assets.domain.forecasts import PREDICTIONS as COLUMNS
+from predtrack_assets.assets.resources import Warehouse
+from predtrack_assets.domain.forecasts.predict import PREDICTIONS as COLUMNS
+from predtrack_assets.services.audit.verification import Verdict, verify
 from predtrack_assets.warehouse import tables
-from predtrack_assets.warehouse.ledger import Sealed, seal
-from predtrack_assets.warehouse.verification import Verdict, verify
-from predtrack_assets.warehouse.warehouse import Warehouse
+from predtrack_assets.warehouse.forecasts.ledger import Sealed, seal
 
 FIRST = date(2020, 3, 2)
 EVENTS = {"price": "within_5pct", "direction": "up", "time_to_hit": "hit"}

@@ -7,8 +7,8 @@ import dataclasses
 import numpy as np
 from hypothesis import strategies as st
 
-from predtrack_assets.domain.calendar import calendar
-from predtrack_assets.domain.panel import Panel
+from predtrack_assets.domain.market.panel import Panel
+from predtrack_assets.domain.time.calendar import calendar
 
 XNYS = calendar("XNYS")
 FIRST = np.datetime64("2020-01-02")

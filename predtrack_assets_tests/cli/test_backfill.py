@@ -14,7 +14,7 @@ from rich.console import Console
 
 from predtrack_assets.automation.progress import ProgressHandler
 from predtrack_assets.automation.runs import RunReport
-from predtrack_assets.backfill import explain
+from predtrack_assets.cli.backfill import explain
 
 
 def said(report: RunReport) -> tuple[int, str]:
@@ -40,7 +40,9 @@ def test_a_fault_of_the_source_is_its_sentence_alone() -> None:
 
 
 def test_a_refused_file_of_a_fit_is_its_sentence_alone() -> None:
-    error = "predtrack_assets.artifacts.ArtifactError: the file of fit x@2009-05-29 is missing"
+    error = (
+        "predtrack_assets.stores.artifacts.ArtifactError: the file of fit x@2009-05-29 is missing"
+    )
     text = said(RunReport("r", False, failed={"forecasts__predictions": error}))[1]
     assert "forecasts__predictions failed: the file of fit x@2009-05-29 is missing\n" in text
 

@@ -13,12 +13,12 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from predtrack_assets.cli import app
+from predtrack_assets.cli.main import app
 from predtrack_assets.clock import utc_now
-from predtrack_assets.domain.ledger.checkpoint import CheckpointError
-from predtrack_assets.domain.ledger.proof import ProofError
+from predtrack_assets.domain.audit.ledger.checkpoint import CheckpointError
+from predtrack_assets.domain.audit.ledger.proof import ProofError
 from predtrack_assets_tests import graph
-from predtrack_assets_tests.warehouse.ledgers import attacker, commit, predictions, register
+from predtrack_assets_tests.builders.ledgers import attacker, commit, predictions, register
 
 GRAPH = [
     "market/market_data", "market/corporate_actions", "forecasts/predictions",

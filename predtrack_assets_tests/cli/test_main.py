@@ -8,7 +8,7 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from predtrack_assets import cli
+from predtrack_assets.cli import main
 from predtrack_assets.settings import Settings, unknown_settings
 
 
@@ -32,7 +32,7 @@ def test_a_bad_setting_is_named_as_it_is_set(
     monkeypatch.setenv(name, value)
     monkeypatch.setattr(sys, "argv", ["predtrack", "status"])
     with pytest.raises(SystemExit) as ended:
-        cli.main()
+        main.main()
     assert ended.value.code == 1
     assert capsys.readouterr().err.startswith(said)
 
@@ -44,7 +44,7 @@ def test_a_mistyped_setting_is_named_once_with_the_one_it_may_mean(
     monkeypatch.setenv("PREDTRACK_ZZZZ", "1")
     for known in ("PREDTRACK_HORIZONS", "predtrack_vix", "PREDTRACK_TEST_DATABASE_URL"):
         monkeypatch.setenv(known, "5")
-    said = CliRunner().invoke(cli.app, ["ledger", "check-proof", "no-such-file"]).stderr
+    said = CliRunner().invoke(main.app, ["ledger", "check-proof", "no-such-file"]).stderr
     assert "PREDTRACK_HORIZON is no setting and is ignored; is it PREDTRACK_HORIZONS?\n" in said
     assert "PREDTRACK_ZZZZ is no setting and is ignored\n" in said
     assert said.count("is no setting") == 2
@@ -60,7 +60,7 @@ def failed(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Run the command and expect that it ends with 1."""
     monkeypatch.setattr(sys, "argv", ["predtrack", *arguments])
     with pytest.raises(SystemExit) as ended:
-        cli.main()
+        main.main()
     assert ended.value.code == 1
 
 
@@ -96,7 +96,7 @@ def test_a_home_that_cannot_be_is_a_sentence(
 
 def test_an_unknown_source_is_a_wrong_option() -> None:
     asked = ["backfill", "--from", "2012-01-05", "--to", "2012-01-06", "--source", "gossip"]
-    done = CliRunner().invoke(cli.app, asked)
+    done = CliRunner().invoke(main.app, asked)
     assert done.exit_code == 2
     assert "--source" in done.stderr
     assert "simulated" in done.stderr

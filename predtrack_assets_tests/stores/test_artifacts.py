@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from predtrack_assets import artifacts
-from predtrack_assets.artifacts import ArtifactError
+from predtrack_assets.stores import artifacts
+from predtrack_assets.stores.artifacts import ArtifactError
 
 CONTENT = b'{"format": 1}'
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

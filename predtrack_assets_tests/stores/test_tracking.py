@@ -13,7 +13,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from predtrack_assets.settings import get_settings
-from predtrack_assets.tracking import EXPERIMENT, TrackingError, track
+from predtrack_assets.stores.tracking import EXPERIMENT, TrackingError, track
 
 
 @dataclass

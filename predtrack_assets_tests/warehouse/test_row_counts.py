@@ -6,11 +6,13 @@ from datetime import date
 
 import pytest
 
-from predtrack_assets.warehouse import queries, tables
-from predtrack_assets.warehouse.queries import Query
-from predtrack_assets.warehouse.warehouse import READER, Warehouse
+from predtrack_assets.assets.resources import Warehouse
+from predtrack_assets.warehouse import row_counts, tables
+from predtrack_assets.warehouse.database import writes
+from predtrack_assets.warehouse.database.query import Query
+from predtrack_assets.warehouse.database.transaction import READER
 
-EVERY = {name: value for name, value in vars(queries).items() if isinstance(value, Query)}
+EVERY = {name: value for name, value in vars(row_counts).items() if isinstance(value, Query)}
 
 
 def test_names_become_numbers_in_the_order_of_their_first_use() -> None:
@@ -66,7 +68,7 @@ def test_every_query_is_understood_by_the_database(database_url: str) -> None:
     """Parsed and planned, without values: names of tables and columns are right."""
     import psycopg
 
-    templates = [queries.REVISE, queries.REVISE_SEEN]
+    templates = [writes.REVISE, writes.REVISE_SEEN]
     assert all("{table}" in template for template in templates), "those are fragments"
     readable = [q for n, q in EVERY.items() if n not in {"WITHDRAW_MISSING"}]
     with psycopg.connect(database_url) as connection:
@@ -77,6 +79,6 @@ def test_every_query_is_understood_by_the_database(database_url: str) -> None:
 def test_tables_describe_what_is_in_the_database(database_url: str) -> None:
     warehouse = Warehouse(url=database_url)
     for table in (value for value in vars(tables).values() if isinstance(value, tables.Table)):
-        found = warehouse.read(queries.COLUMN_TYPES, schema=table.schema, name=table.name)
+        found = warehouse.read(writes.COLUMN_TYPES, schema=table.schema, name=table.name)
         assert set(table.columns) <= set(found["column"]), table
         assert len(set(table.columns)) == len(table.columns), table

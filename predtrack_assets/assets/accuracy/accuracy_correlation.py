@@ -5,16 +5,20 @@ from datetime import date
 import dagster as dg
 import polars as pl
 
-from predtrack_assets import plots
-from predtrack_assets.assets.accuracy import Periods, report
-from predtrack_assets.assets.accuracy_plots import ahead, by_model, leading, middle_horizon
+from predtrack_assets.assets.accuracy.reports import Periods, report
+from predtrack_assets.assets.forecasts.outcomes import outcomes
 from predtrack_assets.assets.market import market_conditions
-from predtrack_assets.assets.outcomes import outcomes
-from predtrack_assets.domain import accuracy_correlation as regimes
-from predtrack_assets.domain.calendar import Days
-from predtrack_assets.partitions import day_asset, last_days_of
-from predtrack_assets.warehouse import symbol_reports, tables
-from predtrack_assets.warehouse.warehouse import Transaction, Warehouse
+from predtrack_assets.assets.resources import Warehouse
+from predtrack_assets.days import last_days_of
+from predtrack_assets.domain.accuracy import accuracy_correlation as regimes
+from predtrack_assets.domain.numerics.types import Days
+from predtrack_assets.partitions import day_asset
+from predtrack_assets.reporting.plots import figures
+from predtrack_assets.reporting.plots.accuracy import ahead, by_model, leading, middle_horizon
+from predtrack_assets.reporting.plots.figures import Picture
+from predtrack_assets.warehouse import tables
+from predtrack_assets.warehouse.accuracy import symbol_reports
+from predtrack_assets.warehouse.database.transaction import Transaction
 
 
 def _month_ends(days: Days) -> Days:
@@ -44,7 +48,7 @@ def accuracy_correlation(
     )
 
 
-def regime_plot(transaction: Transaction, last: date) -> dict[str, dg.MarkdownMetadataValue]:
+def regime_plot(transaction: Transaction, last: date) -> dict[str, Picture]:
     """Rate per regime of the latest report over a year, per kind, of two models at most."""
     horizon = middle_horizon()
     first = leading(transaction, last, horizon)
@@ -53,9 +57,9 @@ def regime_plot(transaction: Transaction, last: date) -> dict[str, dg.MarkdownMe
     for kind in KINDS:
         for model, shown in by_model(rows.filter(kind=kind), first[kind], most=2):
             labels = shown.select(pl.format("{}{} · {}", "market_regime", "mark", "dates"))
-            panels[f"{kind} · {model}"] = plots.Ranked(
+            panels[f"{kind} · {model}"] = figures.Ranked(
                 labels.to_series().to_list(),
                 *(shown[f"accuracy_{name}"].to_numpy() for name in ("rate", "low", "high")),
             )
     what = f"calls {ahead(horizon)}, 365 days as of {last}"
-    return {"regimes": plots.by_regime(panels, what)}
+    return {"regimes": figures.by_regime(panels, what)}

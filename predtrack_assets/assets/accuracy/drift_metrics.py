@@ -8,24 +8,28 @@ import dagster as dg
 import numpy as np
 import polars as pl
 
-from predtrack_assets.assets.drift_plots import drift_plots
 from predtrack_assets.assets.features import feature_store
-from predtrack_assets.assets.outcomes import outcomes
-from predtrack_assets.domain import drift_alerts
-from predtrack_assets.domain.calendar import FIRST_DAY, Days
-from predtrack_assets.domain.degradation import CELL, degradation
-from predtrack_assets.domain.drift_reports import Observed, Windows, drift_report
-from predtrack_assets.domain.expected_scores import expected_scores
-from predtrack_assets.domain.features import STANDARD, THREADS
-from predtrack_assets.partitions import Window, day_asset, last_days_of, window
-from predtrack_assets.plots import attach
+from predtrack_assets.assets.forecasts.outcomes import outcomes
+from predtrack_assets.assets.metadata import attach, materialized
+from predtrack_assets.assets.resources import Warehouse
+from predtrack_assets.days import Window, last_days_of
+from predtrack_assets.domain.accuracy.drift import alerts
+from predtrack_assets.domain.accuracy.drift.degradation import CELL, degradation
+from predtrack_assets.domain.accuracy.drift.expected_scores import expected_scores
+from predtrack_assets.domain.accuracy.drift.report import Observed, Windows, drift_report
+from predtrack_assets.domain.features.feature_set import STANDARD, THREADS
+from predtrack_assets.domain.numerics.types import Days
+from predtrack_assets.domain.time.calendar import FIRST_DAY
+from predtrack_assets.partitions import day_asset, window
+from predtrack_assets.reporting.plots.drift import drift_plots
+from predtrack_assets.services.audit.record_run import record_run
 from predtrack_assets.settings import Settings, get_settings
-from predtrack_assets.warehouse import drift as store
-from predtrack_assets.warehouse import queries, tables
-from predtrack_assets.warehouse.audit import record_run
-from predtrack_assets.warehouse.features import read_features
-from predtrack_assets.warehouse.snapshots import Epoch, outcome_epochs
-from predtrack_assets.warehouse.warehouse import Transaction, Warehouse
+from predtrack_assets.warehouse import tables
+from predtrack_assets.warehouse.accuracy import drift as store
+from predtrack_assets.warehouse.database.transaction import Transaction
+from predtrack_assets.warehouse.features.store import read_features
+from predtrack_assets.warehouse.market import queries as market_queries
+from predtrack_assets.warehouse.market.epochs import Epoch, outcome_epochs
 
 ROWS = 500_000  # vectors held at once, unless a single report needs more
 LONGEST = timedelta(days=400)  # calendar days of the longest horizon
@@ -60,7 +64,7 @@ def drift_metrics(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg
             transaction, "drift_alert", tables.DRIFT_ALERTS, (first, last), added, context.run
         )
         attach(context, drift_plots(transaction, last))
-    return (written + added).as_result(alerts_changed=len(said))
+    return materialized(written + added, alerts_changed=len(said))
 
 
 def _metrics(
@@ -89,7 +93,7 @@ def _family(
         settings.drift_level,
     )
     sessions = _sessions(report_days[-1].item())
-    symbols = max(len(transaction.read(queries.SYMBOLS)), 1)
+    symbols = max(len(transaction.read(market_queries.SYMBOLS)), 1)
     for part in _parts(report_days, sessions, asked.sessions, ROWS // symbols):
         begin = max(int(np.searchsorted(sessions, part[0])) + 1 - asked.sessions, 0)
         until = sessions[: int(np.searchsorted(sessions, part[-1])) + 1]
@@ -191,10 +195,10 @@ def _alerts(transaction: Transaction, report_days: Days, settings: Settings) -> 
         store.DRIFTED,
         first=first - timedelta(days=calm),
         last=last,
-        decisive=list(drift_alerts.DECISIVE),
+        decisive=list(alerts.DECISIVE),
     )
     said = transaction.read(store.ALERTS_SAID, last=last)
-    return drift_alerts.transitions(drifted, said, report_days, calm)
+    return alerts.transitions(drifted, said, report_days, calm)
 
 
 def _sessions(last: date) -> Days:

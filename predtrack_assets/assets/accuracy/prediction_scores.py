@@ -5,18 +5,21 @@ from datetime import date, timedelta
 import dagster as dg
 import polars as pl
 
+from predtrack_assets.assets.forecasts.outcomes import outcomes
 from predtrack_assets.assets.market import market_conditions
-from predtrack_assets.assets.models import model_registry
-from predtrack_assets.assets.outcomes import outcomes
-from predtrack_assets.assets.training import skill_with_interval
-from predtrack_assets.domain.calendar import Days
-from predtrack_assets.domain.regime_performance import EVERY_REGIME, performance_by_regime
-from predtrack_assets.partitions import day_asset, last_days_of, window
-from predtrack_assets.plots import attach
-from predtrack_assets.warehouse import model_performance, tables
-from predtrack_assets.warehouse.audit import record_run
-from predtrack_assets.warehouse.snapshots import Epoch, outcome_epochs
-from predtrack_assets.warehouse.warehouse import Transaction, Warehouse, Written
+from predtrack_assets.assets.metadata import attach, materialized
+from predtrack_assets.assets.models.registry import model_registry
+from predtrack_assets.assets.models.training import skill_with_interval
+from predtrack_assets.assets.resources import Warehouse
+from predtrack_assets.days import last_days_of
+from predtrack_assets.domain.accuracy.regime_performance import EVERY_REGIME, performance_by_regime
+from predtrack_assets.domain.numerics.types import Days
+from predtrack_assets.partitions import day_asset, window
+from predtrack_assets.services.audit.record_run import record_run
+from predtrack_assets.warehouse import tables
+from predtrack_assets.warehouse.database.transaction import Transaction, Written
+from predtrack_assets.warehouse.market.epochs import Epoch, outcome_epochs
+from predtrack_assets.warehouse.models import scores
 
 YEAR = timedelta(days=364)
 
@@ -44,20 +47,20 @@ def prediction_scores(
         )
         if len(days):
             attach(context, tables_of_skill(transaction, days[-1].item()))
-    return written.as_result()
+    return materialized(written)
 
 
 def _scores(transaction: Transaction, epoch: Epoch, ends: Days) -> pl.DataFrame:
     """Scores of the report days of one epoch."""
     losses = transaction.read(
-        model_performance.LOSSES, first=ends[0].item() - YEAR, last=epoch.last, as_of=epoch.as_of
+        scores.LOSSES, first=ends[0].item() - YEAR, last=epoch.last, as_of=epoch.as_of
     )
     return performance_by_regime(losses, ends)
 
 
 def tables_of_skill(transaction: Transaction, last: date) -> dict[str, dg.MarkdownMetadataValue]:
     """The newest scores as of a day: a table per version, a column per regime."""
-    rows = transaction.read(model_performance.NEWEST_SCORES, last=last)
+    rows = transaction.read(scores.NEWEST_SCORES, last=last)
     return {
         f"{evaluation} {model}": dg.MetadataValue.md(skill_table(part))
         for (evaluation, model), part in rows.group_by(

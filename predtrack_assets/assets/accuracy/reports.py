@@ -8,31 +8,34 @@ from typing import TypeVar
 import dagster as dg
 import polars as pl
 
-from predtrack_assets.assets.accuracy_plots import (
+from predtrack_assets.assets.forecasts.outcomes import outcomes
+from predtrack_assets.assets.metadata import attach, materialized
+from predtrack_assets.assets.resources import Warehouse
+from predtrack_assets.days import last_days_of
+from predtrack_assets.domain.accuracy import calibration_report, performance
+from predtrack_assets.domain.accuracy import error_distribution as errors
+from predtrack_assets.domain.accuracy import symbol_accuracy as symbols
+from predtrack_assets.domain.accuracy.coverage import coverage as coverage_of
+from predtrack_assets.domain.accuracy.coverage import ended_of, with_coverage
+from predtrack_assets.domain.accuracy.report_windows import period_named
+from predtrack_assets.domain.numerics.types import Days
+from predtrack_assets.partitions import day_asset, window
+from predtrack_assets.reporting.plots.accuracy import (
     Draw,
     error_plot,
     ranking_plot,
     reliability_plot,
     skill_plot,
 )
-from predtrack_assets.assets.outcomes import outcomes
-from predtrack_assets.domain import calibration, performance
-from predtrack_assets.domain import error_distribution as errors
-from predtrack_assets.domain import symbol_accuracy as symbols
-from predtrack_assets.domain.calendar import Days
-from predtrack_assets.domain.coverage import coverage as coverage_of
-from predtrack_assets.domain.coverage import ended_of, with_coverage
-from predtrack_assets.domain.windows import period_named
-from predtrack_assets.partitions import day_asset, last_days_of, window
-from predtrack_assets.plots import attach
+from predtrack_assets.services.audit.record_run import record_run
 from predtrack_assets.settings import get_settings
-from predtrack_assets.warehouse import queries, tables
-from predtrack_assets.warehouse.audit import record_run
-from predtrack_assets.warehouse.known_outcomes import WITH_EVENT, known_outcomes
-from predtrack_assets.warehouse.snapshots import outcome_epochs
-from predtrack_assets.warehouse.symbol_reports import outcomes_with_advice
+from predtrack_assets.warehouse import tables
+from predtrack_assets.warehouse.accuracy.symbol_reports import outcomes_with_advice
+from predtrack_assets.warehouse.database.transaction import Transaction, Written
+from predtrack_assets.warehouse.forecasts import queries as forecasts_queries
+from predtrack_assets.warehouse.forecasts.known_outcomes import WITH_EVENT, known_outcomes
+from predtrack_assets.warehouse.market.epochs import outcome_epochs
 from predtrack_assets.warehouse.tables import Table
-from predtrack_assets.warehouse.warehouse import Transaction, Warehouse, Written
 
 Due = Callable[[], pl.DataFrame]  # predictions per model, kind, horizon and due day
 Known = TypeVar("Known")  # what the reports of an asset are built from
@@ -127,7 +130,7 @@ def report(
         record_run(transaction, "accuracy_report", table, span, written, context.run)
         if draw and len(days):
             attach(context, draw(transaction, days[-1].item()))
-    return written.as_result()
+    return materialized(written)
 
 
 def start_of(period: str, report_days: Days) -> date:
@@ -136,7 +139,7 @@ def start_of(period: str, report_days: Days) -> date:
 
 
 def _due(transaction: Transaction, first: date, last: date) -> Due:
-    return cache(lambda: transaction.read(queries.DUE_COUNTS, first=first, last=last))
+    return cache(lambda: transaction.read(forecasts_queries.DUE_COUNTS, first=first, last=last))
 
 
 @day_asset(schema="accuracy", deps=[outcomes], code_version="1")
@@ -161,8 +164,8 @@ def calibration_metrics(
         context,
         warehouse,
         tables.CALIBRATION_METRICS,
-        _outcomes(calibration.MEASURED, WITH_EVENT),
-        lambda _, known, days, period: calibration.calibration_metrics(known, days, period),
+        _outcomes(calibration_report.MEASURED, WITH_EVENT),
+        lambda _, known, days, period: calibration_report.calibration_metrics(known, days, period),
         DAYS,
     )
 
@@ -176,8 +179,8 @@ def calibration_summary(
         context,
         warehouse,
         tables.CALIBRATION_SUMMARY,
-        _outcomes([*calibration.MEASURED, *calibration.SCORES], WITH_EVENT),
-        lambda due, known, days, period: calibration.calibration_summary(
+        _outcomes([*calibration_report.MEASURED, *calibration_report.SCORES], WITH_EVENT),
+        lambda due, known, days, period: calibration_report.calibration_summary(
             known, due(), days, period
         ),
         DAYS,

@@ -3,17 +3,18 @@
 import dagster as dg
 import polars as pl
 
-from predtrack_assets.assets.accuracy import WEEKS, last_of, start_of
-from predtrack_assets.assets.accuracy_plots import survival_plot
-from predtrack_assets.assets.outcomes import outcomes
-from predtrack_assets.domain import survival
+from predtrack_assets.assets.accuracy.reports import WEEKS, last_of, start_of
+from predtrack_assets.assets.forecasts.outcomes import outcomes
+from predtrack_assets.assets.metadata import attach, materialized
+from predtrack_assets.assets.resources import Warehouse
+from predtrack_assets.domain.accuracy import survival_report
 from predtrack_assets.partitions import day_asset, window
-from predtrack_assets.plots import attach
+from predtrack_assets.reporting.plots.accuracy import survival_plot
+from predtrack_assets.services.audit.record_run import record_run
 from predtrack_assets.warehouse import tables
-from predtrack_assets.warehouse.audit import record_run
-from predtrack_assets.warehouse.snapshots import market_epochs
-from predtrack_assets.warehouse.survival import touch_predictions
-from predtrack_assets.warehouse.warehouse import Warehouse, Written
+from predtrack_assets.warehouse.accuracy.survival import touch_predictions
+from predtrack_assets.warehouse.database.transaction import Written
+from predtrack_assets.warehouse.market.epochs import market_epochs
 
 # A week's own predictions have been seen for four sessions at most: no curve of theirs.
 PERIODS = {
@@ -42,7 +43,7 @@ def survival_curves(
                 first = min(start_of(period, days) for period, days in ends.items())
                 predictions, bars = touch_predictions(transaction, first, epoch.last, epoch.as_of)
                 frames = [
-                    survival.survival_curves(predictions, bars, days, period)
+                    survival_report.survival_curves(predictions, bars, days, period)
                     for period, days in ends.items()
                 ]
                 written += transaction.replace(
@@ -54,4 +55,4 @@ def survival_curves(
         )
         if len(asked.days):
             attach(context, survival_plot(transaction, asked.days[-1].item()))
-    return written.as_result()
+    return materialized(written)

@@ -6,17 +6,19 @@ import dagster as dg
 import polars as pl
 
 from predtrack_assets.assets.features import feature_store
-from predtrack_assets.assets.forecasting import forecast_days, predicting_models
 from predtrack_assets.assets.market import prices
-from predtrack_assets.assets.models import model_registry
-from predtrack_assets.assets.training import pooled_models, symbol_models
-from predtrack_assets.domain.history import MIN_RETURNS
+from predtrack_assets.assets.metadata import materialized
+from predtrack_assets.assets.models.registry import model_registry
+from predtrack_assets.assets.models.training import pooled_models, symbol_models
+from predtrack_assets.assets.resources import Warehouse
+from predtrack_assets.domain.models.as_of_statistics import MIN_RETURNS
 from predtrack_assets.partitions import day_asset, window
+from predtrack_assets.services.forecasts.forecast_days import forecast_days, predicting_models
 from predtrack_assets.settings import get_settings
 from predtrack_assets.warehouse import tables
-from predtrack_assets.warehouse.ledger import seal
-from predtrack_assets.warehouse.registry import RETIRED
-from predtrack_assets.warehouse.warehouse import Transaction, Warehouse, Written
+from predtrack_assets.warehouse.database.transaction import Transaction, Written
+from predtrack_assets.warehouse.forecasts.ledger import seal
+from predtrack_assets.warehouse.models.registry import RETIRED
 
 
 @day_asset(
@@ -62,8 +64,8 @@ def predictions(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.M
         )
     if sealed.left_out:
         context.log.warning(f"Rows that somebody else wrote are not committed: {sealed}")
-    return written.as_result(
-        skipped=dict(refused_for), models=sorted(said), batches_sealed=sealed.batches
+    return materialized(
+        written, skipped=dict(refused_for), models=sorted(said), batches_sealed=sealed.batches
     )
 
 

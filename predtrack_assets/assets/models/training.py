@@ -8,24 +8,22 @@ import dagster as dg
 import numpy as np
 from pydantic import Field
 
-from predtrack_assets.artifacts import load
 from predtrack_assets.assets.features import feature_store
-from predtrack_assets.assets.fits import tuned_versions
-from predtrack_assets.assets.fitting import Fitter, Report, Training, training_data
-from predtrack_assets.assets.importance import importance_plot, importance_since
 from predtrack_assets.assets.market import prices
-from predtrack_assets.assets.models import model_registry
-from predtrack_assets.domain.fitted import EVERY_SYMBOL, POOLED, SYMBOL, Procedure
-from predtrack_assets.domain.learners.pooled import PooledFit, fit_pooled
-from predtrack_assets.domain.learners.selection import (
+from predtrack_assets.assets.metadata import shown
+from predtrack_assets.assets.models.registry import model_registry
+from predtrack_assets.assets.resources import Warehouse
+from predtrack_assets.domain.models.fitted_model import EVERY_SYMBOL, POOLED, SYMBOL, Procedure
+from predtrack_assets.domain.models.learners.pooled import PooledFit, fit_pooled
+from predtrack_assets.domain.models.learners.selection import (
     Regimes,
     Trial,
     candidates,
     choose_families,
 )
-from predtrack_assets.domain.learners.symbol import SymbolFit, fit_symbol
-from predtrack_assets.domain.learners.training_data import TrainingData
-from predtrack_assets.domain.learners.tuned import Tuned
+from predtrack_assets.domain.models.learners.symbol import SymbolFit, fit_symbol
+from predtrack_assets.domain.models.learners.training_data import TrainingData
+from predtrack_assets.domain.models.learners.tuned import Tuned
 from predtrack_assets.partitions import (
     KINDS,
     MONTHS,
@@ -35,11 +33,16 @@ from predtrack_assets.partitions import (
     TRADING_DAYS,
     months,
 )
+from predtrack_assets.reporting.plots.importance import importance_plot
+from predtrack_assets.services.audit.triggers import triggered_by
+from predtrack_assets.services.models.fits_in_force import tuned_versions
+from predtrack_assets.services.models.fitting import Fitter, Report, Training, training_data
+from predtrack_assets.services.models.importance import importance_since
 from predtrack_assets.settings import Settings, get_settings
-from predtrack_assets.triggers import triggered_by
-from predtrack_assets.warehouse import queries
-from predtrack_assets.warehouse.retraining import Cause, pooled_fit
-from predtrack_assets.warehouse.warehouse import READER, Warehouse, Written
+from predtrack_assets.stores.artifacts import load
+from predtrack_assets.warehouse.database.transaction import READER, Written
+from predtrack_assets.warehouse.market import queries as market_queries
+from predtrack_assets.warehouse.models.retraining import Cause, pooled_fit
 
 
 @dg.asset(
@@ -153,7 +156,7 @@ def symbol_models(
     pooled = PooledFit.from_bytes(load(fit.artifact_id, fit.artifact_uri, fit.sha256))
     cutoff = through if config.through else fit.trained_through
     cause = Cause(triggered_by(context.run.tags), config.reason)
-    kinds = dict(warehouse.read(queries.SYMBOLS).select("symbol", "kind").iter_rows())
+    kinds = dict(warehouse.read(market_queries.SYMBOLS).select("symbol", "kind").iter_rows())
     reports: dict[str, Report] = {}
     for symbol in context.partition_keys:
         fitter = symbol_fitter(symbol, pooled, fit.sha256)
@@ -246,7 +249,7 @@ def _by_month(report: Report) -> dict[str, dict[str, Any]]:
         if choices["cutoff"] == str(cutoff) or cutoff == last:
             metadata["walk_forward_scores"] = dg.MetadataValue.md(scores_table(choices["scores"]))
         if cutoff in report.importance:
-            metadata["importance"] = importance_plot(report.importance[cutoff])
+            metadata["importance"] = shown(importance_plot(report.importance[cutoff]))
         result[f"{cutoff:%Y-%m}"] = metadata
     return result
 

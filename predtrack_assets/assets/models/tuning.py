@@ -12,20 +12,24 @@ import dagster as dg
 import polars as pl
 
 from predtrack_assets.assets.features import feature_store
-from predtrack_assets.assets.fits import tuned_versions
 from predtrack_assets.assets.market import prices
-from predtrack_assets.assets.searches import Preparation, tasks_of_week, tunable, tuned_of
-from predtrack_assets.assets.training import pooled_models
-from predtrack_assets.domain.fitted import Procedure, tuned_procedure
-from predtrack_assets.domain.learners.tuned import Tuned
-from predtrack_assets.domain.tuning import FEATURE_SELECTION, Proposal
-from predtrack_assets.partitions import day_asset, last_days_of, window
+from predtrack_assets.assets.metadata import materialized
+from predtrack_assets.assets.models.training import pooled_models
+from predtrack_assets.assets.resources import Warehouse
+from predtrack_assets.days import last_days_of
+from predtrack_assets.domain.models.fitted_model import Procedure, tuned_procedure
+from predtrack_assets.domain.models.learners.tuned import Tuned
+from predtrack_assets.domain.models.tuning import FEATURE_SELECTION, Proposal
+from predtrack_assets.partitions import day_asset, window
+from predtrack_assets.services.deployment.decisions import SYSTEM
+from predtrack_assets.services.models.fits_in_force import tuned_versions
+from predtrack_assets.services.models.searches import Preparation, tasks_of_week, tunable, tuned_of
 from predtrack_assets.settings import get_settings
-from predtrack_assets.warehouse import optimization, registry, tables
-from predtrack_assets.warehouse.audit import record_event
-from predtrack_assets.warehouse.decisions import SYSTEM
-from predtrack_assets.warehouse.optimization import Task
-from predtrack_assets.warehouse.warehouse import Warehouse, Written
+from predtrack_assets.warehouse import tables
+from predtrack_assets.warehouse.audit.trail import record_event
+from predtrack_assets.warehouse.database.transaction import Written
+from predtrack_assets.warehouse.models import optimization, registry
+from predtrack_assets.warehouse.models.optimization import Task
 
 EXPECTED = (ArithmeticError, LookupError, OSError, RuntimeError, ValueError)
 """What may be wrong with one task; anything else, such as a lost database, ends the run at once."""
@@ -78,8 +82,8 @@ def optimization_results(
     states = warehouse.read(optimization.STATES, first=asked.start, last=asked.end)
     if failed:
         raise dg.Failure(f"{len(failed)} of {tried} tasks failed: {'; '.join(failed)}")
-    return work.written.as_result(
-        tasks=dict(states.iter_rows()), accepted=work.accepted, tried=tried
+    return materialized(
+        work.written, tasks=dict(states.iter_rows()), accepted=work.accepted, tried=tried
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from predtrack_assets.checks.rules import Rule
+from predtrack_assets.checks.engine.rules import Rule
 
 MAX_SAMPLES = 20
 

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 import dagster as dg
 import numpy as np
 
-from predtrack_assets.checks.adapter import evaluate
-from predtrack_assets.checks.profiles import ProfileOf, recent_days
-from predtrack_assets.checks.rules import Rule
-from predtrack_assets.domain.calendar import Days
+from predtrack_assets.assets.resources import Warehouse
+from predtrack_assets.checks.engine.adapter import evaluate
+from predtrack_assets.checks.engine.profiles import ProfileOf, recent_days
+from predtrack_assets.checks.engine.rules import Rule
+from predtrack_assets.domain.numerics.types import Days
 from predtrack_assets.partitions import window
+from predtrack_assets.warehouse.database.transaction import READER, Transaction
 from predtrack_assets.warehouse.tables import Table
-from predtrack_assets.warehouse.warehouse import READER, Transaction, Warehouse
 
 
 @dataclass(frozen=True)

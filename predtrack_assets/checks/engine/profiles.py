@@ -9,18 +9,25 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from predtrack_assets.artifacts import ArtifactError, load
-from predtrack_assets.checks.adapter import Profile, markdown
-from predtrack_assets.domain.bars import SYMBOL_PATTERN
-from predtrack_assets.domain.calendar import FIRST_DAY, LAST_DAY, Days
-from predtrack_assets.domain.gaps import ended_per_day, missing_per_day
-from predtrack_assets.partitions import Window, last_days_of, window_start
+from predtrack_assets.checks.engine.adapter import Profile, markdown
+from predtrack_assets.days import Window, last_days_of, window_start
+from predtrack_assets.domain.market.bars import SYMBOL_PATTERN
+from predtrack_assets.domain.market.gaps import ended_per_day, missing_per_day
+from predtrack_assets.domain.numerics.types import Days
+from predtrack_assets.domain.time.calendar import FIRST_DAY, LAST_DAY
+from predtrack_assets.services.market.gaps import exchange_sessions, gap_report
 from predtrack_assets.settings import get_settings
-from predtrack_assets.warehouse import accuracy_profiles, profiles, registry, tables
-from predtrack_assets.warehouse.gaps import exchange_sessions, gap_report
-from predtrack_assets.warehouse.queries import Query
+from predtrack_assets.stores.artifacts import ArtifactError, load
+from predtrack_assets.warehouse import tables
+from predtrack_assets.warehouse.accuracy import profiles as accuracy_profiles
+from predtrack_assets.warehouse.database import profiles
+from predtrack_assets.warehouse.database.query import Query
+from predtrack_assets.warehouse.database.transaction import Transaction
+from predtrack_assets.warehouse.forecasts import profiles as forecasts_profiles
+from predtrack_assets.warehouse.market import profiles as market_profiles
+from predtrack_assets.warehouse.models import profiles as models_profiles
+from predtrack_assets.warehouse.models import registry
 from predtrack_assets.warehouse.tables import Table
-from predtrack_assets.warehouse.warehouse import Transaction
 
 ProfileOf = Callable[[Transaction, Days], Profile]
 
@@ -38,12 +45,12 @@ def recent_days(transaction: Transaction, table: Table) -> Days:
 
 def universe_members(transaction: Transaction, _days: Days) -> Profile:
     """One row per universe."""
-    return Profile(transaction.read(profiles.UNIVERSE_MEMBERS, pattern=SYMBOL_PATTERN))
+    return Profile(transaction.read(market_profiles.UNIVERSE_MEMBERS, pattern=SYMBOL_PATTERN))
 
 
 def model_registry(transaction: Transaction, _days: Days) -> Profile:
     """One row per model version."""
-    return Profile(transaction.read(profiles.MODEL_REGISTRY))
+    return Profile(transaction.read(models_profiles.MODEL_REGISTRY))
 
 
 def pooled_models(transaction: Transaction, _days: Days) -> Profile:
@@ -75,12 +82,12 @@ def market_data(transaction: Transaction, days: Days) -> Profile:
     gaps = gap_report(transaction, **span)
     frame = per_day(
         days,
-        transaction.read(profiles.MARKET_DATA, **span, **_sessions(transaction, **span)),
+        transaction.read(market_profiles.MARKET_DATA, **span, **_sessions(transaction, **span)),
         transaction.read(profiles.duplicates(tables.MARKET_DATA, "knowledge_time"), **span),
-        transaction.read(profiles.QUARANTINE, **span),
-        transaction.read(profiles.FETCHES, **span),
+        transaction.read(market_profiles.QUARANTINE, **span),
+        transaction.read(market_profiles.FETCHES, **span),
         missing_per_day(gaps),
-        ended_per_day(transaction.read(profiles.LAST_BARS), **span),
+        ended_per_day(transaction.read(market_profiles.LAST_BARS), **span),
     )
     present, missing, refused = (pl.col(c) for c in ("present", "missing", "quarantined"))
     # One symbol's hole is its own; a day that nobody has is a hole in the history.
@@ -100,7 +107,9 @@ def market_data(transaction: Transaction, days: Days) -> Profile:
                 "longest_gaps": markdown(gaps.head(SHOWN_GAPS)),
             },
             "few_quarantined": {
-                "quarantined": markdown(transaction.read(profiles.QUARANTINED_SYMBOLS, **span))
+                "quarantined": markdown(
+                    transaction.read(market_profiles.QUARANTINED_SYMBOLS, **span)
+                )
             },
         },
     )
@@ -109,7 +118,9 @@ def market_data(transaction: Transaction, days: Days) -> Profile:
 def corporate_actions(transaction: Transaction, days: Days) -> Profile:
     """Splits and dividends by ex-date."""
     span = span_of(days)
-    actions = transaction.read(profiles.CORPORATE_ACTIONS, **span, **_sessions(transaction, **span))
+    actions = transaction.read(
+        market_profiles.CORPORATE_ACTIONS, **span, **_sessions(transaction, **span)
+    )
     copies = profiles.duplicates(tables.CORPORATE_ACTIONS, "knowledge_time")
     return Profile(per_day(days, actions, transaction.read(copies, **span)))
 
@@ -118,7 +129,7 @@ def market_conditions(transaction: Transaction, days: Days) -> Profile:
     """The market's condition, and days of the benchmark without one."""
     span = span_of(days)
     benchmark = get_settings().benchmark
-    conditions = transaction.read(profiles.MARKET_CONDITIONS, **span, benchmark=benchmark)
+    conditions = transaction.read(market_profiles.MARKET_CONDITIONS, **span, benchmark=benchmark)
     copies = transaction.read(profiles.duplicates(tables.MARKET_CONDITIONS), **span)
     return Profile(per_day(days, conditions, copies))
 
@@ -129,11 +140,11 @@ def predictions(transaction: Transaction, days: Days) -> Profile:
     sessions = _sessions(transaction, span["first"], _after_longest_horizon(days))
     frame = per_day(
         days,
-        transaction.read(profiles.PREDICTIONS, **span, **sessions),
+        transaction.read(forecasts_profiles.PREDICTIONS, **span, **sessions),
         transaction.read(profiles.duplicates(tables.PREDICTIONS), **span),
-        transaction.read(profiles.REFERENCE_PRICES, **span),
-        transaction.read(profiles.PREDICTABLE, **span, history_days=HISTORY_DAYS),
-        transaction.read(profiles.SKIPPED_PREDICTIONS, **span),
+        transaction.read(forecasts_profiles.REFERENCE_PRICES, **span),
+        transaction.read(forecasts_profiles.PREDICTABLE, **span, history_days=HISTORY_DAYS),
+        transaction.read(forecasts_profiles.SKIPPED_PREDICTIONS, **span),
     )
     said, unsaid, skipped = (pl.col(c) for c in ("predictions", "unsaid", "skipped"))
     nothing = (said == 0) & (skipped == 0) & (unsaid > 1)
@@ -154,13 +165,13 @@ def outcomes(transaction: Transaction, days: Days) -> Profile:
     everything = Window(FIRST_DAY, span["last"]).days
     wait = get_settings().expire_after + EXPIRY_SLACK
     due_days = everything[np.maximum(np.searchsorted(everything, days) - wait, 0)]
-    fate = per_day(due_days, transaction.read(profiles.FALLEN_DUE, **span_of(due_days)))
+    fate = per_day(due_days, transaction.read(forecasts_profiles.FALLEN_DUE, **span_of(due_days)))
     copies = profiles.duplicates(tables.OUTCOMES, "knowledge_time")
     until = _after_longest_horizon(days)
     frame = per_day(
         days,
-        transaction.read(profiles.OUTCOMES, **span, until=until),
-        transaction.read(profiles.RESULTS, **span, until=until),
+        transaction.read(forecasts_profiles.OUTCOMES, **span, until=until),
+        transaction.read(forecasts_profiles.RESULTS, **span, until=until),
         transaction.read(copies, **span),
         fate.with_columns(pl.Series("day", days).cast(pl.Date)),
     )

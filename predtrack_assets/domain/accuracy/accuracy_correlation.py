@@ -10,14 +10,18 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from predtrack_assets.domain.calls import came_true
-from predtrack_assets.domain.intervals import wilson
-from predtrack_assets.domain.windows import CELL, Days, Windows, column, scored, table, windows
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from predtrack_assets.domain.accuracy.report_windows import (
+    CELL,
+    Windows,
+    column,
+    scored,
+    table,
+    windows,
+)
+from predtrack_assets.domain.forecasts.hits import came_true
+from predtrack_assets.domain.numerics.types import Days, Floats, Ints
+from predtrack_assets.domain.statistics.effective_size import wilson
 
 REGIMES = ("bull", "bear", "sideways", "volatile")
 LEAST_CLUSTERS = 10  # of the regime and of the others; below, nothing is tested

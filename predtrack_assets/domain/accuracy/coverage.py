@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from predtrack_assets.domain.windows import Days, totals
+from predtrack_assets.domain.accuracy.report_windows import totals
+from predtrack_assets.domain.numerics.types import Days
 
 KEYS = ["model_id", "kind", "horizon"]
 PERIOD = ["period", "period_start", "period_end"]

@@ -6,11 +6,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
-from predtrack_assets.domain.row_order import places
-from predtrack_assets.domain.windows import IDENTITY, Days, column, table, windows
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from predtrack_assets.domain.accuracy.report_windows import IDENTITY, column, table, windows
+from predtrack_assets.domain.numerics.row_order import places
+from predtrack_assets.domain.numerics.types import Days, Floats, Ints
 
 PERCENTILES = (10, 25, 50, 75, 90)
 MAD_TO_SD = 1.4826  # for a normal distribution

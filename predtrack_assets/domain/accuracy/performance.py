@@ -10,11 +10,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from predtrack_assets.domain.compare import diebold_mariano_of, mean_interval
-from predtrack_assets.domain.scores import log_score_of_brier, skill
-from predtrack_assets.domain.windows import Days, Windows, column, table, windows
-
-Floats = NDArray[np.float64]
+from predtrack_assets.domain.accuracy.report_windows import Windows, column, table, windows
+from predtrack_assets.domain.numerics.types import Days, Floats
+from predtrack_assets.domain.statistics.diebold_mariano import diebold_mariano_of, mean_interval
+from predtrack_assets.domain.statistics.scoring_rules import log_score_of_brier, skill
 
 CELL = ["model_id", "kind", "horizon"]
 SERIES = [*CELL, "score", "baseline"]

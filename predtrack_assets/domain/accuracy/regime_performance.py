@@ -9,9 +9,10 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from predtrack_assets.domain.compare import mean_interval
-from predtrack_assets.domain.scores import skill
-from predtrack_assets.domain.windows import Days, column, windows
+from predtrack_assets.domain.accuracy.report_windows import column, windows
+from predtrack_assets.domain.numerics.types import Days
+from predtrack_assets.domain.statistics.diebold_mariano import mean_interval
+from predtrack_assets.domain.statistics.scoring_rules import skill
 
 YEAR = "rolling_365d"
 EVERY_REGIME = "all"

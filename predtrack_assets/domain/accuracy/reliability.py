@@ -7,9 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from predtrack_assets.domain.calibration import bucket_table
-
-Floats = NDArray[np.float64]
+from predtrack_assets.domain.numerics.types import Floats
+from predtrack_assets.domain.statistics.calibration import bucket_table
 
 LEVEL = 0.90
 RESAMPLES = 999

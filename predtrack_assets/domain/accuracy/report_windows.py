@@ -20,12 +20,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from predtrack_assets.domain.intervals import effective_sample_sizes
-from predtrack_assets.domain.row_order import places, runs
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Days = NDArray[np.datetime64]
+from predtrack_assets.domain.numerics.row_order import places, runs
+from predtrack_assets.domain.numerics.types import Days, Floats, Ints
+from predtrack_assets.domain.statistics.effective_size import effective_sample_sizes
 
 N = TypeVar("N", np.float64, np.int64)
 

@@ -6,16 +6,23 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from predtrack_assets.domain.calls import came_true
-from predtrack_assets.domain.intervals import wilson
-from predtrack_assets.domain.recommendations import BAND, COST, advised, was_right
-from predtrack_assets.domain.row_order import places
-from predtrack_assets.domain.windows import CELL, Days, Windows, column, scored, table, windows
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from predtrack_assets.domain.accuracy.report_windows import (
+    CELL,
+    Windows,
+    column,
+    scored,
+    table,
+    windows,
+)
+from predtrack_assets.domain.forecasts.hits import came_true
+from predtrack_assets.domain.forecasts.recommendations import BAND, COST, advised, was_right
+from predtrack_assets.domain.numerics.row_order import places
+from predtrack_assets.domain.numerics.types import Days, Floats, Ints
+from predtrack_assets.domain.statistics.effective_size import wilson
+from predtrack_assets.domain.statistics.multiple_testing import discoveries
+from predtrack_assets.domain.statistics.shrinkage import beta_prior
 
 SIDES = {"buy": 1, "sell": -1, "hold": 0}
 ADVICE = ["actual_return", "sigma", "q50"]  # what a recommendation and its outcome follow from
@@ -31,70 +38,6 @@ class RetrainingRule:
     level: float = 0.95
     min_effective: float = 20.0
     fdr: float = 0.10
-
-
-def beta_prior(
-    rates: ArrayLike, n_eff: ArrayLike, pool: ArrayLike, pool_n_eff: ArrayLike
-) -> tuple[Floats, Floats]:
-    """Beta prior (a, b), each (G,), of the symbol rates in each of G pools, by method of moments.
-
-    rates, n_eff (R,): per symbol; pool (R,): its pool 0 .. G-1; pool_n_eff (G,): effective rows of
-    the whole pool. The intraclass correlation comes from the spread of the rates (Kleinman 1973);
-    a + b = 1/correlation - 1, at least 1 and never more than pool_n_eff: the pooled rate is itself
-    an estimate. That also bounds it where the rates spread no more than chance would spread them.
-    A single symbol has nothing to borrow from: uniform, (1, 1).
-    """
-    r, n = np.asarray(rates, np.float64), np.asarray(n_eff, np.float64)
-    pool, limit = np.asarray(pool, np.int64), np.asarray(pool_n_eff, np.float64)
-
-    def total(values: Floats) -> Floats:
-        return np.asarray(np.bincount(pool, values, limit.size), np.float64)
-
-    symbols, rows = total(np.ones_like(n)), total(n)
-    mean = (total(n * r) + 0.5) / (rows + 1)  # half a hit and a miss: never exactly 0 or 1
-    own = 1 - n / rows[pool]
-    spread = total(n * np.square(r - mean[pool])) / (mean * (1 - mean))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        correlation = (spread - total(own)) / total(own * (n - 1))
-        weight = np.where(correlation > 0, 1 / correlation - 1, np.inf)
-    weight = np.minimum(np.maximum(weight, 1.0), np.maximum(limit, 1.0))
-    alone = symbols < 2
-    return np.where(alone, 1.0, mean * weight), np.where(alone, 1.0, (1 - mean) * weight)
-
-
-def benjamini_hochberg(p: ArrayLike) -> Floats:
-    """Adjusted p-values (n,) that control the false discovery rate (Benjamini & Hochberg 1995)."""
-    p = np.asarray(p, np.float64)
-    order = np.argsort(-p, kind="stable")
-    adjusted = np.empty(p.size)
-    adjusted[order] = np.minimum.accumulate(p[order] * p.size / np.arange(p.size, 0, -1))
-    return adjusted
-
-
-def discoveries(p: ArrayLike, families: ArrayLike, fdr: float) -> NDArray[np.bool_]:
-    """Which of n hypotheses Benjamini-Hochberg rejects at `fdr`, within each of many families.
-
-    p (n,); families (n,): whole numbers from 0.
-    """
-    p, families = np.asarray(p, np.float64), np.asarray(families, np.int64)
-    order = np.lexsort((p, families))
-    family = families[order]
-    size = np.bincount(families, minlength=1)
-    rank = 1 + np.arange(p.size) - (np.cumsum(size) - size)[family]
-    last = np.zeros(size.size, np.int64)  # the largest rank whose p is small enough
-    np.maximum.at(last, family, np.where(p[order] <= fdr * rank / size[family], rank, 0))
-    rejected = np.zeros(p.size, dtype=bool)
-    rejected[order] = rank <= last[family]
-    return rejected
-
-
-def holm(p: ArrayLike) -> Floats:
-    """Adjusted p-values (n,) that control the family-wise error rate (Holm 1979)."""
-    p = np.asarray(p, np.float64)
-    order = np.argsort(p, kind="stable")
-    adjusted = np.empty(p.size)
-    adjusted[order] = np.maximum.accumulate(p[order] * np.arange(p.size, 0, -1))
-    return np.minimum(adjusted, 1.0)
 
 
 def symbol_accuracy(

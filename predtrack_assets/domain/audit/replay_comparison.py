@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
-from predtrack_assets.domain.digest import column_bits, frame_digest
+from predtrack_assets.domain.numerics.digest import column_bits, frame_digest
 
 ABSENT = "(no such row)"
 

@@ -11,8 +11,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from predtrack_assets.domain import e_process
-from predtrack_assets.domain.calendar import as_of
+from predtrack_assets.domain.statistics import e_process
+from predtrack_assets.domain.time.calendar import as_of
 
 NOBODY = "no_change"  # whom a challenger must beat while there is no champion
 INCONCLUSIVE = "inconclusive"

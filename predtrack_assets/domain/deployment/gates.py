@@ -14,13 +14,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from predtrack_assets.domain import prefixes, strategy
-from predtrack_assets.domain.gate_records import Record
-from predtrack_assets.domain.intervals import normal_quantile, wilson
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Days = NDArray[np.datetime64]
+from predtrack_assets.domain.deployment.track_record import Record
+from predtrack_assets.domain.numerics.types import Days, Floats, Ints
+from predtrack_assets.domain.statistics import expanding, returns
+from predtrack_assets.domain.statistics.effective_size import normal_quantile, wilson
 
 PASSED, FAILED, INSUFFICIENT = "passed", "failed", "insufficient_evidence"
 CRITERIA = (
@@ -102,7 +99,7 @@ def evaluate(
     tried = [*records, *retired]
     sizes = [_sizes(r.returns.days, report_days) for r in tried]
     moments = [
-        prefixes.return_moments(r.returns.excess(_period(thresholds.risk_free_rate)), n)
+        expanding.return_moments(r.returns.excess(_period(thresholds.risk_free_rate)), n)
         for r, n in zip(tried, sizes, strict=True)
     ]
     variance = _sharpe_variance(np.array([m.sharpe for m in moments]), sizes)
@@ -118,7 +115,7 @@ def _gate(
     report_days: Days,
     limits: Thresholds,
     trials: Ints,
-    m: strategy.Moments,
+    m: returns.Moments,
     variance: Floats,
 ) -> pl.DataFrame:
     n = _sizes(record.scores.days, report_days)
@@ -155,8 +152,8 @@ def _gate(
             pl.Series("as_of_day", report_days).cast(pl.Date),
             pl.Series("gate_status", overall, dtype=pl.String),
             *structs,
-            pl.Series("psr", strategy.probabilistic_sharpe(m, _daily(limits.sharpe_ratio))),
-            pl.Series("deflated_sharpe", strategy.deflated_sharpe(m, variance, trials)),
+            pl.Series("psr", returns.probabilistic_sharpe(m, _daily(limits.sharpe_ratio))),
+            pl.Series("deflated_sharpe", returns.deflated_sharpe(m, variance, trials)),
             pl.Series("trial_count", trials),
         ]
     )
@@ -235,7 +232,7 @@ def _floor(name: str, limits: Thresholds) -> str:
         "accuracy": f"n_eff {limits.min_effective:g}",
         "calibration": f"n_eff {limits.min_effective:g}",
         "skill": f"{sessions} and n_eff {WINDOWS}",
-        "max_drawdown": f"{max(limits.min_sessions, prefixes.YEAR):,} sessions",
+        "max_drawdown": f"{max(limits.min_sessions, expanding.YEAR):,} sessions",
     }
     return floors.get(name, sessions)
 
@@ -247,12 +244,12 @@ def _sizes(days: Days, report_days: Days) -> Ints:
 
 def _daily(annual: float) -> float:
     """A Sharpe ratio per session."""
-    return annual / np.sqrt(strategy.PERIODS)
+    return annual / np.sqrt(returns.PERIODS)
 
 
 def _period(annual: float) -> float:
     """A simple return per session."""
-    return annual / strategy.PERIODS
+    return annual / returns.PERIODS
 
 
 def _constant(value: float, like: Ints | Floats) -> Floats:
@@ -267,12 +264,12 @@ def _rates(record: Record, n: Ints, limits: Thresholds) -> tuple[Criterion, Crit
     blind where all rates are equal. The lower of the two counts.
     """
     s = record.scores
-    rate, rows, n_eff = prefixes.effective_sizes(s.hits, s.count, s.hits, n, record.horizon)
+    rate, rows, n_eff = expanding.effective_sizes(s.hits, s.count, s.hits, n, record.horizon)
     low, _ = wilson(rate, n_eff, 2 * limits.level - 1)
-    _, lower = prefixes.mean_lower_bounds(s.hits / s.count, n, limits.level)
-    _, _, residuals_eff = prefixes.effective_sizes(*s.residuals(), n, record.horizon)
-    count, hits, said = (prefixes.totals(v, n) for v in (s.bins, s.bin_hits, s.bin_said))
-    rms, upper = prefixes.calibration_bounds(count, hits, said, residuals_eff, limits.level)
+    _, lower = expanding.mean_lower_bounds(s.hits / s.count, n, limits.level)
+    _, _, residuals_eff = expanding.effective_sizes(*s.residuals(), n, record.horizon)
+    count, hits, said = (expanding.totals(v, n) for v in (s.bins, s.bin_hits, s.bin_said))
+    rms, upper = expanding.calibration_bounds(count, hits, said, residuals_eff, limits.level)
     floor = limits.min_effective
     return (
         Criterion(
@@ -291,8 +288,8 @@ def _rates(record: Record, n: Ints, limits: Thresholds) -> tuple[Criterion, Crit
 
 def _covered(record: Record, report_days: Days, limits: Thresholds) -> Criterion:
     """Validated share of what fell due. There is nothing to estimate, so it has no bound."""
-    validated = prefixes.totals(record.scores.count, _sizes(record.scores.days, report_days))
-    due = prefixes.totals(record.due.count, _sizes(record.due.days, report_days))
+    validated = expanding.totals(record.scores.count, _sizes(record.scores.days, report_days))
+    due = expanding.totals(record.due.count, _sizes(record.due.days, report_days))
     share = np.divide(validated, due, out=np.full_like(due, np.nan), where=due > 0)
     limit, none = _constant(limits.min_coverage, due), np.full_like(due, np.nan)
     return Criterion(share, none, limit, due, none, share >= limit)
@@ -303,9 +300,9 @@ def _skill(record: Record, n: Ints, limits: Thresholds) -> Criterion:
     s = record.scores
     daily = s.gain / np.maximum(s.count, 1)
     daily = np.where(np.abs(daily) < 1e-12, 0.0, daily)  # equal forecasts, but for rounding
-    mean, low = prefixes.mean_lower_bounds(daily, n, limits.level)
+    mean, low = expanding.mean_lower_bounds(daily, n, limits.level)
     windows = n / record.horizon
-    rows = prefixes.totals(s.count, n)
+    rows = expanding.totals(s.count, n)
     enough = (windows >= WINDOWS) & (n >= limits.min_sessions)
     return Criterion(mean, low, _constant(limits.skill, n), rows, windows, enough)
 
@@ -319,16 +316,16 @@ def _performance(
     enough = n >= limits.min_sessions
     growth = np.log1p(np.maximum(r.following, -0.999))
     excess = [
-        prefixes.bootstrap_lower_bounds(growth - np.log1p(benchmark), n, limits.level)
+        expanding.bootstrap_lower_bounds(growth - np.log1p(benchmark), n, limits.level)
         for benchmark in r.benchmarks.T
     ]
-    values, bounds = (np.array(part) * strategy.PERIODS for part in zip(*excess, strict=True))
+    values, bounds = (np.array(part) * returns.PERIODS for part in zip(*excess, strict=True))
     harder = np.argmin(np.where(np.isnan(bounds), np.inf, bounds), axis=0)
     week = np.arange(n.size)
     years = _constant(limits.market_outperformance, n)
     sample = n.astype(np.float64)
-    observed, worst = prefixes.drawdown_bounds(r.following, n, limits.level)
-    never = prefixes.totals(r.placed, n) == 0  # nothing was recommended: nothing to measure
+    observed, worst = expanding.drawdown_bounds(r.following, n, limits.level)
+    never = expanding.totals(r.placed, n) == 0  # nothing was recommended: nothing to measure
     values, bounds = np.where(never, np.nan, values), np.where(never, np.nan, bounds)
     observed, worst = np.where(never, np.nan, observed), np.where(never, np.nan, worst)
     return (
@@ -337,7 +334,7 @@ def _performance(
             bounds[harder, week],
             years,
             sample,
-            sample / prefixes.BLOCK,
+            sample / expanding.BLOCK,
             enough,
         ),
         Criterion(
@@ -345,14 +342,14 @@ def _performance(
             worst,
             _constant(limits.max_drawdown, n),
             sample,
-            sample / prefixes.BLOCK,
+            sample / expanding.BLOCK,
             enough,
         ),
     )
 
 
 def _sharpe(
-    m: strategy.Moments,
+    m: returns.Moments,
     variance: Floats,
     trials: Ints,
     enough: NDArray[np.bool_],
@@ -363,10 +360,10 @@ def _sharpe(
     PSR(threshold) and DSR reach the level exactly when the lower bound SR - z se lies above both
     the threshold and SR0, the largest ratio expected of that many trials without skill.
     """
-    luck = strategy.expected_max_sharpe(variance, trials)
+    luck = returns.expected_max_sharpe(variance, trials)
     threshold = np.maximum(_daily(limits.sharpe_ratio), luck)
-    low = m.sharpe - normal_quantile(limits.level) * strategy.sharpe_error(m)
-    year = np.sqrt(strategy.PERIODS)
+    low = m.sharpe - normal_quantile(limits.level) * returns.sharpe_error(m)
+    year = np.sqrt(returns.PERIODS)
     return Criterion(m.sharpe * year, low * year, threshold * year, m.n, m.n, enough)
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from predtrack_assets.domain.calls import came_true
-from predtrack_assets.domain.recommendations import advised
-
-Floats = NDArray[np.float64]
-Days = NDArray[np.datetime64]
+from predtrack_assets.domain.forecasts.hits import came_true
+from predtrack_assets.domain.forecasts.recommendations import advised
+from predtrack_assets.domain.market.panel import Panel
+from predtrack_assets.domain.numerics.types import Days, Floats
+from predtrack_assets.domain.trading.following import Following, daily_returns
 
 BINS = 100  # of the probability, for calibration
 CELL = ["model_id", "kind", "horizon"]
@@ -144,3 +145,39 @@ def add_up(parts: Sequence[Scores]) -> Scores:
             total[np.searchsorted(days, part.days)] += getattr(part, name)
         sums.append(total)
     return Scores(days, *sums)
+
+
+class Cell(NamedTuple):
+    """A model version, kind and horizon; of one symbol, or of all together (None)."""
+
+    model_id: str
+    kind: str
+    horizon: int
+    symbol: str | None = None
+
+
+JUDGED = [*CELL, "judged"]  # judged: the symbol of a version that has a fit per symbol, else null
+
+
+def _positions(rows: pl.DataFrame, panel: Panel) -> NDArray[np.float64]:
+    """Positions (symbols, sessions), NaN where nothing was recommended."""
+    matrix = np.full(panel.close.shape, np.nan)
+    symbol = np.searchsorted(panel.symbols.astype(str), rows["symbol"].to_numpy().astype(str))
+    day = np.searchsorted(panel.sessions, rows["trading_day"].to_numpy().astype("datetime64[D]"))
+    inside = day < len(panel.sessions)
+    matrix[symbol[inside], day[inside]] = rows["position"].to_numpy()[inside]
+    return matrix
+
+
+def _as_returns(
+    total: Following, open_: NDArray[np.bool_], sessions: Days, index: NDArray[np.float64]
+) -> Returns:
+    """Returns on the days on which any of the exchanges is open and anything outstanding."""
+    active = open_ & (total.weight > 0)
+    following, held = (series[active] for series in daily_returns(total))
+    benchmarks = [held]
+    if not np.isnan(index).all():
+        benchmarks.append(np.nan_to_num(index[active], nan=0.0))
+    net = total.net[active] / total.weight[active]
+    together = np.stack(benchmarks, axis=1)
+    return Returns(sessions[active], following, together, total.placed[active], net)

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from predtrack_assets.domain.calendar import Calendar
-from predtrack_assets.domain.panel import Panel
+from predtrack_assets.domain.market.panel import Panel
+from predtrack_assets.domain.time.calendar import Calendar
 
 BLOCK = 512
 WARM_UP = 512
@@ -125,8 +125,8 @@ def compute_features(panel: Panel, market: MarketContext, days: np.ndarray) -> n
     that is no session of the panel, or on which a symbol has no bar, is NaN throughout. Raises
     ValueError when the panel begins too late.
     """
-    from predtrack_assets.domain.bar_features import bar_features_of, bars_of
-    from predtrack_assets.domain.vectors import write_vectors
+    from predtrack_assets.domain.features.price_features import bar_features_of, bars_of
+    from predtrack_assets.domain.features.vectors import write_vectors
 
     values = np.empty((len(panel.symbols), len(days), len(STANDARD.columns)))
     column = np.searchsorted(panel.sessions, days)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from predtrack_assets.domain.compiled import compiled
+from predtrack_assets.domain.numerics.compiled import compiled
 
 FLAT = 50.0
 """RSI and stochastic where prices do not move at all."""

@@ -11,8 +11,8 @@ from math import ceil
 
 import numpy as np
 
-from predtrack_assets.domain import indicators
-from predtrack_assets.domain.indicators import (
+from predtrack_assets.domain.features import indicators
+from predtrack_assets.domain.features.indicators import (
     ema,
     hold,
     smooth,
@@ -21,8 +21,8 @@ from predtrack_assets.domain.indicators import (
     window_means,
     window_sums,
 )
-from predtrack_assets.domain.panel import Panel
-from predtrack_assets.domain.symbol_regimes import filtered_regimes
+from predtrack_assets.domain.features.symbol_regimes import filtered_regimes
+from predtrack_assets.domain.market.panel import Panel
 
 RETURNS = (1, 5, 10, 21, 63, 126, 252)
 VOLATILITIES = (5, 10, 21, 63, 126, 252)

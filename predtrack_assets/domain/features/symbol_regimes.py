@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from predtrack_assets.domain.compiled import compiled
+from predtrack_assets.domain.numerics.compiled import compiled
 
 REGIMES = ("trending_up", "trending_down", "ranging", "volatile")
 """In the order of their codes 0, 1, 2, 3."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from predtrack_assets.domain.compiled import compiled
+from predtrack_assets.domain.numerics.compiled import compiled
 
 DAYS_AT_ONCE = 8  # of a column lie side by side in a line of the cache
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from predtrack_assets.domain.calendar import Calendar, as_of_array
-from predtrack_assets.domain.first_passage import hit_probability
-from predtrack_assets.domain.models import (
+from predtrack_assets.domain.market.panel import Panel
+from predtrack_assets.domain.models.forecast import (
     QUANTILE_LEVELS,
     QUANTILE_NAMES,
     no_change_within_5pct,
     normal_quantiles,
 )
-from predtrack_assets.domain.panel import Panel
-from predtrack_assets.domain.scores import crps_from_quantiles, qlike
+from predtrack_assets.domain.statistics.first_passage import hit_probability
+from predtrack_assets.domain.statistics.scoring_rules import crps_from_quantiles, qlike
+from predtrack_assets.domain.time.calendar import Calendar, as_of_array
 
 IDENTITY = ("model_id", "kind", "event", "symbol", "trading_day", "horizon", "due_day")
 NOT_THE_CLOSE = "reference_price_is_not_the_close"  # why a prediction is not scored

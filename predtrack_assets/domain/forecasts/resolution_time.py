@@ -7,8 +7,8 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
-from predtrack_assets.domain.calendar import EXCHANGES, calendar
-from predtrack_assets.domain.forecasts import OF_THE_PATH
+from predtrack_assets.domain.forecasts.predict import OF_THE_PATH
+from predtrack_assets.domain.time.calendar import EXCHANGES, calendar
 
 MOMENT = pl.Datetime("us", "UTC")
 CELL = ["exchange", "kind", "trading_day", "horizon"]

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from predtrack_assets.domain.actions import LOOKBACK, PRICES, total_returns
+from predtrack_assets.domain.market.actions import LOOKBACK, PRICES, total_returns
 
 BARS = pl.Schema(
     {

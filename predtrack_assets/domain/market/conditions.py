@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from predtrack_assets.domain.history import daily_returns, forward_returns, shift
-from predtrack_assets.domain.panel import Panel
+from predtrack_assets.domain.market.panel import Panel
+from predtrack_assets.domain.market.returns import daily_returns, forward_returns, shift
 
 LOOKBACK = 70
 """Sessions before a day that its condition may touch."""

@@ -7,7 +7,7 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from predtrack_assets.domain.calendar import calendar
+from predtrack_assets.domain.time.calendar import calendar
 
 GAPS: dict[str, pl.DataType] = {
     "symbol": pl.String(),

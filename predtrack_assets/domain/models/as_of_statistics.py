@@ -10,12 +10,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from predtrack_assets.domain.panel import Panel
+from predtrack_assets.domain.market.panel import Panel
+from predtrack_assets.domain.market.returns import (
+    MAX_GAP,
+    daily_returns,
+    first_touch,
+    forward_returns,
+    shift,
+)
 
 EWMA_LAMBDA = 0.94  # RiskMetrics Technical Document (1996)
 MEMORY = 250  # sessions in volatility and drift
 WINDOW = 750  # sessions of past decisions in a tally
-MAX_GAP = 5  # sessions a return may span when bars are missing
 MIN_RETURNS = 20
 
 EDGES = np.concatenate([[-8.0], np.arange(-6.0, 6.25, 0.25), [8.0]])
@@ -46,33 +52,6 @@ class Statistics:
     def state(self) -> np.ndarray:
         """Market state of the symbol, 0..3: momentum up or down x last week up or down."""
         return 2 * (self.momentum > 0).astype(np.int8) + (self.reversal > 0).astype(np.int8)
-
-
-def shift(matrix: np.ndarray, k: int) -> np.ndarray:
-    """Columns moved k to the right, NaN before them."""
-    shifted = np.full_like(matrix, np.nan)
-    shifted[:, k:] = matrix[:, : max(matrix.shape[1] - k, 0)]
-    return shifted
-
-
-def forward_returns(panel: Panel, horizon: int) -> np.ndarray:
-    """ln(S_{t+h} / S_t) with splits in between undone; NaN where either bar is missing."""
-    result = np.full_like(panel.close, np.nan)
-    for k, shares in panel.shares_after(horizon):
-        if k == horizon:
-            n = panel.close.shape[1] - k
-            result[:, :n] = np.log(panel.close[:, k:] * shares / panel.close[:, :n])
-    return result
-
-
-def daily_returns(panel: Panel) -> np.ndarray:
-    """Log price return into each session from the last bar at most MAX_GAP sessions before."""
-    result = np.full_like(panel.close, np.nan)
-    for k, shares in panel.shares_after(MAX_GAP):
-        n = panel.close.shape[1] - k
-        step = np.log(panel.close[:, k:] * shares / panel.close[:, :n])
-        result[:, k:] = np.where(np.isnan(result[:, k:]), step, result[:, k:])
-    return result
 
 
 def as_of_statistics(panel: Panel) -> Statistics:
@@ -133,21 +112,6 @@ class _Labels:
     valid: np.ndarray
     bin: np.ndarray
     integers: dict[str, np.ndarray]
-
-
-def first_touch(panel: Panel, barrier: np.ndarray, horizon: int, side: str) -> np.ndarray:
-    """Sessions until high (side 'above') or low ('below') reaches `barrier`, 0 if not by `horizon`.
-
-    barrier: (symbols, sessions), in the share basis of its own column.
-    """
-    touched = np.zeros(barrier.shape, dtype=np.int64)
-    extreme = panel.high if side == "above" else panel.low
-    for k, shares in panel.shares_after(horizon):
-        n = barrier.shape[1] - k
-        reached = extreme[:, k:] * shares
-        hit = reached >= barrier[:, :n] if side == "above" else reached <= barrier[:, :n]
-        touched[:, :n] = np.where((touched[:, :n] == 0) & hit, k, touched[:, :n])
-    return touched
 
 
 def _labels(panel: Panel, statistics: Statistics, horizon: int) -> _Labels:

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from predtrack_assets.domain.first_passage import normal_cdf
-from predtrack_assets.domain.models import QUANTILE_LEVELS, Cells, Forecast, band_5pct
+from predtrack_assets.domain.models.forecast import QUANTILE_LEVELS, Cells, Forecast, band_5pct, cdf
 
 if TYPE_CHECKING:
-    from predtrack_assets.domain.learners.pooled import PooledFit
-    from predtrack_assets.domain.learners.symbol import SymbolFit
+    from predtrack_assets.domain.models.learners.pooled import PooledFit
+    from predtrack_assets.domain.models.learners.symbol import SymbolFit
 
 KINDS = ("price", "direction", "time_to_hit", "volatility")
 EVERY_SYMBOL = "*"
@@ -201,19 +200,3 @@ def _nothing(cells: int) -> Forecast:
             for f in fields(Forecast)
         }
     )
-
-
-def cdf(quantiles: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """P(X <= x), (n,), of distributions given by quantiles (n, 7) at QUANTILE_LEVELS; x: (n,).
-
-    Normal scores are joined by straight lines, the outer ones prolonged: normal tails.
-    """
-    from scipy.special import ndtri
-
-    scores = ndtri(QUANTILE_LEVELS)
-    segment = np.clip((quantiles <= x[:, None]).sum(axis=1) - 1, 0, len(scores) - 2)
-    row = np.arange(len(x))
-    left, right = quantiles[row, segment], quantiles[row, segment + 1]
-    width = np.maximum(right - left, 1e-12)
-    score = scores[segment] + (x - left) / width * (scores[segment + 1] - scores[segment])
-    return normal_cdf(np.clip(score, -40.0, 40.0))

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from predtrack_assets.domain.history import Statistics, first_touch, forward_returns
-from predtrack_assets.domain.panel import Panel
+from predtrack_assets.domain.market.panel import Panel
+from predtrack_assets.domain.market.returns import first_touch, forward_returns
+from predtrack_assets.domain.models.as_of_statistics import Statistics
 
 LABELS = ("return", "up", "hit_above", "hit_below", "volatility")
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
+from predtrack_assets.domain.numerics.types import Ints
 
 
 def places(rows: pl.DataFrame, columns: list[str], within: Ints | None = None) -> Ints:

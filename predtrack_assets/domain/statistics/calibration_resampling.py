@@ -6,12 +6,9 @@ Import inside functions only: Numba takes half a second to load.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from predtrack_assets.domain.compiled import compiled
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from predtrack_assets.domain.numerics.compiled import compiled
+from predtrack_assets.domain.numerics.types import Floats, Ints
 
 
 @compiled

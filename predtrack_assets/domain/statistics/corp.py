@@ -9,10 +9,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from predtrack_assets.domain.numerics.types import Floats, Ints
 
 RESAMPLES = 999
 GROUPS = 1_000  # of forecasts, in a test
@@ -65,7 +63,11 @@ def consistency_p_value(p: Floats, y: Ints, rows: int, seed: int, reps: int = RE
     about equally many, equal ones in one, and beyond 10,000 rows are drawn by the group, so that no
     test takes longer than that.
     """
-    from predtrack_assets.domain.resampling import calibrated, miscalibration, miscalibrations
+    from predtrack_assets.domain.statistics.calibration_resampling import (
+        calibrated,
+        miscalibration,
+        miscalibrations,
+    )
 
     order = np.argsort(p, kind="stable")
     p, y = p[order], y[order]

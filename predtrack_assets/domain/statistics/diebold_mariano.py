@@ -11,12 +11,10 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from predtrack_assets.domain.intervals import add_rows
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from predtrack_assets.domain.numerics.types import Floats, Ints
+from predtrack_assets.domain.statistics.effective_size import add_rows
 
 ORDINATES = 3  # periodogram ordinates in the long-run variance
 LEAST_BLOCKS = 11.5  # horizons of dates: 12 rounded, so that a year of 248 sessions tests h = 21

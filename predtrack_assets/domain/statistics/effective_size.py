@@ -6,10 +6,9 @@ from functools import cache
 from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from predtrack_assets.domain.numerics.types import Floats, Ints
 
 LONGEST_BLOCK = (
     63  # sessions: a quarter, over which volatility and with it many an event stay alike

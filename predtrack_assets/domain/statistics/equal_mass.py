@@ -9,12 +9,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from predtrack_assets.domain.intervals import normal_quantile
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from predtrack_assets.domain.numerics.types import Floats, Ints
+from predtrack_assets.domain.statistics.effective_size import normal_quantile
 
 BUCKETS = 10
 ROWS_PER_BUCKET = 10  # effective rows that a bucket must have

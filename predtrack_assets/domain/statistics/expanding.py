@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 
-from predtrack_assets.domain.intervals import normal_quantile
-from predtrack_assets.domain.strategy import Moments
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from predtrack_assets.domain.numerics.types import Floats, Ints
+from predtrack_assets.domain.statistics.effective_size import normal_quantile
+from predtrack_assets.domain.statistics.returns import Moments
 
 BLOCK = 21  # sessions: mean block of the bootstraps, unless outcomes overlap for longer
 REACH = 6  # mean blocks after which a lag's weight (0.002) is left out

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Floats = NDArray[np.float64]
+from predtrack_assets.domain.numerics.types import Floats
 
 
 def e_bh_critical(e_values: ArrayLike, level: float) -> Floats:
@@ -23,3 +23,38 @@ def e_bh_critical(e_values: ArrayLike, level: float) -> Floats:
     asked = tests[:, None] / (level * ranks)
     rejected = np.where(descending >= asked, ranks, 0).max(axis=1, initial=0)
     return tests / (level * np.maximum(rejected, 1))
+
+
+def benjamini_hochberg(p: ArrayLike) -> Floats:
+    """Adjusted p-values (n,) that control the false discovery rate (Benjamini & Hochberg 1995)."""
+    p = np.asarray(p, np.float64)
+    order = np.argsort(-p, kind="stable")
+    adjusted = np.empty(p.size)
+    adjusted[order] = np.minimum.accumulate(p[order] * p.size / np.arange(p.size, 0, -1))
+    return adjusted
+
+
+def discoveries(p: ArrayLike, families: ArrayLike, fdr: float) -> NDArray[np.bool_]:
+    """Which of n hypotheses Benjamini-Hochberg rejects at `fdr`, within each of many families.
+
+    p (n,); families (n,): whole numbers from 0.
+    """
+    p, families = np.asarray(p, np.float64), np.asarray(families, np.int64)
+    order = np.lexsort((p, families))
+    family = families[order]
+    size = np.bincount(families, minlength=1)
+    rank = 1 + np.arange(p.size) - (np.cumsum(size) - size)[family]
+    last = np.zeros(size.size, np.int64)  # the largest rank whose p is small enough
+    np.maximum.at(last, family, np.where(p[order] <= fdr * rank / size[family], rank, 0))
+    rejected = np.zeros(p.size, dtype=bool)
+    rejected[order] = rank <= last[family]
+    return rejected
+
+
+def holm(p: ArrayLike) -> Floats:
+    """Adjusted p-values (n,) that control the family-wise error rate (Holm 1979)."""
+    p = np.asarray(p, np.float64)
+    order = np.argsort(p, kind="stable")
+    adjusted = np.empty(p.size)
+    adjusted[order] = np.maximum.accumulate(p[order] * np.arange(p.size, 0, -1))
+    return np.minimum(adjusted, 1.0)

@@ -11,9 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from predtrack_assets.domain.intervals import normal_quantile
-
-Floats = NDArray[np.float64]
+from predtrack_assets.domain.numerics.types import Floats
+from predtrack_assets.domain.statistics.effective_size import normal_quantile
 
 PERIODS = 252  # trading days a year
 EULER_GAMMA = 0.5772156649015329

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Floats = NDArray[np.float64]
+from predtrack_assets.domain.numerics.types import Floats
 
 LEAST_VOLATILITY = 1e-4  # of daily log returns
 

@@ -15,7 +15,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-Days = NDArray[np.datetime64]
+from predtrack_assets.domain.numerics.types import Days
+
 FIRST_DAY = date(1990, 1, 1)
 LAST_DAY = date(2030, 12, 31)
 

@@ -11,10 +11,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from predtrack_assets.domain import strategy
-from predtrack_assets.domain.learners.comparison import mean_difference
-from predtrack_assets.domain.recommendations import BAND, COST, implied_median, recommend
-from predtrack_assets.domain.tuning import Proposal, Trial, draw
+from predtrack_assets.domain.forecasts.recommendations import BAND, COST, implied_median, recommend
+from predtrack_assets.domain.models.learners.comparison import mean_difference
+from predtrack_assets.domain.models.tuning import Proposal, Trial, draw
+from predtrack_assets.domain.statistics import returns as strategy
 
 BANDS = (0.0, 0.25, BAND, 1.0)
 COSTS = (COST, 2 * COST)  # in the threshold; what is paid stays COST

@@ -3,21 +3,21 @@
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 
-import dagster as dg
 import numpy as np
 import polars as pl
 
-from predtrack_assets import plots
-from predtrack_assets.domain.calendar import as_of
-from predtrack_assets.domain.intervals import effective_sample_size
-from predtrack_assets.domain.models import BASELINES
-from predtrack_assets.domain.reliability import Reliability, reliability
+from predtrack_assets.domain.accuracy.reliability import Reliability, reliability
+from predtrack_assets.domain.models.baselines import BASELINES
+from predtrack_assets.domain.statistics.effective_size import effective_sample_size
+from predtrack_assets.domain.time.calendar import as_of
+from predtrack_assets.reporting.plots import figures
+from predtrack_assets.reporting.plots.figures import Picture
 from predtrack_assets.settings import get_settings
-from predtrack_assets.warehouse import plotted
-from predtrack_assets.warehouse import survival as curves
-from predtrack_assets.warehouse.warehouse import Transaction
+from predtrack_assets.warehouse.accuracy import plots as plotted
+from predtrack_assets.warehouse.accuracy import survival as curves
+from predtrack_assets.warehouse.database.transaction import Transaction
 
-Draw = Callable[[Transaction, date], dict[str, dg.MarkdownMetadataValue]]
+Draw = Callable[[Transaction, date], dict[str, Picture]]
 
 ROLLING = timedelta(days=29)
 REPORT_AGE = timedelta(days=13)  # the last week's end is no further back
@@ -31,7 +31,7 @@ SCORES = {
 }
 
 
-def reliability_plot(transaction: Transaction, last: date) -> dict[str, dg.MarkdownMetadataValue]:
+def reliability_plot(transaction: Transaction, last: date) -> dict[str, Picture]:
     """Reliability diagrams of the events of the last 30 days, per kind and model."""
     horizon, rows = _outcomes(transaction, last)
     first = leading(transaction, last, horizon)
@@ -41,10 +41,10 @@ def reliability_plot(transaction: Transaction, last: date) -> dict[str, dg.Markd
         for model, part in by_model(rows.filter(pl.col("kind") == kind), first[kind], most=3)
     }
     what = f"events {ahead(horizon)}, due {last - ROLLING} to {last}"
-    return {"reliability": plots.reliability(panels, what)}
+    return {"reliability": figures.reliability(panels, what)}
 
 
-def error_plot(transaction: Transaction, last: date) -> dict[str, dg.MarkdownMetadataValue]:
+def error_plot(transaction: Transaction, last: date) -> dict[str, Picture]:
     """Histograms of the price errors of the last 30 days, per model."""
     horizon, rows = _outcomes(transaction, last)
     prices = rows.filter(pl.col("relative_error").is_not_null())
@@ -52,16 +52,16 @@ def error_plot(transaction: Transaction, last: date) -> dict[str, dg.MarkdownMet
     parts = by_model(prices, first, most=6)
     errors = {model: part["relative_error"].to_numpy() for model, part in parts}
     what = f"prices {ahead(horizon)}, due {last - ROLLING} to {last}"
-    return {"errors": plots.error_histogram(errors, what)}
+    return {"errors": figures.error_histogram(errors, what)}
 
 
-def ranking_plot(transaction: Transaction, last: date) -> dict[str, dg.MarkdownMetadataValue]:
+def ranking_plot(transaction: Transaction, last: date) -> dict[str, Picture]:
     """Symbols by posterior mean at the latest end of a week, per kind, of two models at most."""
     horizon = middle_horizon()
     first = leading(transaction, last, horizon)
     rows = transaction.read(plotted.SYMBOLS, first=last - REPORT_AGE, last=last, horizon=horizon)
     panels = {
-        f"{kind} · {model}": plots.Ranked(
+        f"{kind} · {model}": figures.Ranked(
             part["symbol"].to_list(),
             *(part[f"posterior_{name}"].to_numpy() for name in ("mean", "low", "high")),
         )
@@ -70,10 +70,10 @@ def ranking_plot(transaction: Transaction, last: date) -> dict[str, dg.MarkdownM
     }
     threshold = get_settings().retraining_threshold
     what = f"symbols {ahead(horizon)}, 30 days as of {last}"
-    return {"ranking": plots.ranking(panels, what, threshold)}
+    return {"ranking": figures.ranking(panels, what, threshold)}
 
 
-def skill_plot(transaction: Transaction, last: date) -> dict[str, dg.MarkdownMetadataValue]:
+def skill_plot(transaction: Transaction, last: date) -> dict[str, Picture]:
     """Rolling skill against no_change over the last year, per kind and model."""
     horizon = middle_horizon()
     first = leading(transaction, last, horizon)
@@ -90,10 +90,10 @@ def skill_plot(transaction: Transaction, last: date) -> dict[str, dg.MarkdownMet
     }
     what = f"Skill against no_change {ahead(horizon)}, as of {last}"
     note = "1 - loss / loss of no_change, rolling 30 days · shade: 95 % of the panel's first model"
-    return {"skill": plots.over_time(panels, what, note)}
+    return {"skill": figures.over_time(panels, what, note)}
 
 
-def survival_plot(transaction: Transaction, last: date) -> dict[str, dg.MarkdownMetadataValue]:
+def survival_plot(transaction: Transaction, last: date) -> dict[str, Picture]:
     """Survival curves of the longest deadline, of the latest report with most predictions."""
     horizon = max(get_settings().horizons)
     span = {"first": last - CURVE_AGE, "last": last}
@@ -101,10 +101,10 @@ def survival_plot(transaction: Transaction, last: date) -> dict[str, dg.Markdown
     first = leading(transaction, last, horizon)["time_to_hit"]
     panels = {model: _curve(part) for model, part in by_model(rows, first, most=6)}
     when = f", made {rows['period_start'][0]} to {rows['period_end'][0]}" if len(rows) else ""
-    return {"survival": plots.survival(panels, f"touches within {horizon} sessions{when}")}
+    return {"survival": figures.survival(panels, f"touches within {horizon} sessions{when}")}
 
 
-def _curve(rows: pl.DataFrame) -> plots.Survival:
+def _curve(rows: pl.DataFrame) -> figures.Survival:
     values, lows, highs, baseline, predicted = (
         rows[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
         for name in (
@@ -112,7 +112,7 @@ def _curve(rows: pl.DataFrame) -> plots.Survival:
             *("baseline_survival", "predicted_survival"),
         )
     )
-    return plots.Survival(values, lows, highs, baseline, float(predicted[-1]), rows["n"][0])
+    return figures.Survival(values, lows, highs, baseline, float(predicted[-1]), rows["n"][0])
 
 
 def _reliability(rows: pl.DataFrame, horizon: int) -> Reliability:
@@ -125,13 +125,13 @@ def _reliability(rows: pl.DataFrame, horizon: int) -> Reliability:
     return reliability(rows["confidence"], rows["occurred"], n_eff)
 
 
-def _line(rows: pl.DataFrame, *, interval: bool) -> plots.Line:
+def _line(rows: pl.DataFrame, *, interval: bool) -> figures.Line:
     days = rows["period_end"].to_numpy().astype("datetime64[D]")
     values, low, high = (
         rows[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
         for name in ("skill", "low", "high")
     )
-    return plots.Line(days, values, low, high) if interval else plots.Line(days, values)
+    return figures.Line(days, values, low, high) if interval else figures.Line(days, values)
 
 
 def leading(transaction: Transaction, last: date, horizon: int) -> dict[str, list[str]]:

@@ -1,8 +1,7 @@
-"""Plots for the metadata of assets: small pictures with one palette and labels beside the lines.
+"""Small pictures with one palette and labels beside the lines.
 
-Every function returns Markdown that holds a PNG, or a sentence where there is too little to draw.
-`attach` puts them on one partition of a run: Dagster repeats a materialization's own metadata for
-every day of a range, and a picture on each of 5,000 days would be hundreds of megabytes.
+Every function returns a Picture: a PNG, or a sentence where there is too little to draw. The same
+pictures serve asset metadata, pages and reports.
 """
 
 import base64
@@ -14,13 +13,11 @@ from functools import cache
 from itertools import pairwise
 from typing import Any
 
-import dagster as dg
 import numpy as np
 from numpy.typing import NDArray
 
-from predtrack_assets.domain.reliability import Reliability
-
-Floats = NDArray[np.float64]
+from predtrack_assets.domain.accuracy.reliability import Reliability
+from predtrack_assets.domain.numerics.types import Floats
 
 INK, MUTED, RULE, PAPER = "#26313a", "#7b8790", "#d9d7d0", "#fbfaf6"
 COLOURS = ("#2f6f9f", "#c8742b", "#3b8f7a", "#8a5a8f", "#a4485a", "#7d7a3c")
@@ -31,30 +28,37 @@ WIDEST = 3  # panels in a row
 SHOWN = 6  # symbols from either end of a ranking
 
 
+@dataclass(frozen=True)
+class Picture:
+    """A PNG with its text alternative, or the text alone where nothing could be drawn."""
+
+    alt: str
+    png: bytes | None = None
+
+    @property
+    def markdown(self) -> str:
+        """An image that holds its own data, or the sentence."""
+        if self.png is None:
+            return self.alt
+        return f"![{self.alt}](data:image/png;base64,{base64.b64encode(self.png).decode()})"
+
+
 @dataclass
-class _Picture:
-    """A figure being drawn, then the Markdown that holds it."""
+class _Drawing:
+    """A figure being drawn, then the picture of it."""
 
     figure: Any
     axes: list[Any]
     alt: str
-    result: dg.MarkdownMetadataValue = field(init=False)
+    result: Picture = field(init=False)
 
 
-def attach(
-    context: dg.AssetExecutionContext, plots: Mapping[str, dg.MarkdownMetadataValue]
-) -> None:
-    """Add plots to the materialization of the run's last partition only."""
-    last = context.partition_key_range.end if context.has_partition_key_range else None
-    context.add_asset_metadata(dict(plots), partition_key=last)
-
-
-def nothing(why: str) -> dg.MarkdownMetadataValue:
+def nothing(why: str) -> Picture:
     """A sentence in the place of a picture."""
-    return dg.MetadataValue.md(f"Nothing to draw yet: {why}.")
+    return Picture(f"Nothing to draw yet: {why}.")
 
 
-def reliability(panels: Mapping[str, Reliability], what: str) -> dg.MarkdownMetadataValue:
+def reliability(panels: Mapping[str, Reliability], what: str) -> Picture:
     """Hit rate against confidence, one panel per title; bars: the 90 % consistency band."""
     panels = {title: panel for title, panel in panels.items() if panel.rows.size}
     if not panels:
@@ -79,7 +83,7 @@ def reliability(panels: Mapping[str, Reliability], what: str) -> dg.MarkdownMeta
     return picture.result
 
 
-def error_histogram(errors: Mapping[str, Floats], what: str) -> dg.MarkdownMetadataValue:
+def error_histogram(errors: Mapping[str, Floats], what: str) -> Picture:
     """Signed relative errors, one panel per title, the outer half per cent in the last bins."""
     errors = {title: e[np.isfinite(e)] for title, e in errors.items()}
     errors = {title: e for title, e in errors.items() if e.size}
@@ -112,9 +116,7 @@ class Ranked:
     highs: Floats
 
 
-def ranking(
-    panels: Mapping[str, Ranked], what: str, reference: float = 0.5
-) -> dg.MarkdownMetadataValue:
+def ranking(panels: Mapping[str, Ranked], what: str, reference: float = 0.5) -> Picture:
     """The best and the worst rates of each panel with their intervals; a rule at `reference`."""
     panels = {title: panel for title, panel in panels.items() if len(panel.names)}
     if not panels:
@@ -137,7 +139,7 @@ def ranking(
     return picture.result
 
 
-def by_regime(panels: Mapping[str, Ranked], what: str) -> dg.MarkdownMetadataValue:
+def by_regime(panels: Mapping[str, Ranked], what: str) -> Picture:
     """Rates of each panel with their intervals, in the order given."""
     panels = {title: panel for title, panel in panels.items() if len(panel.names)}
     if not panels:
@@ -156,7 +158,7 @@ def by_regime(panels: Mapping[str, Ranked], what: str) -> dg.MarkdownMetadataVal
 
 def importance(
     names: Sequence[str], means: Floats, lows: Floats, highs: Floats, what: str, shown: int = 20
-) -> dg.MarkdownMetadataValue:
+) -> Picture:
     """Feature importances with their intervals, the largest first; all (n,)."""
     if not len(names):
         return nothing("no importance has been measured")
@@ -180,7 +182,7 @@ def against_critical(
     what: str,
     when: str,
     shown: int = 24,
-) -> dg.MarkdownMetadataValue:
+) -> Picture:
     """Bars of statistics, those beyond in another colour, and each one's critical value; all (n,)."""
     if not len(names):
         return nothing("no report has a reference of three windows yet")
@@ -212,7 +214,7 @@ class Line:
 
 def over_time(
     panels: Mapping[str, Mapping[str, Line]], what: str, note: str, reference: float = 0.0
-) -> dg.MarkdownMetadataValue:
+) -> Picture:
     """Lines over days, labelled at their ends, one panel per title; a rule at `reference`."""
     kept = {
         title: {name: line for name, line in lines.items() if np.isfinite(line.values).any()}
@@ -248,7 +250,7 @@ class Survival:
     n: int
 
 
-def survival(panels: Mapping[str, Survival], what: str) -> dg.MarkdownMetadataValue:
+def survival(panels: Mapping[str, Survival], what: str) -> Picture:
     """Steps of what was not touched yet, one panel per title, beside the baseline's curve."""
     panels = {title: panel for title, panel in panels.items() if np.isfinite(panel.values).any()}
     if not panels:
@@ -274,9 +276,7 @@ def survival(panels: Mapping[str, Survival], what: str) -> dg.MarkdownMetadataVa
     return picture.result
 
 
-def walk_forward(
-    ends: NDArray[np.datetime64], scores: Mapping[str, Floats], what: str
-) -> dg.MarkdownMetadataValue:
+def walk_forward(ends: NDArray[np.datetime64], scores: Mapping[str, Floats], what: str) -> Picture:
     """Out-of-sample scores of each fold, by the fold's last day (F,), one line per model."""
     lines = {name: Line(np.asarray(ends), np.asarray(v, float)) for name, v in scores.items()}
     level = np.concatenate([np.zeros(0), *(line.values for line in lines.values())])
@@ -291,7 +291,7 @@ def walk_forward(
 @contextmanager
 def _picture(
     panels: int, alt: str, width: float = PANEL[0], height: float = PANEL[1], columns: int = WIDEST
-) -> Iterator[_Picture]:
+) -> Iterator[_Drawing]:
     """A figure of so many panels under its title, `alt`, without pyplot and so without state;
     rendered at the end."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -312,13 +312,13 @@ def _picture(
         axis.tick_params(labelsize=7, colors=MUTED, length=2, width=0.6)
         axis.spines[["top", "right", "left"]].set_visible(False)
         axis.spines["bottom"].set_color(RULE)
-    picture = _Picture(figure, axes, alt)
+    picture = _Drawing(figure, axes, alt)
     yield picture
-    picture.result = dg.MetadataValue.md(f"![{alt}](data:image/png;base64,{_png(figure)})")
+    picture.result = Picture(alt, _png(figure))
 
 
-def _png(figure: Any) -> str:
-    """The figure in the nearest tints of the palette, a third of the bytes, as base64."""
+def _png(figure: Any) -> bytes:
+    """The figure in the nearest tints of the palette, a third of the bytes."""
     from PIL import Image
 
     figure.canvas.draw()
@@ -331,7 +331,7 @@ def _png(figure: Any) -> str:
     image.putpalette(tints.astype(np.uint8).tobytes())
     file = io.BytesIO()
     image.save(file, "PNG", optimize=True)
-    return base64.b64encode(file.getvalue()).decode()
+    return file.getvalue()
 
 
 @cache
@@ -358,7 +358,7 @@ def _title(axis: Any, title: str, note: str) -> None:
         )  # fmt: skip
 
 
-def _footer(picture: _Picture, text: str) -> None:
+def _footer(picture: _Drawing, text: str) -> None:
     picture.figure.text(0.01, 0.008, text, fontsize=6.5, color=MUTED)
 
 

@@ -11,20 +11,20 @@ import polars as pl
 from rich.console import RenderableType
 from rich.table import Table
 
-from predtrack_assets.domain.gates import INSUFFICIENT, PASSED
-from predtrack_assets.report.text import counted, number
-from predtrack_assets.warehouse import gates as decided
-from predtrack_assets.warehouse import queries
-from predtrack_assets.warehouse import recommendations as recommended
-from predtrack_assets.warehouse.warehouse import Warehouse
+from predtrack_assets.domain.deployment.gates import INSUFFICIENT, PASSED
+from predtrack_assets.reporting.tables.text import counted, number
+from predtrack_assets.warehouse.database.transaction import Database
+from predtrack_assets.warehouse.deployment import queries as decided
+from predtrack_assets.warehouse.deployment import queries as deployment_queries
+from predtrack_assets.warehouse.forecasts import recommendations as recommended
 
 UNMEASURED = "too few BUYs and SELLs to measure, or none"
 
 
-def champion_lines(warehouse: Warehouse) -> str:
+def champion_lines(warehouse: Database) -> str:
     """The champion per kind and scope, or why there is none: the latest gates and A/B tests."""
     gates = warehouse.read(decided.LATEST_GATES)
-    champions = {(r[0], r[1]): r for r in warehouse.read(queries.CHAMPIONS).iter_rows()}
+    champions = {(r[0], r[1]): r for r in warehouse.read(deployment_queries.CHAMPIONS).iter_rows()}
     tests = warehouse.read(decided.LATEST_TESTS)
     lines = []
     if not champions:
@@ -108,7 +108,7 @@ def _reasons(reasons: list[str], criteria: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def recommendations_table(warehouse: Warehouse, day: date | None = None) -> RenderableType:
+def recommendations_table(warehouse: Database, day: date | None = None) -> RenderableType:
     """What the champions of a decision day recommended; without a day of the last one."""
     day = day or warehouse.read(recommended.LAST_DAY).item()
     if day is None:

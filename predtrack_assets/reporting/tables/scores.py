@@ -9,32 +9,33 @@ import polars as pl
 from rich.console import RenderableType
 from rich.table import Table
 
-from predtrack_assets.domain.calendar import as_of
-from predtrack_assets.domain.calibration import calibration_summary
-from predtrack_assets.domain.models import BASELINES
-from predtrack_assets.domain.performance import performance_analytics
-from predtrack_assets.report.text import number
-from predtrack_assets.warehouse import queries
-from predtrack_assets.warehouse.success import SUCCESS_METRICS
-from predtrack_assets.warehouse.warehouse import Warehouse
+from predtrack_assets.domain.accuracy.calibration_report import calibration_summary
+from predtrack_assets.domain.accuracy.performance import performance_analytics
+from predtrack_assets.domain.models.baselines import BASELINES
+from predtrack_assets.domain.time.calendar import as_of
+from predtrack_assets.reporting.tables.text import number
+from predtrack_assets.warehouse.accuracy.success import SUCCESS_METRICS
+from predtrack_assets.warehouse.database.transaction import Database
+from predtrack_assets.warehouse.forecasts import queries as forecasts_queries
+from predtrack_assets.warehouse.market import queries as market_queries
 
 PROPER = {"price": "crps", "direction": "brier", "time_to_hit": "brier", "volatility": "qlike"}
 """The score of each kind that no forecaster can better by saying what it does not believe."""
 
 
-def overall_scores(warehouse: Warehouse) -> tuple[pl.DataFrame, pl.DataFrame]:
+def overall_scores(warehouse: Database) -> tuple[pl.DataFrame, pl.DataFrame]:
     """calibration_summary and performance_analytics over all outcomes to date.
 
     Both are empty when nothing has been validated.
     """
-    span = warehouse.read(queries.SPAN).row(0, named=True)
+    span = warehouse.read(market_queries.SPAN).row(0, named=True)
     if span["last"] is None:
         return pl.DataFrame(), pl.DataFrame()
     window = {"first": span["first"], "last": span["last"]}
-    outcomes = warehouse.read(queries.OUTCOMES_AS_OF, as_of=as_of(span["last"]), **window)
+    outcomes = warehouse.read(forecasts_queries.OUTCOMES_AS_OF, as_of=as_of(span["last"]), **window)
     if outcomes.is_empty():
         return pl.DataFrame(), pl.DataFrame()
-    due = warehouse.read(queries.DUE_COUNTS, **window)
+    due = warehouse.read(forecasts_queries.DUE_COUNTS, **window)
     today = np.array([span["last"]], "datetime64[D]")
     return (
         calibration_summary(outcomes, due, today, "to_date"),
@@ -114,7 +115,7 @@ def _verdict(low: float, high: float) -> str:
     return "better" if low > 0 else "worse" if high < 0 else "nothing"
 
 
-def success_table(warehouse: Warehouse) -> RenderableType:
+def success_table(warehouse: Database) -> RenderableType:
     """The success metrics of the requirements; of each model's calibrations the worst."""
     judged = pl.Enum(["not", "insufficient", "holds"])
     calibration = pl.col("metric") == "calibration"

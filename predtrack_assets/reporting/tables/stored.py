@@ -9,32 +9,34 @@ import polars as pl
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from predtrack_assets.report.text import counted
-from predtrack_assets.warehouse import queries
-from predtrack_assets.warehouse.gaps import gap_report
-from predtrack_assets.warehouse.origins import ORIGINS
-from predtrack_assets.warehouse.registry import FITS
-from predtrack_assets.warehouse.warehouse import READER, Warehouse
+from predtrack_assets.reporting.tables.text import counted
+from predtrack_assets.services.market.gaps import gap_report
+from predtrack_assets.warehouse import row_counts as queries
+from predtrack_assets.warehouse.database.transaction import READER, Database
+from predtrack_assets.warehouse.forecasts import queries as forecasts_queries
+from predtrack_assets.warehouse.forecasts.origins import ORIGINS
+from predtrack_assets.warehouse.market import queries as market_queries
+from predtrack_assets.warehouse.models.registry import FITS
 
 GAPS_SHOWN = 40
 
 
-def row_counts(warehouse: Warehouse) -> dict[str, int]:
+def row_counts(warehouse: Database) -> dict[str, int]:
     """Rows per table, in the order of the graph."""
     counts = dict(warehouse.read(queries.row_counts()).iter_rows())
     return {str(table): counts[str(table)] for table in queries.COUNTED_TABLES}
 
 
-def span_line(warehouse: Warehouse) -> str:
+def span_line(warehouse: Database) -> str:
     """What the market data cover."""
-    span = warehouse.read(queries.SPAN).row(0, named=True)
+    span = warehouse.read(market_queries.SPAN).row(0, named=True)
     if span["last"] is None:
         return "No market data yet."
     first: date = span["first"]
     return f"{counted(span['symbols'], 'symbol')}, {first} to {span['last']}."
 
 
-def storage_table(warehouse: Warehouse, before: dict[str, int] | None = None) -> RenderableType:
+def storage_table(warehouse: Database, before: dict[str, int] | None = None) -> RenderableType:
     """Rows per table, and how many of them are new since `before`."""
     table = Table(title="Stored", title_justify="left", box=None, pad_edge=False)
     table.add_column("table")
@@ -47,21 +49,21 @@ def storage_table(warehouse: Warehouse, before: dict[str, int] | None = None) ->
     return table
 
 
-def faults_table(warehouse: Warehouse) -> RenderableType:
+def faults_table(warehouse: Database) -> RenderableType:
     """Bars refused and bars kept but flagged, by reason."""
     table = Table(title="Data faults", title_justify="left", box=None, pad_edge=False)
     for column in ("what", "reason", "bars", "symbols"):
         table.add_column(column, justify="right" if column in ("bars", "symbols") else "left")
-    for reason, rows, symbols in warehouse.read(queries.QUARANTINE_REASONS).iter_rows():
+    for reason, rows, symbols in warehouse.read(market_queries.QUARANTINE_REASONS).iter_rows():
         table.add_row("quarantined", reason, f"{rows:,}", str(symbols))
-    for flag, rows, symbols in warehouse.read(queries.SUSPECT_FLAGS).iter_rows():
+    for flag, rows, symbols in warehouse.read(market_queries.SUSPECT_FLAGS).iter_rows():
         table.add_row("kept, suspect", flag, f"{rows:,}", str(symbols))
     return table if table.row_count else "No data faults."
 
 
-def gaps_table(warehouse: Warehouse) -> RenderableType:
+def gaps_table(warehouse: Database) -> RenderableType:
     """Sessions without a bar between a symbol's first and last bar, longest gaps first."""
-    span = warehouse.read(queries.SPAN).row(0, named=True)
+    span = warehouse.read(market_queries.SPAN).row(0, named=True)
     if span["last"] is None:
         return "No market data yet."
     with warehouse.transaction(READER) as transaction:
@@ -83,7 +85,7 @@ def gaps_table(warehouse: Warehouse) -> RenderableType:
     return Group(table, f"... and {more:,} more, none of them longer.") if more > 0 else table
 
 
-def fits_lines(warehouse: Warehouse) -> str:
+def fits_lines(warehouse: Database) -> str:
     """Per fitted version: its fits, the days they were trained through, trials and failures."""
     lines = []
     for row in warehouse.read(FITS).iter_rows(named=True):
@@ -98,9 +100,9 @@ def fits_lines(warehouse: Warehouse) -> str:
     return "\n".join(lines)
 
 
-def coverage_line(warehouse: Warehouse, scores: pl.DataFrame) -> str:
+def coverage_line(warehouse: Database, scores: pl.DataFrame) -> str:
     """Every prediction in exactly one status, and the share of due ones that were validated."""
-    statuses = dict(warehouse.read(queries.STATUS_COUNTS).iter_rows())
+    statuses = dict(warehouse.read(forecasts_queries.STATUS_COUNTS).iter_rows())
     parts = ", ".join(
         f"{statuses.get(s, 0):,} {s}" for s in ("validated", "pending", "expired", "skipped")
     )
@@ -110,7 +112,7 @@ def coverage_line(warehouse: Warehouse, scores: pl.DataFrame) -> str:
 
 
 def origin_line(
-    warehouse: Warehouse,
+    warehouse: Database,
     models: Collection[str] | None = None,
     kinds: Collection[str] | None = None,
     last: date = date.max,

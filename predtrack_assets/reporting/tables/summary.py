@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from rich.console import Group, RenderableType
 
-from predtrack_assets.report.decisions import champion_lines
-from predtrack_assets.report.scores import overall_scores, scores_table, skill_table, success_table
-from predtrack_assets.report.stored import (
+from predtrack_assets.reporting.tables.decisions import champion_lines
+from predtrack_assets.reporting.tables.scores import (
+    overall_scores,
+    scores_table,
+    skill_table,
+    success_table,
+)
+from predtrack_assets.reporting.tables.stored import (
     coverage_line,
     faults_table,
     fits_lines,
@@ -14,10 +19,10 @@ from predtrack_assets.report.stored import (
     span_line,
     storage_table,
 )
-from predtrack_assets.warehouse.warehouse import Warehouse
+from predtrack_assets.warehouse.database.transaction import Database
 
 
-def summary(warehouse: Warehouse, before: dict[str, int] | None = None) -> RenderableType:
+def summary(warehouse: Database, before: dict[str, int] | None = None) -> RenderableType:
     """The whole report."""
     scores, performance = overall_scores(warehouse)
     skills = [] if performance.is_empty() else [skill_table(performance), ""]

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from predtrack_assets.domain.calendar import as_of
-from predtrack_assets.domain.calibration import calibration_summary
-from predtrack_assets.domain.claims import Claim
-from predtrack_assets.domain.ledger.batches import ID_BYTES, split
-from predtrack_assets.domain.windows import period_named
-from predtrack_assets.warehouse import queries
-from predtrack_assets.warehouse.queries import Query
-from predtrack_assets.warehouse.warehouse import Transaction
+from predtrack_assets.domain.accuracy.calibration_report import calibration_summary
+from predtrack_assets.domain.accuracy.report_windows import period_named
+from predtrack_assets.domain.audit.claims import Claim
+from predtrack_assets.domain.audit.ledger.batches import ID_BYTES, split
+from predtrack_assets.domain.time.calendar import as_of
+from predtrack_assets.warehouse.database.query import Query
+from predtrack_assets.warehouse.database.transaction import Transaction
+from predtrack_assets.warehouse.forecasts import queries as forecasts_queries
 
 DUE = Query("""
     SELECT uuid_send(prediction_id) AS prediction_id, trading_day
@@ -55,9 +55,9 @@ def recompute(transaction: Transaction, claim: Claim) -> Recomputed:
         & (pl.col("kind") == claim.kind)
         & (pl.col("horizon") == claim.horizon)
     )
-    known = transaction.read(queries.OUTCOMES_AS_OF, **span, as_of=as_of(claim.as_of))
+    known = transaction.read(forecasts_queries.OUTCOMES_AS_OF, **span, as_of=as_of(claim.as_of))
     known = known.filter(of_model)
-    due = transaction.read(queries.DUE_COUNTS, **span).filter(of_model)
+    due = transaction.read(forecasts_queries.DUE_COUNTS, **span).filter(of_model)
     summary = calibration_summary(known, due, days, claim.period)
     metrics = [n for n, t in summary.schema.items() if t.is_float()]
     if claim.metric not in metrics:

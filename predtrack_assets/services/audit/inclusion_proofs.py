@@ -9,17 +9,17 @@ from uuid import UUID
 import polars as pl
 from psycopg import sql
 
-from predtrack_assets.domain.ledger.batches import batch_link, moment
-from predtrack_assets.domain.ledger.chain import GENESIS, Link, faults_of_chain
-from predtrack_assets.domain.ledger.checkpoint import CheckpointError, sign, tree_of_batches
-from predtrack_assets.domain.ledger.encoding import Encoding
-from predtrack_assets.domain.ledger.proof import build_proof, check_proof, with_checkpoint
+from predtrack_assets.domain.audit.ledger.batches import batch_link, moment
+from predtrack_assets.domain.audit.ledger.chain import GENESIS, Link, faults_of_chain
+from predtrack_assets.domain.audit.ledger.checkpoint import CheckpointError, sign, tree_of_batches
+from predtrack_assets.domain.audit.ledger.encoding import Encoding
+from predtrack_assets.domain.audit.ledger.proof import build_proof, check_proof, with_checkpoint
+from predtrack_assets.services.audit.verification import BATCH_COLUMNS
 from predtrack_assets.warehouse import tables
-from predtrack_assets.warehouse.audit import trail_links
-from predtrack_assets.warehouse.ledger import CLOCK, LedgerError, encodings
-from predtrack_assets.warehouse.queries import Query
-from predtrack_assets.warehouse.verification import BATCH_COLUMNS
-from predtrack_assets.warehouse.warehouse import Transaction
+from predtrack_assets.warehouse.audit.trail import trail_links
+from predtrack_assets.warehouse.database.query import Query
+from predtrack_assets.warehouse.database.transaction import Transaction
+from predtrack_assets.warehouse.forecasts.ledger import CLOCK, LedgerError, encodings
 
 # An identity is not indexed: looking one up reads the table.
 DAY_OF = Query(

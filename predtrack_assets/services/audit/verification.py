@@ -10,14 +10,17 @@ from typing import Any
 import polars as pl
 from psycopg import sql
 
-from predtrack_assets.domain.knowable import knowable_moments
-from predtrack_assets.domain.ledger.batches import batch_link, fault_of_tree
-from predtrack_assets.domain.ledger.chain import Link, fault_of_link, faults_of_chain
-from predtrack_assets.domain.ledger.comparison import FINDINGS, compare, row_column
+from predtrack_assets.domain.audit.ledger.batches import batch_link, fault_of_tree
+from predtrack_assets.domain.audit.ledger.chain import Link, fault_of_link, faults_of_chain
+from predtrack_assets.domain.audit.ledger.comparison import FINDINGS, compare, row_column
+from predtrack_assets.domain.forecasts.resolution_time import knowable_moments
 from predtrack_assets.warehouse import tables
-from predtrack_assets.warehouse.audit import trail_links
-from predtrack_assets.warehouse.decision_records import decisions
-from predtrack_assets.warehouse.ledger import (
+from predtrack_assets.warehouse.audit.decision_records import decisions
+from predtrack_assets.warehouse.audit.trail import trail_links
+from predtrack_assets.warehouse.database.query import Query
+from predtrack_assets.warehouse.database.read_ahead import read_ahead
+from predtrack_assets.warehouse.database.transaction import Transaction
+from predtrack_assets.warehouse.forecasts.ledger import (
     GROUPS,
     LedgerError,
     by_days,
@@ -27,9 +30,6 @@ from predtrack_assets.warehouse.ledger import (
     span_of,
     table_encoding,
 )
-from predtrack_assets.warehouse.queries import Query
-from predtrack_assets.warehouse.read_ahead import read_ahead
-from predtrack_assets.warehouse.warehouse import Transaction
 
 PAGE = 2_000  # batches
 JUDGED = {

@@ -12,14 +12,14 @@ from typing import Any
 import adbc_driver_manager
 import polars as pl
 
-from predtrack_assets.warehouse import gates
-from predtrack_assets.warehouse.ab_test_digests import digests_of_tests
-from predtrack_assets.warehouse.audit import record_event
-from predtrack_assets.warehouse.gate_digests import digests_of_run
-from predtrack_assets.warehouse.gate_records import KINDS
-from predtrack_assets.warehouse.improvement_digests import chain_improvements
-from predtrack_assets.warehouse.queries import Query
-from predtrack_assets.warehouse.warehouse import Transaction
+from predtrack_assets.services.deployment.track_records import KINDS
+from predtrack_assets.warehouse.audit.ab_test_digests import digests_of_tests
+from predtrack_assets.warehouse.audit.gate_digests import digests_of_run
+from predtrack_assets.warehouse.audit.improvement_digests import chain_improvements
+from predtrack_assets.warehouse.audit.trail import record_event
+from predtrack_assets.warehouse.database.query import Query
+from predtrack_assets.warehouse.database.transaction import Transaction
+from predtrack_assets.warehouse.deployment import queries
 
 SYSTEM = "automated"
 MOMENT = "%Y-%m-%d %H:%M"
@@ -63,7 +63,7 @@ def deploy(
         "gate_id": gate_id,
         "reason": reason,
     }
-    made = _decide(transaction, gates.DEPLOY, deployed_by=by, **row).item()
+    made = _decide(transaction, queries.DEPLOY, deployed_by=by, **row).item()
     said = {**row, "valid_from": valid_from.isoformat(), "deployment_id": made}
     record_event(transaction, "deployment", f"{kind}/{scope}", said, by)
     chain_improvements(transaction, by)
@@ -77,7 +77,7 @@ def promote(transaction: Transaction, *, gate_id: str, reason: str, by: str) -> 
     """
     row = _latest(transaction, gate_id)
     subject = {name: row[name] for name in ("kind", "scope", "model_id")}
-    champion = transaction.read(gates.CHAMPIONS_AT, at=transaction.now).filter(**subject)
+    champion = transaction.read(queries.CHAMPIONS_AT, at=transaction.now).filter(**subject)
     if len(champion):
         raise DecisionRefused(f"{row['model_id']} is the champion of {row['kind']} {row['scope']}")
     now = transaction.now
@@ -87,7 +87,7 @@ def promote(transaction: Transaction, *, gate_id: str, reason: str, by: str) -> 
 
 def _latest(transaction: Transaction, gate_id: str) -> dict[str, Any]:
     """Kind, scope and model of a gate. Raises DecisionRefused where a later one of them counts."""
-    found = transaction.read(gates.STANDING, gate_id=gate_id)
+    found = transaction.read(queries.STANDING, gate_id=gate_id)
     if found.is_empty():
         raise DecisionRefused("there is no such gate")
     row = found.row(0, named=True)
@@ -121,8 +121,8 @@ def override(
         "requested_by": requested_by,
         "approved_by": approved_by,
     }
-    permit = _decide(transaction, gates.OVERRIDE, expires_at=expires_at, **said).item()
-    row = _decide(transaction, gates.DEPLOY_BY_OVERRIDE, override_id=permit).row(0, named=True)
+    permit = _decide(transaction, queries.OVERRIDE, expires_at=expires_at, **said).item()
+    row = _decide(transaction, queries.DEPLOY_BY_OVERRIDE, override_id=permit).row(0, named=True)
     event = {**said, "override_id": permit, "manual": True, "expires_at": expires_at.isoformat()}
     event |= {"model_id": row["model_id"], **_made(row)}
     subject = f"{row['kind']}/{row['scope']}"
@@ -141,22 +141,22 @@ def roll_back(
     """
     _known(transaction, kind, scope)
     asked = {"kind": kind, "scope": scope, "reason": reason}
-    champions = transaction.read(gates.CHAMPIONS_AT, at=transaction.now).filter(kind=kind)
+    champions = transaction.read(queries.CHAMPIONS_AT, at=transaction.now).filter(kind=kind)
     current = champions.filter(scope=scope)
     if current.is_empty():
         raise DecisionRefused(
             f"{kind} {scope} has no champion to roll back: {_why(transaction, kind, scope)}"
         )
     left = current["model_id"].item()
-    barred = transaction.read(gates.ROLLED_BACK, kind=kind, scope=scope)["model_id"].to_list()
-    back = _decide(transaction, gates.ROLL_BACK, by=by, barred=barred, **asked)
+    barred = transaction.read(queries.ROLLED_BACK, kind=kind, scope=scope)["model_id"].to_list()
+    back = _decide(transaction, queries.ROLL_BACK, by=by, barred=barred, **asked)
     if back.is_empty():
         wider = scope.split(":")[0]
         if wider != scope and left in champions.filter(scope=wider)["model_id"]:
             raise DecisionRefused(
                 f"{left} is the champion of all symbols too: roll back {kind} {wider}"
             )
-        back = _decide(transaction, gates.RETIRE, by=by, **asked)
+        back = _decide(transaction, queries.RETIRE, by=by, **asked)
     if back.is_empty():  # an override that expired since the first look
         raise DecisionRefused(f"{kind} {scope} has no champion any more")
     row = back.row(0, named=True)
@@ -175,7 +175,7 @@ def note_thresholds(
 ) -> bool:
     """Leave a threshold_change event if these are not the thresholds last noted; whether it did."""
     said = json.dumps(thresholds, sort_keys=True)
-    if not transaction.read(gates.CHANGE_THRESHOLDS, at=at, thresholds=said).item():
+    if not transaction.read(queries.CHANGE_THRESHOLDS, at=at, thresholds=said).item():
         return False
     record_event(transaction, "threshold_change", "gates", dict(thresholds), SYSTEM)
     chain_improvements(transaction, SYSTEM)
@@ -211,7 +211,7 @@ def _known(transaction: Transaction, kind: str, scope: str) -> None:
     """DecisionRefused where no gate can ever have been of that kind, or none was of that scope."""
     if kind not in KINDS:
         raise DecisionRefused(f"unknown kind {kind!r}: there are {' and '.join(KINDS)}")
-    judged = transaction.read(gates.JUDGED_SCOPES, kind=kind)
+    judged = transaction.read(queries.JUDGED_SCOPES, kind=kind)
     if judged.is_empty() or scope in judged["scope"]:
         return
     pooled = judged.filter(pl.col("symbol").is_null())["scope"].to_list()
@@ -222,7 +222,7 @@ def _known(transaction: Transaction, kind: str, scope: str) -> None:
 
 def _why(transaction: Transaction, kind: str, scope: str) -> str:
     """What left a scope without champion."""
-    found = transaction.read(gates.LAST_DEPLOYED, kind=kind, scope=scope)
+    found = transaction.read(queries.LAST_DEPLOYED, kind=kind, scope=scope)
     if found.is_empty():
         return "there was none yet"
     last = found.row(0, named=True)

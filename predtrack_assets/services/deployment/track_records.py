@@ -5,44 +5,32 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import date
-from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from predtrack_assets.domain import recommendations
-from predtrack_assets.domain.gate_records import (
-    CELL,
+from predtrack_assets.domain.deployment.track_record import (
+    JUDGED,
+    Cell,
     Due,
     Record,
     Returns,
     Scores,
+    _as_returns,
+    _positions,
     add_up,
     measure,
     score_sums,
 )
-from predtrack_assets.domain.panel import Panel
-from predtrack_assets.domain.recommendations import Following, daily_returns, follow
-from predtrack_assets.warehouse import gates
-from predtrack_assets.warehouse.snapshots import Epoch, market_epochs, read_panel, symbol_groups
-from predtrack_assets.warehouse.warehouse import Transaction
-
-Days = NDArray[np.datetime64]
+from predtrack_assets.domain.numerics.types import Days
+from predtrack_assets.domain.trading import following as trading_following
+from predtrack_assets.domain.trading.following import Following, follow
+from predtrack_assets.warehouse.database.transaction import Transaction
+from predtrack_assets.warehouse.deployment import queries
+from predtrack_assets.warehouse.market.epochs import Epoch, market_epochs, read_panel, symbol_groups
 
 KINDS = ("price", "direction")
-
-
-class Cell(NamedTuple):
-    """A model version, kind and horizon; of one symbol, or of all together (None)."""
-
-    model_id: str
-    kind: str
-    horizon: int
-    symbol: str | None = None
-
-
-JUDGED = [*CELL, "judged"]  # judged: the symbol of a version that has a fit per symbol, else null
 
 
 def record_epochs(transaction: Transaction, days: Days, opens: date) -> list[Epoch]:
@@ -53,7 +41,7 @@ def record_epochs(transaction: Transaction, days: Days, opens: date) -> list[Epo
     if not len(days):
         return []
     span = {"first": days[0].item(), "last": days[-1].item()}
-    revised = transaction.read(gates.REVISED_OUTCOMES, **span)["resolved_day"].to_numpy()
+    revised = transaction.read(queries.REVISED_OUTCOMES, **span)["resolved_day"].to_numpy()
     breaks = {epoch.first for epoch in market_epochs(transaction, days, opens)}
     at = np.searchsorted(days, np.array(sorted(breaks), "datetime64[D]"))
     at = np.union1d(at, np.searchsorted(days, revised.astype("datetime64[D]")))
@@ -91,8 +79,8 @@ def said_and_done(
         "symbol": symbol,
     }
     key = ["trading_day", "symbol", "model_id", "kind", "horizon"]
-    results = transaction.read(gates.RESULTS, as_of=epoch.as_of, **cut)
-    said = transaction.read(gates.SAID, **cut)
+    results = transaction.read(queries.RESULTS, as_of=epoch.as_of, **cut)
+    said = transaction.read(queries.SAID, **cut)
     if live is not None:
         said = said.join(live, on=["model_id", "kind", "trading_day"], how="semi")
     return said.join(results, on=key, how="left").sort(key)
@@ -112,7 +100,7 @@ def read_records(
     by_symbol: those of `models` that have one for each symbol. live: model_id, kind, trading_day of
     the predictions that count, and what was refused since the first of them; None: all.
     """
-    first = transaction.read(gates.PREDICTED_SPAN, last=epoch.last).item()
+    first = transaction.read(queries.PREDICTED_SPAN, last=epoch.last).item()
     if first is None or not models:
         return {}
     parts: dict[Cell, list[Scores]] = defaultdict(list)
@@ -123,7 +111,7 @@ def read_records(
     for begin, end in years(first, epoch.last):
         span = {"first": begin, "last": end, "kinds": list(KINDS)}
         refused = transaction.read(
-            gates.REFUSED, **span, horizons=list(horizons), models=list(models)
+            queries.REFUSED, **span, horizons=list(horizons), models=list(models)
         )
         if live is not None:
             began = live.group_by("model_id", "kind").agg(
@@ -183,7 +171,7 @@ def returns_of(
         panel = read_panel(transaction, symbols, exchange, first, epoch)
         if not len(panel.symbols):
             continue
-        returns = recommendations.total_returns(panel)
+        returns = trading_following.total_returns(panel)
         at = np.searchsorted(sessions, panel.sessions)
         if benchmark in panel.symbols:
             index[at] = returns[panel.symbols == benchmark][0]
@@ -198,27 +186,3 @@ def returns_of(
     return {
         cell: _as_returns(total, open_[cell], sessions, index) for cell, total in totals.items()
     }
-
-
-def _positions(rows: pl.DataFrame, panel: Panel) -> NDArray[np.float64]:
-    """Positions (symbols, sessions), NaN where nothing was recommended."""
-    matrix = np.full(panel.close.shape, np.nan)
-    symbol = np.searchsorted(panel.symbols.astype(str), rows["symbol"].to_numpy().astype(str))
-    day = np.searchsorted(panel.sessions, rows["trading_day"].to_numpy().astype("datetime64[D]"))
-    inside = day < len(panel.sessions)
-    matrix[symbol[inside], day[inside]] = rows["position"].to_numpy()[inside]
-    return matrix
-
-
-def _as_returns(
-    total: Following, open_: NDArray[np.bool_], sessions: Days, index: NDArray[np.float64]
-) -> Returns:
-    """Returns on the days on which any of the exchanges is open and anything outstanding."""
-    active = open_ & (total.weight > 0)
-    following, held = (series[active] for series in daily_returns(total))
-    benchmarks = [held]
-    if not np.isnan(index).all():
-        benchmarks.append(np.nan_to_num(index[active], nan=0.0))
-    net = total.net[active] / total.weight[active]
-    together = np.stack(benchmarks, axis=1)
-    return Returns(sessions[active], following, together, total.placed[active], net)

@@ -11,20 +11,20 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 
-from predtrack_assets.domain.calendar import Days
-from predtrack_assets.domain.features import (
+from predtrack_assets.days import Window
+from predtrack_assets.domain.features.feature_set import (
     BLOCK,
     STANDARD,
     MarketContext,
     compute_features,
     first_session,
 )
-from predtrack_assets.domain.panel import Panel
-from predtrack_assets.partitions import Window
+from predtrack_assets.domain.market.panel import Panel
+from predtrack_assets.domain.numerics.types import Days
 from predtrack_assets.settings import Settings
-from predtrack_assets.warehouse.features import FeatureRows, feature_frame, read_market
-from predtrack_assets.warehouse.snapshots import market_epochs, read_panel, symbol_groups
-from predtrack_assets.warehouse.warehouse import Transaction
+from predtrack_assets.warehouse.database.transaction import Transaction
+from predtrack_assets.warehouse.features.store import FeatureRows, feature_frame, read_market
+from predtrack_assets.warehouse.market.epochs import market_epochs, read_panel, symbol_groups
 
 ROWS_AT_ONCE = 768_000  # bars in a panel: 128 symbols of 20 years, about 150 MB
 

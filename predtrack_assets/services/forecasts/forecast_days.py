@@ -9,20 +9,21 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from predtrack_assets.assets.fits import Turns, fits_in_force, with_features
-from predtrack_assets.domain.forecasts import predict, refuse_incoherent
-from predtrack_assets.domain.history import lookback
-from predtrack_assets.domain.models import MODELS, Model
-from predtrack_assets.partitions import Window
+from predtrack_assets.days import Window
+from predtrack_assets.domain.forecasts.coherence import refuse_incoherent
+from predtrack_assets.domain.forecasts.predict import predict
+from predtrack_assets.domain.models.as_of_statistics import lookback
+from predtrack_assets.domain.models.baselines import MODELS, Model
+from predtrack_assets.services.models.fits_in_force import Turns, fits_in_force, with_features
 from predtrack_assets.settings import Settings
-from predtrack_assets.warehouse.snapshots import (
+from predtrack_assets.warehouse.database.transaction import Transaction
+from predtrack_assets.warehouse.market.epochs import (
     Epoch,
     market_epochs,
     read_panel,
     sessions_before,
     symbol_groups,
 )
-from predtrack_assets.warehouse.warehouse import Transaction
 
 KINDS = 4
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from predtrack_assets.domain.outcomes import NOT_THE_CLOSE, closes_at
-from predtrack_assets.domain.panel import Panel
-from predtrack_assets.warehouse.queries import Query
-from predtrack_assets.warehouse.warehouse import Transaction
+from predtrack_assets.domain.forecasts.outcomes import NOT_THE_CLOSE, closes_at
+from predtrack_assets.domain.market.panel import Panel
+from predtrack_assets.warehouse.database.query import Query
+from predtrack_assets.warehouse.database.transaction import Transaction
 
 TOLERANCE = 1e-4  # of the close: a hundredth of a percent, what rounding to cents may do
 START = ["symbol", "trading_day", "reference_price"]

@@ -7,10 +7,11 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from predtrack_assets.domain.calendar import FIRST_DAY, calendar
-from predtrack_assets.domain.gaps import find_gaps
-from predtrack_assets.warehouse import profiles, queries
-from predtrack_assets.warehouse.warehouse import Transaction
+from predtrack_assets.domain.market.gaps import find_gaps
+from predtrack_assets.domain.time.calendar import FIRST_DAY, calendar
+from predtrack_assets.warehouse.database.transaction import Transaction
+from predtrack_assets.warehouse.market import profiles as market_profiles
+from predtrack_assets.warehouse.market import queries as market_queries
 
 
 def gap_report(transaction: Transaction, first: date, last: date) -> pl.DataFrame:
@@ -21,7 +22,7 @@ def gap_report(transaction: Transaction, first: date, last: date) -> pl.DataFram
     """
     sessions = exchange_sessions(transaction, first, last).to_dict(as_series=False)
     return find_gaps(
-        transaction.read(profiles.STEPS, first=first, last=last, **sessions), first, last
+        transaction.read(market_profiles.STEPS, first=first, last=last, **sessions), first, last
     )
 
 
@@ -31,7 +32,7 @@ def exchange_sessions(transaction: Transaction, first: date, last: date) -> pl.D
     Columns: exchange, day (date), closes (datetime, UTC), ordinal (int64, position in the
     exchange's calendar), in the plural, as statements take them for parameters.
     """
-    names = transaction.read(queries.SYMBOLS)["exchange"].unique().sort().to_list()
+    names = transaction.read(market_queries.SYMBOLS)["exchange"].unique().sort().to_list()
     return pl.concat([_no_sessions(), *(_sessions(name, first, last) for name in names)])
 
 

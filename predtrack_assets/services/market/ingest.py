@@ -10,15 +10,16 @@ from datetime import date, timedelta
 
 import polars as pl
 
-from predtrack_assets.domain.actions import ACTIONS, LOOKBACK
-from predtrack_assets.domain.bars import SYMBOL_PATTERN, screen
-from predtrack_assets.domain.calendar import as_of_array, calendar
+from predtrack_assets.domain.market.actions import ACTIONS, LOOKBACK
+from predtrack_assets.domain.market.bars import SYMBOL_PATTERN, screen
+from predtrack_assets.domain.time.calendar import as_of_array, calendar
 from predtrack_assets.settings import Settings
 from predtrack_assets.sources.base import Batch, PriceSource
 from predtrack_assets.sources.routing import routes
-from predtrack_assets.warehouse import queries, tables
-from predtrack_assets.warehouse.snapshots import sessions_before
-from predtrack_assets.warehouse.warehouse import Transaction, Written
+from predtrack_assets.warehouse import tables
+from predtrack_assets.warehouse.database.transaction import Transaction, Written
+from predtrack_assets.warehouse.market import queries as market_queries
+from predtrack_assets.warehouse.market.epochs import sessions_before
 
 
 @dataclass
@@ -52,9 +53,9 @@ def symbols_to_fetch(
     own = source.symbols()
     if own is not None:
         return own
-    members = transaction.read(queries.MEMBERS, universe=settings.universe, first=first, last=last)[
-        "symbol"
-    ]
+    members = transaction.read(
+        market_queries.MEMBERS, universe=settings.universe, first=first, last=last
+    )["symbol"]
     return sorted({*members, settings.benchmark, settings.vix})
 
 
@@ -103,7 +104,11 @@ def _requests(
         return [(symbols, first)]
     covered = set(
         transaction.read(
-            queries.COVERED_SYMBOLS, source=source.name, symbols=symbols, first=first, last=last
+            market_queries.COVERED_SYMBOLS,
+            source=source.name,
+            symbols=symbols,
+            first=first,
+            last=last,
         )["symbol"]
     )
     requests = [([s for s in symbols if s not in covered], first)]
@@ -136,7 +141,7 @@ def _judged(
 ) -> Iterator[_Judged]:
     """Fetch and screen, batch by batch. Reads here, so that iterating needs no database."""
     previous = transaction.read(
-        queries.LAST_CLOSES, symbols=symbols, before=first, since=first - LOOKBACK
+        market_queries.LAST_CLOSES, symbols=symbols, before=first, since=first - LOOKBACK
     )
     before = _actions_before(transaction, symbols, first)
     source_name = pl.lit(source.name).alias("source")
@@ -204,7 +209,7 @@ def _actions_before(transaction: Transaction, symbols: list[str], first: date) -
     An ex-date may have no bar of its own; its action then explains the step into the window.
     """
     stored = transaction.read(
-        queries.ACTIONS_AS_OF,
+        market_queries.ACTIONS_AS_OF,
         symbols=symbols,
         first=first - LOOKBACK,
         last=first - timedelta(days=1),

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from predtrack_assets.artifacts import ArtifactError, load
-from predtrack_assets.domain.features import STANDARD
-from predtrack_assets.domain.fitted import (
+from predtrack_assets.domain.features.feature_set import STANDARD
+from predtrack_assets.domain.models.fitted_model import (
     PROCEDURES,
     TUNED,
     FeatureTable,
@@ -21,13 +20,14 @@ from predtrack_assets.domain.fitted import (
     pooled_forecast,
     tuned_procedure,
 )
-from predtrack_assets.domain.learners.pooled import PooledFit
-from predtrack_assets.domain.learners.symbol import SymbolFit
-from predtrack_assets.domain.models import Cells, Forecast
-from predtrack_assets.warehouse.features import read_features
-from predtrack_assets.warehouse.registry import IN_FORCE, VERSIONS
-from predtrack_assets.warehouse.stored_rows import NAMED_FITS
-from predtrack_assets.warehouse.warehouse import Transaction
+from predtrack_assets.domain.models.forecast import Cells, Forecast
+from predtrack_assets.domain.models.learners.pooled import PooledFit
+from predtrack_assets.domain.models.learners.symbol import SymbolFit
+from predtrack_assets.stores.artifacts import ArtifactError, load
+from predtrack_assets.warehouse.database.transaction import Transaction
+from predtrack_assets.warehouse.features.store import read_features
+from predtrack_assets.warehouse.forecasts.stored_rows import NAMED_FITS
+from predtrack_assets.warehouse.models.registry import IN_FORCE, VERSIONS
 
 Turns = list[tuple[Procedure, tuple[Fit, ...]]]
 

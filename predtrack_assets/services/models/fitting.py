@@ -17,29 +17,32 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from predtrack_assets.artifacts import ArtifactError, load, store
-from predtrack_assets.domain.features import STANDARD
-from predtrack_assets.domain.fitted import EVERY_SYMBOL, Procedure
-from predtrack_assets.domain.history import MAX_GAP, MEMORY, as_of_statistics
-from predtrack_assets.domain.labels import LABELS, label
-from predtrack_assets.domain.learners.selection import Regimes
-from predtrack_assets.domain.learners.selection import Trial as Tried
-from predtrack_assets.domain.learners.training_data import TrainingData
+from predtrack_assets.domain.features.feature_set import STANDARD
+from predtrack_assets.domain.market.returns import MAX_GAP
+from predtrack_assets.domain.models.as_of_statistics import MEMORY, as_of_statistics
+from predtrack_assets.domain.models.fitted_model import EVERY_SYMBOL, Procedure
+from predtrack_assets.domain.models.labels import LABELS, label
+from predtrack_assets.domain.models.learners.selection import Regimes
+from predtrack_assets.domain.models.learners.selection import Trial as Tried
+from predtrack_assets.domain.models.learners.training_data import TrainingData
 from predtrack_assets.settings import Settings
-from predtrack_assets.tracking import track
-from predtrack_assets.warehouse import model_performance, registry, tables
-from predtrack_assets.warehouse.features import read_features
-from predtrack_assets.warehouse.registry import Training as Task
-from predtrack_assets.warehouse.registry import Trial
-from predtrack_assets.warehouse.retraining import BY_HAND, Cause, note_retrained
-from predtrack_assets.warehouse.snapshots import (
+from predtrack_assets.stores.artifacts import ArtifactError, load, store
+from predtrack_assets.stores.tracking import track
+from predtrack_assets.warehouse import tables
+from predtrack_assets.warehouse.database.transaction import READER, Database, Transaction, Written
+from predtrack_assets.warehouse.features.store import read_features
+from predtrack_assets.warehouse.market.epochs import (
     Epoch,
     market_epochs,
     read_panel,
     sessions_before,
     symbol_groups,
 )
-from predtrack_assets.warehouse.warehouse import READER, Transaction, Warehouse, Written
+from predtrack_assets.warehouse.models import registry
+from predtrack_assets.warehouse.models import scores as model_performance
+from predtrack_assets.warehouse.models.registry import Training as Task
+from predtrack_assets.warehouse.models.registry import Trial
+from predtrack_assets.warehouse.models.retraining import BY_HAND, Cause, note_retrained
 
 CODE_VERSION = "1"  # of the fitting; another one fits everything again
 CHOICE_MONTH = 12  # the fit that speaks from January on chooses the families of the year
@@ -61,7 +64,7 @@ class Fitter:
     choose: Callable[..., tuple[dict[str, Any], list[Tried]]] | None = None  # data, cutoff, regimes
     candidates: Sequence[tuple[str, int, str]] = ()
     basis: str = ""
-    explain: Callable[[Warehouse, Mapping[str, Any], TrainingData], pl.DataFrame] | None = None
+    explain: Callable[[Database, Mapping[str, Any], TrainingData], pl.DataFrame] | None = None
 
 
 @dataclass
@@ -90,7 +93,7 @@ class Report:
 
 
 def training_data(
-    warehouse: Warehouse, settings: Settings, cutoffs: Sequence[date], symbols: list[str] | None
+    warehouse: Database, settings: Settings, cutoffs: Sequence[date], symbols: list[str] | None
 ) -> Iterator[tuple[date, TrainingData]]:
     """Each cutoff with the rows decided by then, from what was known at 24:00 UTC of it.
 
@@ -142,7 +145,7 @@ def epoch_data(
 class Training:
     """Fits of one procedure, one cutoff after the other."""
 
-    warehouse: Warehouse
+    warehouse: Database
     settings: Settings
     fitter: Fitter
     dagster_run_id: str

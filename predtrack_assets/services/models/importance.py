@@ -4,23 +4,21 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-import dagster as dg
 import numpy as np
 import polars as pl
 
-from predtrack_assets import plots
-from predtrack_assets.artifacts import load
-from predtrack_assets.domain.learners.importance import Importance, permutation_importance
-from predtrack_assets.domain.learners.pooled import PooledFit
-from predtrack_assets.domain.learners.training_data import TrainingData
-from predtrack_assets.warehouse import registry
-from predtrack_assets.warehouse.warehouse import Warehouse
+from predtrack_assets.domain.models.learners.importance import Importance, permutation_importance
+from predtrack_assets.domain.models.learners.pooled import PooledFit
+from predtrack_assets.domain.models.learners.training_data import TrainingData
+from predtrack_assets.stores.artifacts import load
+from predtrack_assets.warehouse.database.transaction import Database
+from predtrack_assets.warehouse.models import registry
 
 MIN_DAYS = 120  # decision days after a fit below which its importances say nothing
 
 
 def importance_since(
-    warehouse: Warehouse, place: Mapping[str, Any], data: TrainingData
+    warehouse: Database, place: Mapping[str, Any], data: TrainingData
 ) -> pl.DataFrame:
     """Importances to the fit that made the choices in force before, on the days since it.
 
@@ -49,18 +47,3 @@ def importance_since(
 def _rows(found: list[Importance]) -> pl.DataFrame:
     names = ("kind", "horizon", "feature", "importance", "low", "high", "loss")
     return pl.DataFrame({name: [getattr(one, name) for one in found] for name in names})
-
-
-def importance_plot(rows: pl.DataFrame) -> dg.MarkdownMetadataValue:
-    """The most important features, each as a share of the loss that it is taken from."""
-    used = rows.filter(pl.col("importance") != 0)
-    if used.is_empty():
-        return plots.nothing("the families in use look at no feature")
-    label = pl.format("{} ({} {})", "feature", "kind", "horizon")
-    share = used.select(label.alias("name"), *(pl.col(c) / pl.col("loss").abs() for c in _BOUNDS))
-    means, lows, highs = (share[c].to_numpy() for c in _BOUNDS)
-    what = f"{rows['model_id'][0]}, chosen through {rows['trained_through'][0]}"
-    return plots.importance(share["name"].to_list(), means, lows, highs, what)
-
-
-_BOUNDS = ("importance", "low", "high")

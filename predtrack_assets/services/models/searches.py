@@ -11,16 +11,21 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from predtrack_assets.assets.fits import tuned_versions
-from predtrack_assets.assets.fitting import data_digest, training_data
-from predtrack_assets.domain.features import STANDARD
-from predtrack_assets.domain.fitted import POOLED, Procedure
-from predtrack_assets.domain.learners.feature_selection import FeatureSelection
-from predtrack_assets.domain.learners.pooled import FAMILIES, chosen_families
-from predtrack_assets.domain.learners.search import HyperparameterSearch
-from predtrack_assets.domain.learners.training_data import TrainingData
-from predtrack_assets.domain.learners.tuned import Tuned
-from predtrack_assets.domain.strategy_search import (
+from predtrack_assets.domain.deployment.track_record import Cell
+from predtrack_assets.domain.features.feature_set import STANDARD
+from predtrack_assets.domain.models.fitted_model import POOLED, Procedure
+from predtrack_assets.domain.models.learners.feature_selection import FeatureSelection
+from predtrack_assets.domain.models.learners.pooled import FAMILIES, chosen_families
+from predtrack_assets.domain.models.learners.search import HyperparameterSearch
+from predtrack_assets.domain.models.learners.training_data import TrainingData
+from predtrack_assets.domain.models.learners.tuned import Tuned
+from predtrack_assets.domain.models.tuning import (
+    FEATURE_SELECTION,
+    HYPERPARAMETER,
+    STRATEGY_WEIGHTS,
+    Search,
+)
+from predtrack_assets.domain.trading.rule_search import (
     Daily,
     Rule,
     StrategySearch,
@@ -28,19 +33,16 @@ from predtrack_assets.domain.strategy_search import (
     medians,
     rule,
 )
-from predtrack_assets.domain.tuning import (
-    FEATURE_SELECTION,
-    HYPERPARAMETER,
-    STRATEGY_WEIGHTS,
-    Search,
-)
+from predtrack_assets.services.deployment.track_records import KINDS, returns_of
+from predtrack_assets.services.models.fits_in_force import tuned_versions
+from predtrack_assets.services.models.fitting import data_digest, training_data
 from predtrack_assets.settings import Settings
-from predtrack_assets.warehouse import gates, optimization
-from predtrack_assets.warehouse.gate_records import KINDS, Cell, returns_of
-from predtrack_assets.warehouse.optimization import Task
-from predtrack_assets.warehouse.registry import Training
-from predtrack_assets.warehouse.snapshots import Epoch
-from predtrack_assets.warehouse.warehouse import READER, Transaction, Warehouse
+from predtrack_assets.warehouse.database.transaction import READER, Database, Transaction
+from predtrack_assets.warehouse.deployment import queries
+from predtrack_assets.warehouse.market.epochs import Epoch
+from predtrack_assets.warehouse.models import optimization
+from predtrack_assets.warehouse.models.optimization import Task
+from predtrack_assets.warehouse.models.registry import Training
 
 CODE_VERSION = "1"  # of the searches
 STRATEGY_YEARS = 5  # of predictions that rules are chosen and judged on
@@ -110,7 +112,7 @@ def _speakers(
 
 def _champion(transaction: Transaction, kind: str, horizon: int, day: date) -> str | None:
     at = Epoch(np.array([day], "datetime64[D]"), day).as_of
-    found = transaction.read(gates.CHAMPIONS_AT, at=at).filter(kind=kind, scope=f"h{horizon}")
+    found = transaction.read(queries.CHAMPIONS_AT, at=at).filter(kind=kind, scope=f"h{horizon}")
     return None if found.is_empty() else found["model_id"].item()
 
 
@@ -118,7 +120,7 @@ def _champion(transaction: Transaction, kind: str, horizon: int, day: date) -> s
 class Preparation:
     """Prepares searches; the training data of the last as-of are kept for its next task."""
 
-    warehouse: Warehouse
+    warehouse: Database
     settings: Settings
 
     def __post_init__(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from predtrack_assets.warehouse.queries import Query
+from predtrack_assets.warehouse.database.query import Query
 
 CANDIDATES = Query("""
     SELECT model_id FROM models.model_registry WHERE role = 'candidate' ORDER BY model_id

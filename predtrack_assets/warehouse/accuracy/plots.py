@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from predtrack_assets.warehouse.queries import Query
+from predtrack_assets.warehouse.database.query import Query
 
 # Of each kind the champion of all symbols, then the fitted versions that began latest.
 LEADING = Query("""

@@ -5,7 +5,7 @@ As in profiles: statements over [first, last] that return `day` and counts.
 
 from __future__ import annotations
 
-from predtrack_assets.warehouse.queries import Query
+from predtrack_assets.warehouse.database.query import Query
 
 # Days that have a call to report on: due on them, validated by their end, made in a known regime.
 REPORTABLE = Query("""

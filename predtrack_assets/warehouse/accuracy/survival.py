@@ -6,9 +6,9 @@ from datetime import date, datetime
 
 import polars as pl
 
-from predtrack_assets.warehouse import queries
-from predtrack_assets.warehouse.queries import Query
-from predtrack_assets.warehouse.warehouse import Transaction
+from predtrack_assets.warehouse.database.query import Query
+from predtrack_assets.warehouse.database.transaction import Transaction
+from predtrack_assets.warehouse.market import queries as market_queries
 
 _KEY = ["model_id", "horizon", "symbol", "trading_day"]
 
@@ -52,7 +52,7 @@ def touch_predictions(
     # Joined here, as tables just filled have no statistics for the planner to choose a join by.
     predictions = (
         transaction.read(PREDICTIONS, **span)
-        .join(transaction.read(queries.SYMBOLS).select("symbol", "exchange"), on="symbol")
+        .join(transaction.read(market_queries.SYMBOLS).select("symbol", "exchange"), on="symbol")
         .join(transaction.read(OUTCOMES, **span, as_of=as_of), on=_KEY, how="left")
     )
     return predictions, transaction.read(BARS, **span, as_of=as_of)

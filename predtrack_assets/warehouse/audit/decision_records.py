@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from predtrack_assets.warehouse.ab_test_digests import recorded_tests
-from predtrack_assets.warehouse.gate_digests import recorded_gates
-from predtrack_assets.warehouse.improvement_digests import recorded_improvements
-from predtrack_assets.warehouse.queries import Query
-from predtrack_assets.warehouse.warehouse import Transaction
+from predtrack_assets.warehouse.audit.ab_test_digests import recorded_tests
+from predtrack_assets.warehouse.audit.gate_digests import recorded_gates
+from predtrack_assets.warehouse.audit.improvement_digests import recorded_improvements
+from predtrack_assets.warehouse.database.query import Query
+from predtrack_assets.warehouse.database.transaction import Transaction
 
 # A row and an event belong together by key: the moment in force, or the override. Doubles of a key
 # are numbered, so that the second of them finds no partner. Rollbacks recorded before events said

@@ -9,10 +9,10 @@ from typing import Any
 import polars as pl
 from psycopg import sql
 
-from predtrack_assets.domain.ledger.encoding import Encoding
-from predtrack_assets.warehouse.ledger import remember_encoding, row_bytes
-from predtrack_assets.warehouse.queries import Query
-from predtrack_assets.warehouse.warehouse import Transaction
+from predtrack_assets.domain.audit.ledger.encoding import Encoding
+from predtrack_assets.warehouse.database.query import Query
+from predtrack_assets.warehouse.database.transaction import Transaction
+from predtrack_assets.warehouse.forecasts.ledger import remember_encoding, row_bytes
 
 # Events of before keep what they said: a column added to the table later does not belong here.
 GATE = Encoding(

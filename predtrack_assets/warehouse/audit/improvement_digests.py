@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import polars as pl
 from psycopg import sql
 
-from predtrack_assets.domain.ledger.encoding import Encoding
-from predtrack_assets.warehouse.audit import record_event
-from predtrack_assets.warehouse.ledger import remember_encoding, row_bytes
-from predtrack_assets.warehouse.queries import Query
-from predtrack_assets.warehouse.warehouse import Transaction
+from predtrack_assets.domain.audit.ledger.encoding import Encoding
+from predtrack_assets.warehouse.audit.trail import record_event
+from predtrack_assets.warehouse.database.query import Query
+from predtrack_assets.warehouse.database.transaction import Transaction
+from predtrack_assets.warehouse.forecasts.ledger import remember_encoding, row_bytes
 
 EVENT_TYPE = "improvement"
 

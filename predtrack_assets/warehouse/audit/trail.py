@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import date
-from types import MappingProxyType
 from typing import Any
 
-import dagster as dg
-
-from predtrack_assets.domain.ledger.chain import GENESIS, Link, chain_hash
-from predtrack_assets.domain.ledger.encoding import Encoding, canonical_json, encode_row
-from predtrack_assets.domain.ledger.merkle import leaf_hash
-from predtrack_assets.triggers import triggered_by
-from predtrack_assets.warehouse.ledger import encodings, remember_encoding
-from predtrack_assets.warehouse.queries import Query
-from predtrack_assets.warehouse.tables import Table
-from predtrack_assets.warehouse.warehouse import Transaction, Written
+from predtrack_assets.domain.audit.ledger.chain import GENESIS, Link, chain_hash
+from predtrack_assets.domain.audit.ledger.encoding import Encoding, canonical_json, encode_row
+from predtrack_assets.domain.audit.ledger.merkle import leaf_hash
+from predtrack_assets.warehouse.database.query import Query
+from predtrack_assets.warehouse.database.transaction import Transaction
+from predtrack_assets.warehouse.forecasts.ledger import encodings, remember_encoding
 
 EVENT = Encoding(
     (
@@ -78,29 +72,6 @@ def record_event(
     remember_encoding(transaction, EVENT)
     hashes = {"encoding": EVENT.digest, "previous_hash": previous, "hash": link}
     return transaction.read(RECORD, **event, **hashes).item()
-
-
-def record_run(
-    transaction: Transaction,
-    event_type: str,
-    table: Table,
-    days: tuple[date, date],
-    written: Written,
-    run: dg.DagsterRun,
-    also: Mapping[str, Any] = MappingProxyType({}),
-) -> None:
-    """An event on what a run changed in a table for decision or report days; none if nothing.
-
-    days: first and last of the run. The payload says which run and job it was, what triggered it,
-    how many rows were written, and what `also` holds.
-    """
-    if not written.changed:
-        return
-    first, last = (day.isoformat() for day in days)
-    said = {"first": first, "last": last, "run": run.run_id, "job": run.job_name}
-    said["triggered_by"] = triggered_by(run.tags)
-    payload = {**said, **written.as_metadata(), **also}
-    record_event(transaction, event_type, str(table), payload, "automated")
 
 
 def trail_links(transaction: Transaction) -> list[Link]:

@@ -26,14 +26,14 @@ import psycopg
 from psycopg import sql
 
 from predtrack_assets.settings import Settings
-from predtrack_assets.warehouse.binaries import (
+from predtrack_assets.warehouse.database.binaries import (
     Account,
     ServerError,
     choose_account,
     find_binaries,
     reaches,
 )
-from predtrack_assets.warehouse.urls import database_name, normalise, redact, with_database
+from predtrack_assets.warehouse.database.urls import database_name, normalise, redact, with_database
 
 DATABASE = "predtrack"
 START_TIMEOUT = 600.0  # seconds; recovery after a crash may take minutes

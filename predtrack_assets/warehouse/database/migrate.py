@@ -17,7 +17,7 @@ from typing import Literal
 
 import psycopg
 
-from predtrack_assets.warehouse.urls import normalise
+from predtrack_assets.warehouse.database.urls import normalise
 
 LOCK = 0x70726564_7472_6163  # key of the advisory lock, "predtrac" in ASCII
 REQUIRES_TIMESCALEDB = "-- requires: timescaledb"

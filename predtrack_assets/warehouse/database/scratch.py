@@ -19,10 +19,10 @@ import adbc_driver_postgresql.dbapi as adbc
 import psycopg
 from psycopg import sql
 
-from predtrack_assets.warehouse.binaries import ServerError
-from predtrack_assets.warehouse.migrate import migrate
-from predtrack_assets.warehouse.urls import database_name, with_database, with_role
-from predtrack_assets.warehouse.warehouse import READER, Transaction
+from predtrack_assets.warehouse.database.binaries import ServerError
+from predtrack_assets.warehouse.database.migrate import migrate
+from predtrack_assets.warehouse.database.transaction import READER, Transaction
+from predtrack_assets.warehouse.database.urls import database_name, with_database, with_role
 
 Poison = Literal["nan", "huge", "negative", "permuted", "deleted"]
 POISONS: tuple[Poison, ...] = get_args(Poison)

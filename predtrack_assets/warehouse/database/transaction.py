@@ -1,4 +1,4 @@
-"""The warehouse resource: one transaction per write, bulk rows by COPY, counts for every write."""
+"""The database: one transaction per write, bulk rows by COPY, counts for every write."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ from functools import cached_property
 from typing import Any
 
 import adbc_driver_postgresql.dbapi as adbc
-import dagster as dg
 import polars as pl
 import pyarrow as pa
 from psycopg import sql
 
 from predtrack_assets.settings import get_settings
-from predtrack_assets.warehouse import queries
-from predtrack_assets.warehouse.queries import Query
-from predtrack_assets.warehouse.server import database_url
+from predtrack_assets.warehouse.database import writes
+from predtrack_assets.warehouse.database.embedded_server import database_url
+from predtrack_assets.warehouse.database.query import Query
+from predtrack_assets.warehouse.database.urls import with_role
 from predtrack_assets.warehouse.tables import Table
-from predtrack_assets.warehouse.urls import with_role
 
 WRITER, READER = "predtrack_writer", "predtrack_reader"
 COPY_ROWS = 1_000
@@ -64,19 +63,12 @@ class Written:
         """The counts as materialization metadata."""
         return {f"rows_{f.name}": getattr(self, f.name) for f in fields(self)}
 
-    def as_result(
-        self, asset_key: list[str] | None = None, **metadata: Any
-    ) -> dg.MaterializeResult:
-        """A materialization that carries the counts and `metadata`."""
-        return dg.MaterializeResult(
-            asset_key=asset_key, metadata={**self.as_metadata(), **metadata}
-        )
 
+class Database:
+    """Access to the database. url: libpq URL; None, the one of the settings (embedded server)."""
 
-class Warehouse(dg.ConfigurableResource):
-    """Access to the database. url: libpq URL; unset, the one of the settings (embedded server)."""
-
-    url: str | None = None
+    def __init__(self, url: str | None = None) -> None:
+        self.url = url
 
     def _resolved_url(self) -> str:
         return self.url or database_url(get_settings())
@@ -100,7 +92,7 @@ class Warehouse(dg.ConfigurableResource):
 
 
 class Transaction:
-    """Reads and writes inside one transaction. Get one from `Warehouse.transaction()`."""
+    """Reads and writes inside one transaction. Get one from `Database.transaction()`."""
 
     def __init__(self, cursor: Any) -> None:
         self._cursor = cursor
@@ -109,7 +101,7 @@ class Transaction:
     @cached_property
     def now(self) -> datetime:
         """The database's clock at the start of the transaction, UTC."""
-        return self.read(queries.NOW).item()
+        return self.read(writes.NOW).item()
 
     def read(self, query: Query, **parameters: Any) -> pl.DataFrame:
         """Rows of a query as a Polars frame."""
@@ -193,7 +185,7 @@ class Transaction:
     def replace(self, table: Table, frame: pl.DataFrame, first: date, last: date) -> Written:
         """Make the rows of the window [first, last] equal to `frame`: insert, update, delete."""
         self._lock(table)
-        if self.read(queries.is_empty_window(table), first=first, last=last).item():
+        if self.read(writes.is_empty_window(table), first=first, last=last).item():
             return self._ingest(table, frame) if len(frame) else Written()
         self._stage(table, frame)
         names = _names(table)
@@ -234,7 +226,7 @@ class Transaction:
             if frame.is_empty():
                 return Written(unchanged=asked)
         self._stage(table, frame)
-        statement = queries.REVISE_SEEN if seen else queries.REVISE
+        statement = writes.REVISE_SEEN if seen else writes.REVISE
         parameters: dict[str, Any] = {"seen": seen} if seen else {}
         counts = self._count(statement, {**_names(table), **_revision_names(table)}, **parameters)
         inserted, updated, conflicting = counts
@@ -254,7 +246,7 @@ class Transaction:
         )
         keys = kept.select("symbol", "ex_date", "kind").to_arrow()
         self._cursor.adbc_ingest("stage", keys, mode="append", temporary=True)
-        bound = queries.WITHDRAW_MISSING.bind(
+        bound = writes.WITHDRAW_MISSING.bind(
             {
                 "symbols": symbols,
                 "first": first,
@@ -263,7 +255,7 @@ class Transaction:
                 "seen": self.now,
             }
         )
-        self._cursor.execute(queries.WITHDRAW_MISSING.text, bound)
+        self._cursor.execute(writes.WITHDRAW_MISSING.text, bound)
         return int(self._cursor.fetchone()[0])
 
     # -- plumbing ----------------------------------------------------------------------------
@@ -274,7 +266,7 @@ class Transaction:
         self._cursor.fetchall()
 
     def _column_types(self, table: Table) -> dict[str, str]:
-        rows = self.read(queries.COLUMN_TYPES, schema=table.schema, name=table.name)
+        rows = self.read(writes.COLUMN_TYPES, schema=table.schema, name=table.name)
         types = dict(rows.select("column", "type").iter_rows())
         return {name: types[name] for name in table.columns}
 
@@ -289,10 +281,10 @@ class Transaction:
             return False
         if "jsonb" in self._column_types(table).values():
             return False
-        return bool(self.read(queries.is_empty_cell(table), **_extent(table, frame)).item())
+        return bool(self.read(writes.is_empty_cell(table), **_extent(table, frame)).item())
 
     def _was_asked(self, table: Table, frame: pl.DataFrame) -> bool:
-        return not self.read(queries.NEVER_ASKED, **_extent(table, frame)).item()
+        return not self.read(writes.NEVER_ASKED, **_extent(table, frame)).item()
 
     def _not_current(self, table: Table, frame: pl.DataFrame) -> pl.DataFrame:
         """The rows of `frame` that differ from the latest revision or have none."""
@@ -302,7 +294,7 @@ class Transaction:
         self._execute("CREATE TEMP TABLE cells (symbol text, first date, last date) ON COMMIT DROP")
         self._cursor.adbc_ingest("cells", cells.to_arrow(), mode="append", temporary=True)
         self._execute("ANALYZE pg_temp.cells")
-        current = self.read(queries.current_in_cells(table))
+        current = self.read(writes.current_in_cells(table))
         return self._conform(table, frame).join(
             current,
             on=[*table.key, *table.values],

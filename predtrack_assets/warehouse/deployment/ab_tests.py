@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from predtrack_assets.warehouse.queries import Query
+from predtrack_assets.warehouse.database.query import Query
 
 # Each pair ever tested, with its first beginning.
 BEGUN = Query("""

@@ -10,9 +10,9 @@ from typing import Any
 
 import polars as pl
 
-from predtrack_assets.warehouse.improvement_digests import chain_improvements
-from predtrack_assets.warehouse.queries import Query
-from predtrack_assets.warehouse.warehouse import Transaction
+from predtrack_assets.warehouse.audit.improvement_digests import chain_improvements
+from predtrack_assets.warehouse.database.query import Query
+from predtrack_assets.warehouse.database.transaction import Transaction
 
 BACKOFF_MINUTES = 5  # after the first failed notification, doubled by each one more
 MOST_NOTIFICATIONS = 6  # attempts after which an event is left alone

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from predtrack_assets.warehouse.queries import Query
+from predtrack_assets.warehouse.database.query import Query
 
 MODELS = Query("""
     SELECT model_id, role, status, coalesce(scope, 'pooled') AS scope FROM models.model_registry
@@ -231,4 +231,10 @@ CHANGE_THRESHOLDS = Query("""
         RETURNING event_id
     )
     SELECT count(*) AS changed FROM changed
+""")
+
+
+CHAMPIONS = Query("""
+    SELECT kind, scope, model_id, valid_from, valid_until FROM deployment.champions
+    ORDER BY kind, scope
 """)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from predtrack_assets.warehouse.queries import Query
+from predtrack_assets.warehouse.database.query import Query
 
 FEATURE_SETS = Query("""
     SELECT feature_set, count(*) OVER (PARTITION BY name, version) - 1 AS duplicates,

@@ -14,14 +14,16 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from predtrack_assets.domain.calendar import Calendar, Days, as_of_array, calendar
-from predtrack_assets.domain.features import MARKET_REGIMES, FeatureSet, MarketContext
-from predtrack_assets.domain.panel import Panel
-from predtrack_assets.warehouse import queries, tables
-from predtrack_assets.warehouse.queries import Query
-from predtrack_assets.warehouse.read_ahead import ahead
-from predtrack_assets.warehouse.snapshots import Epoch, read_panel
-from predtrack_assets.warehouse.warehouse import Transaction, Written
+from predtrack_assets.domain.features.feature_set import MARKET_REGIMES, FeatureSet, MarketContext
+from predtrack_assets.domain.market.panel import Panel
+from predtrack_assets.domain.numerics.types import Days
+from predtrack_assets.domain.time.calendar import Calendar, as_of_array, calendar
+from predtrack_assets.warehouse import tables
+from predtrack_assets.warehouse.database.query import Query
+from predtrack_assets.warehouse.database.read_ahead import ahead
+from predtrack_assets.warehouse.database.transaction import Transaction, Written
+from predtrack_assets.warehouse.market import queries as market_queries
+from predtrack_assets.warehouse.market.epochs import Epoch, read_panel
 
 NUMBER = np.dtype("<f8")
 CONDITIONS_LAST = 7  # calendar days that the market's condition stays in force
@@ -172,7 +174,7 @@ def _benchmark_return(
 ) -> np.ndarray:
     """Log return over one session of its own exchange, where that is one of `sessions`."""
     result = np.full(len(sessions), np.nan)
-    registered = transaction.read(queries.SYMBOLS).filter(pl.col("symbol") == benchmark)
+    registered = transaction.read(market_queries.SYMBOLS).filter(pl.col("symbol") == benchmark)
     if registered.is_empty():
         return result
     own = calendar(registered["exchange"].item())
@@ -292,7 +294,7 @@ def _stage_cells(
 ) -> np.ndarray:
     """Say what _IN_CELLS is to read; the sorted names that its places number."""
     if symbols is None:
-        symbols = transaction.read(queries.SYMBOLS)["symbol"].to_list()
+        symbols = transaction.read(market_queries.SYMBOLS)["symbol"].to_list()
     names = np.array(sorted(set(symbols)), dtype=object)
     cells = pa.table(
         {

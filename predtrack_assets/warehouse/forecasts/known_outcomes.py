@@ -13,11 +13,11 @@ import numpy as np
 import polars as pl
 from psycopg import sql
 
-from predtrack_assets.domain.forecasts import EVENTS
-from predtrack_assets.domain.row_order import places
-from predtrack_assets.domain.windows import CELL, IDENTITY
-from predtrack_assets.warehouse.queries import Query
-from predtrack_assets.warehouse.warehouse import Transaction
+from predtrack_assets.domain.accuracy.report_windows import CELL, IDENTITY
+from predtrack_assets.domain.forecasts.predict import EVENTS
+from predtrack_assets.domain.numerics.row_order import places
+from predtrack_assets.warehouse.database.query import Query
+from predtrack_assets.warehouse.database.transaction import Transaction
 
 KEY = [*CELL, "due_day", *IDENTITY]
 WITH_EVENT = tuple(kind for kind, event in EVENTS.items() if event)

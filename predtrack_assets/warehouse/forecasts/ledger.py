@@ -10,17 +10,17 @@ import polars as pl
 import pyarrow as pa
 from psycopg import sql
 
-from predtrack_assets.domain.fitted import PROCEDURES
-from predtrack_assets.domain.knowable import is_hindsight
-from predtrack_assets.domain.ledger.batches import BATCHES, ID_BYTES, build_batches, split
-from predtrack_assets.domain.ledger.chain import GENESIS
-from predtrack_assets.domain.ledger.encoding import Encoding
-from predtrack_assets.domain.models import MODELS
+from predtrack_assets.domain.audit.ledger.batches import BATCHES, ID_BYTES, build_batches, split
+from predtrack_assets.domain.audit.ledger.chain import GENESIS
+from predtrack_assets.domain.audit.ledger.encoding import Encoding
+from predtrack_assets.domain.forecasts.resolution_time import is_hindsight
+from predtrack_assets.domain.models.baselines import MODELS
+from predtrack_assets.domain.models.fitted_model import PROCEDURES
 from predtrack_assets.warehouse import tables
-from predtrack_assets.warehouse.queries import Query
-from predtrack_assets.warehouse.read_ahead import read_ahead
+from predtrack_assets.warehouse.database.query import Query
+from predtrack_assets.warehouse.database.read_ahead import read_ahead
+from predtrack_assets.warehouse.database.transaction import Transaction
 from predtrack_assets.warehouse.tables import Table
-from predtrack_assets.warehouse.warehouse import Transaction
 
 CHUNK_ROWS = 100_000
 # Only a run that computes these models seals what they say, in the transaction that writes it.

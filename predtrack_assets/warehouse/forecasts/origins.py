@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from predtrack_assets.warehouse.queries import Query
+from predtrack_assets.warehouse.database.query import Query
 
 # forecasts.v_origins, up to a decision day.
 ORIGINS = Query("""

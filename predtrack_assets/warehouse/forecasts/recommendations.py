@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from predtrack_assets.warehouse.queries import Query
+from predtrack_assets.warehouse.database.query import Query
 
 LAST_DAY = Query("SELECT max(trading_day) AS day FROM forecasts.prediction_batches")
 

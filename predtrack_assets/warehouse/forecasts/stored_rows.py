@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from psycopg import sql
 
-from predtrack_assets.warehouse.queries import Query
+from predtrack_assets.warehouse.database.query import Query
 from predtrack_assets.warehouse.tables import Table
 
 

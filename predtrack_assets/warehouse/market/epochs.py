@@ -9,11 +9,12 @@ from datetime import date, datetime, timedelta
 import numpy as np
 import polars as pl
 
-from predtrack_assets.domain.calendar import Calendar, as_of, as_of_array, calendar
-from predtrack_assets.domain.panel import Panel, build_panel
-from predtrack_assets.warehouse import queries
-from predtrack_assets.warehouse.queries import Query
-from predtrack_assets.warehouse.warehouse import Transaction
+from predtrack_assets.domain.market.panel import Panel, build_panel
+from predtrack_assets.domain.time.calendar import Calendar, as_of, as_of_array, calendar
+from predtrack_assets.warehouse.database.query import Query
+from predtrack_assets.warehouse.database.transaction import Transaction
+from predtrack_assets.warehouse.forecasts import queries as forecasts_queries
+from predtrack_assets.warehouse.market import queries as market_queries
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def market_epochs(transaction: Transaction, days: np.ndarray, opens: date) -> li
         return []
     ends = as_of_array(days)
     late = transaction.read(
-        queries.LATE_KNOWLEDGE,
+        market_queries.LATE_KNOWLEDGE,
         after=as_of(opens - timedelta(days=1)),
         until=as_of(days[-1].item()),
     ).sort("knowledge_time")
@@ -75,9 +76,9 @@ def outcome_epochs(transaction: Transaction, days: np.ndarray) -> list[Epoch]:
     """Epochs of `days` divided by outcomes that became known after they fell due."""
     if not len(days):
         return []
-    late = transaction.read(queries.LATE_OUTCOMES, first=days[0].item(), last=days[-1].item())[
-        "resolved_day"
-    ].to_numpy()
+    late = transaction.read(
+        forecasts_queries.LATE_OUTCOMES, first=days[0].item(), last=days[-1].item()
+    )["resolved_day"].to_numpy()
     breaks = np.unique(np.searchsorted(days, late.astype("datetime64[D]")))
     return [Epoch(part, part[0].item()) for _, part in _split(days, breaks)]
 
@@ -103,7 +104,7 @@ def symbol_groups(
 
     without: kinds of symbols to leave out.
     """
-    symbols = transaction.read(queries.SYMBOLS).filter(~pl.col("kind").is_in(without))
+    symbols = transaction.read(market_queries.SYMBOLS).filter(~pl.col("kind").is_in(without))
     size = max(1, rows // max(rows_per_symbol, 1))
     groups = []
     for (exchange,), members in symbols.group_by("exchange", maintain_order=True):
@@ -118,8 +119,8 @@ def read_panel(
 ) -> Panel:
     """Bars and actions of `symbols` from `first` to the epoch's last day, as known at its end."""
     window = {"symbols": symbols, "first": first, "last": epoch.last, "as_of": epoch.as_of}
-    bars = transaction.read(queries.BARS_AS_OF, **window)
-    actions = transaction.read(queries.ACTIONS_AS_OF, **window)
+    bars = transaction.read(market_queries.BARS_AS_OF, **window)
+    actions = transaction.read(market_queries.ACTIONS_AS_OF, **window)
     return build_panel(bars, actions, exchange.between(first, epoch.last))
 
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import polars as pl
 
-from predtrack_assets.domain.calendar import as_of
-from predtrack_assets.domain.tuning import FEATURE_SELECTION, STRATEGY_WEIGHTS, Proposal
-from predtrack_assets.warehouse import registry
-from predtrack_assets.warehouse.improvements import Optimized, note_optimized
-from predtrack_assets.warehouse.queries import Query
+from predtrack_assets.domain.models.tuning import FEATURE_SELECTION, STRATEGY_WEIGHTS, Proposal
+from predtrack_assets.domain.time.calendar import as_of
+from predtrack_assets.warehouse.database.query import Query
+from predtrack_assets.warehouse.database.transaction import Database, Transaction, Written
+from predtrack_assets.warehouse.deployment.improvements import Optimized, note_optimized
+from predtrack_assets.warehouse.models import registry
 from predtrack_assets.warehouse.tables import Table
-from predtrack_assets.warehouse.warehouse import Transaction, Warehouse, Written
 
 LEASE = timedelta(hours=6)
 
@@ -201,7 +201,7 @@ def due(transaction: Transaction, last: date) -> list[Task]:
     ]
 
 
-def release(warehouse: Warehouse, is_over: Callable[[str], bool]) -> int:
+def release(warehouse: Database, is_over: Callable[[str], bool]) -> int:
     """End the attempts of Dagster runs that have ended, as failed; their number."""
     ended = 0
     for task_id, attempt, run_id in warehouse.read(OPEN_ATTEMPTS).iter_rows():
@@ -212,7 +212,7 @@ def release(warehouse: Warehouse, is_over: Callable[[str], bool]) -> int:
     return ended
 
 
-def claim(warehouse: Warehouse, task_id: str, run_id: str) -> int | None:
+def claim(warehouse: Database, task_id: str, run_id: str) -> int | None:
     """Begin an attempt, and commit: its number, None where another run was first."""
     with warehouse.transaction() as transaction:
         transaction.read(LOCK_TASK, task_id=task_id)
@@ -220,7 +220,7 @@ def claim(warehouse: Warehouse, task_id: str, run_id: str) -> int | None:
     return None if found.is_empty() else found.item()
 
 
-def fail(warehouse: Warehouse, task_id: str, attempt: int, error: str) -> None:
+def fail(warehouse: Database, task_id: str, attempt: int, error: str) -> None:
     """End an attempt with its error, and commit."""
     with warehouse.transaction() as transaction:
         _finish(
@@ -229,7 +229,7 @@ def fail(warehouse: Warehouse, task_id: str, attempt: int, error: str) -> None:
 
 
 def succeed(
-    warehouse: Warehouse, task: Task, attempt: int, proposal: Proposal, training_run: str | None
+    warehouse: Database, task: Task, attempt: int, proposal: Proposal, training_run: str | None
 ) -> Written:
     """Write down what was found, with its event if it is accepted, and commit.
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import polars as pl
 
-from predtrack_assets.artifacts import Artifact
+from predtrack_assets.stores.artifacts import Artifact
 from predtrack_assets.warehouse import tables
-from predtrack_assets.warehouse.queries import Query
-from predtrack_assets.warehouse.retraining import BY_HAND, Cause
-from predtrack_assets.warehouse.warehouse import Transaction, Warehouse, Written
+from predtrack_assets.warehouse.database.query import Query
+from predtrack_assets.warehouse.database.transaction import Database, Transaction, Written
+from predtrack_assets.warehouse.models.retraining import BY_HAND, Cause
 
 ERROR_LENGTH = 20_000
 
@@ -159,7 +159,7 @@ class Trial:
 
 
 def start(
-    warehouse: Warehouse, training: Training, dagster_run_id: str, cause: Cause = BY_HAND
+    warehouse: Database, training: Training, dagster_run_id: str, cause: Cause = BY_HAND
 ) -> str:
     """Write down that a fit begins, and commit; the id of the training run.
 
@@ -181,7 +181,7 @@ def start(
 
 
 def record_trials(
-    warehouse: Warehouse, training_run_id: str, model_id: str, trials: Sequence[Trial]
+    warehouse: Database, training_run_id: str, model_id: str, trials: Sequence[Trial]
 ) -> None:
     """Write configurations down before they are evaluated, and commit."""
     rows = [
@@ -199,7 +199,7 @@ def record_trials(
         transaction.append(tables.TRIALS, pl.DataFrame(rows))
 
 
-def record_results(warehouse: Warehouse, training_run_id: str, trials: Sequence[Trial]) -> None:
+def record_results(warehouse: Database, training_run_id: str, trials: Sequence[Trial]) -> None:
     """Fill in what came of recorded trials, and commit. Raises ValueError for one never recorded."""
     with warehouse.transaction() as transaction:
         filled = transaction.read(
@@ -215,7 +215,7 @@ def record_results(warehouse: Warehouse, training_run_id: str, trials: Sequence[
             raise ValueError(f"{len(trials) - len(filled)} results of trials never recorded")
 
 
-def fail(warehouse: Warehouse, training_run_id: str, error: str) -> None:
+def fail(warehouse: Database, training_run_id: str, error: str) -> None:
     """Write down why a fit failed, and commit."""
     with warehouse.transaction() as transaction:
         _finish(transaction, training_run_id, "failed", error[-ERROR_LENGTH:] or "no message")

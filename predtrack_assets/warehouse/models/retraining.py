@@ -8,10 +8,10 @@ from datetime import date
 
 import polars as pl
 
-from predtrack_assets.warehouse.audit import record_event
-from predtrack_assets.warehouse.improvement_digests import chain_improvements
-from predtrack_assets.warehouse.queries import Query
-from predtrack_assets.warehouse.warehouse import Transaction
+from predtrack_assets.warehouse.audit.improvement_digests import chain_improvements
+from predtrack_assets.warehouse.audit.trail import record_event
+from predtrack_assets.warehouse.database.query import Query
+from predtrack_assets.warehouse.database.transaction import Transaction
 
 OPERATOR = "operator"
 

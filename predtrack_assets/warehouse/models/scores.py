@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from predtrack_assets.warehouse.queries import Query
+from predtrack_assets.warehouse.database.query import Query
 
 REGIMES = Query("""
     SELECT trading_day, market_regime FROM market.market_conditions

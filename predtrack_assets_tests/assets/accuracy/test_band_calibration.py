@@ -9,8 +9,8 @@ import polars as pl
 import psycopg
 import pytest
 
-from predtrack_assets.domain.calendar import calendar
-from predtrack_assets.domain.calibration import calibration_summary
+from predtrack_assets.domain.accuracy.calibration_report import calibration_summary
+from predtrack_assets.domain.time.calendar import calendar
 from predtrack_assets_tests import graph
 
 FIRST, LAST = date(2021, 1, 4), date(2021, 3, 31)

@@ -12,15 +12,16 @@ import polars as pl
 import psycopg
 import pytest
 
-from predtrack_assets.assets.drift import drift_metrics
-from predtrack_assets.assets.drift_plots import drift_plots
+from predtrack_assets.assets.accuracy.drift_metrics import drift_metrics
+from predtrack_assets.assets.resources import Warehouse
 from predtrack_assets.checks.drift import no_open_drift_alerts
-from predtrack_assets.domain.features import STANDARD
-from predtrack_assets.partitions import Window
+from predtrack_assets.days import Window
+from predtrack_assets.domain.features.feature_set import STANDARD
+from predtrack_assets.reporting.plots.drift import drift_plots
 from predtrack_assets.settings import PROJECT_ROOT
-from predtrack_assets.warehouse.features import FeatureRows, write_features
-from predtrack_assets.warehouse.urls import with_database
-from predtrack_assets.warehouse.warehouse import READER, Warehouse
+from predtrack_assets.warehouse.database.transaction import READER
+from predtrack_assets.warehouse.database.urls import with_database
+from predtrack_assets.warehouse.features.store import FeatureRows, write_features
 from predtrack_assets_tests import graph
 
 SYMBOLS = ["AAA", "BBB", "CCC"]

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from predtrack_assets.domain.calendar import calendar
+from predtrack_assets.domain.time.calendar import calendar
 from predtrack_assets_tests import graph
 
 FIRST, LAST = date(2021, 1, 4), date(2021, 4, 1)  # a Thursday that ends its week

@@ -13,15 +13,16 @@ import numpy as np
 import polars as pl
 import pytest
 
-from predtrack_assets.assets import fitting, training, tuning
-from predtrack_assets.domain.calendar import calendar
-from predtrack_assets.domain.fitted import POOLED, tuned_procedure
-from predtrack_assets.domain.learners import selection
+from predtrack_assets.assets.models import training, tuning
+from predtrack_assets.assets.resources import Warehouse
+from predtrack_assets.domain.models.fitted_model import POOLED, tuned_procedure
+from predtrack_assets.domain.models.learners import selection
+from predtrack_assets.domain.time.calendar import calendar
+from predtrack_assets.services.models import fitting
 from predtrack_assets.warehouse import tables
-from predtrack_assets.warehouse.warehouse import Warehouse
 from predtrack_assets_tests import graph
-from predtrack_assets_tests.assets.test_training import FIRST, LAST, SYMBOLS, plant_features
-from predtrack_assets_tests.test_tracking import record
+from predtrack_assets_tests.assets.models.test_training import FIRST, LAST, SYMBOLS, plant_features
+from predtrack_assets_tests.stores.test_tracking import record
 
 CHOSEN, AGAIN = "pooled-v1@2021-03-31", "pooled-v1@2021-09-30"
 REGIMES = """INSERT INTO market.market_conditions (trading_day, market_regime, benchmark, symbols_counted)

@@ -14,18 +14,18 @@ import polars as pl
 import pytest
 from scipy.special import ndtr, ndtri
 
+from predtrack_assets.assets.resources import Warehouse
 from predtrack_assets.automation.retraining import RETRAINING, build_retraining_sensor
+from predtrack_assets.days import last_days_of
 from predtrack_assets.definitions import build_definitions
-from predtrack_assets.domain.calendar import as_of, calendar
-from predtrack_assets.domain.features import STANDARD
-from predtrack_assets.domain.models import QUANTILE_LEVELS, QUANTILE_NAMES
-from predtrack_assets.partitions import last_days_of
-from predtrack_assets.report.decisions import champion_lines
+from predtrack_assets.domain.features.feature_set import STANDARD
+from predtrack_assets.domain.models.forecast import QUANTILE_LEVELS, QUANTILE_NAMES
+from predtrack_assets.domain.time.calendar import as_of, calendar
+from predtrack_assets.reporting.tables.decisions import champion_lines
+from predtrack_assets.services.audit.verification import verify
 from predtrack_assets.warehouse import tables
-from predtrack_assets.warehouse.features import FeatureRows, write_features
-from predtrack_assets.warehouse.ledger import seal
-from predtrack_assets.warehouse.verification import verify
-from predtrack_assets.warehouse.warehouse import Warehouse
+from predtrack_assets.warehouse.features.store import FeatureRows, write_features
+from predtrack_assets.warehouse.forecasts.ledger import seal
 from predtrack_assets_tests import graph
 
 pytestmark = pytest.mark.slow

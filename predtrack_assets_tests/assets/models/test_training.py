@@ -17,14 +17,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from predtrack_assets.artifacts import ArtifactError
-from predtrack_assets.assets import training
-from predtrack_assets.assets.accuracy_plots import leading
-from predtrack_assets.domain.calendar import calendar
-from predtrack_assets.domain.features import STANDARD
+from predtrack_assets.assets.models import training
+from predtrack_assets.assets.resources import Warehouse
+from predtrack_assets.domain.features.feature_set import STANDARD
+from predtrack_assets.domain.time.calendar import calendar
+from predtrack_assets.reporting.plots.accuracy import leading
 from predtrack_assets.settings import PROJECT_ROOT
-from predtrack_assets.warehouse.features import FeatureRows, write_features
-from predtrack_assets.warehouse.warehouse import Warehouse
+from predtrack_assets.stores.artifacts import ArtifactError
+from predtrack_assets.warehouse.features.store import FeatureRows, write_features
 from predtrack_assets_tests import graph
 
 SYMBOLS = ["AAA", "BBB", "^IDX"]

@@ -14,20 +14,23 @@ import polars as pl
 import psycopg
 import pytest
 
-from predtrack_assets.assets import searches, tuning
-from predtrack_assets.domain import strategy_search
-from predtrack_assets.domain.calendar import calendar
-from predtrack_assets.domain.features import STANDARD
-from predtrack_assets.domain.learners.search import HyperparameterSearch
-from predtrack_assets.domain.tuning import Proposal
-from predtrack_assets.partitions import last_days_of
+from predtrack_assets.assets.models import tuning
+from predtrack_assets.assets.resources import Warehouse
+from predtrack_assets.days import last_days_of
+from predtrack_assets.domain.features.feature_set import STANDARD
+from predtrack_assets.domain.models.learners.search import HyperparameterSearch
+from predtrack_assets.domain.models.tuning import Proposal
+from predtrack_assets.domain.time.calendar import calendar
+from predtrack_assets.domain.trading import rule_search
 from predtrack_assets.proofs.replay import replay
 from predtrack_assets.proofs.stages import PREDICTED
+from predtrack_assets.services.models import searches
 from predtrack_assets.settings import get_settings
-from predtrack_assets.warehouse import optimization, tables
-from predtrack_assets.warehouse.features import FeatureRows, write_features
-from predtrack_assets.warehouse.urls import with_database
-from predtrack_assets.warehouse.warehouse import Warehouse, Written
+from predtrack_assets.warehouse import tables
+from predtrack_assets.warehouse.database.transaction import Written
+from predtrack_assets.warehouse.database.urls import with_database
+from predtrack_assets.warehouse.features.store import FeatureRows, write_features
+from predtrack_assets.warehouse.models import optimization
 from predtrack_assets_tests import graph
 from predtrack_assets_tests.assets import test_deployment as planted
 
@@ -317,7 +320,7 @@ def test_rules_are_tuned_by_what_following_the_candidates_would_have_earned(
 ) -> None:
     """`gifted` knows a part of the future, `an_idler` nothing; the rule in force follows the latter."""
     monkeypatch.setenv("PREDTRACK_TUNING_CONFIGURATIONS", "23")
-    monkeypatch.setattr(strategy_search, "MIN_DAYS", 60)
+    monkeypatch.setattr(rule_search, "MIN_DAYS", 60)
     close, foreseen = planted.market()
     close, foreseen = close[:450], foreseen[:450]
     days = planted.days()[:450]

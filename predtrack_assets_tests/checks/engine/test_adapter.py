@@ -6,8 +6,8 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from predtrack_assets.checks.adapter import MAX_SAMPLES, CheckError, Profile, evaluate
-from predtrack_assets.checks.rules import Rule, at_most, none, structural
+from predtrack_assets.checks.engine.adapter import MAX_SAMPLES, CheckError, Profile, evaluate
+from predtrack_assets.checks.engine.rules import Rule, at_most, none, structural
 
 ASSET = dg.AssetKey(["market", "market_data"])
 

@@ -11,15 +11,17 @@ import polars as pl
 import pytest
 from dagster._core.instance import InstanceRef
 
-from predtrack_assets.checks.adapter import CheckError, Profile
-from predtrack_assets.checks.factory import Suite, build_check
-from predtrack_assets.checks.profiles import per_day
-from predtrack_assets.checks.rules import Rule, none, structural
+from predtrack_assets.assets.resources import Warehouse
+from predtrack_assets.checks.engine.adapter import CheckError, Profile
+from predtrack_assets.checks.engine.factory import Suite, build_check
+from predtrack_assets.checks.engine.profiles import per_day
+from predtrack_assets.checks.engine.rules import Rule, none, structural
 from predtrack_assets.checks.suites import CHECKS
-from predtrack_assets.partitions import Window, day_asset
+from predtrack_assets.days import Window
+from predtrack_assets.partitions import day_asset
 from predtrack_assets.settings import PROJECT_ROOT
 from predtrack_assets.warehouse import tables
-from predtrack_assets.warehouse.warehouse import Transaction, Warehouse
+from predtrack_assets.warehouse.database.transaction import Transaction
 
 FIRST, LAST = "2024-07-01", "2024-07-10"
 RANGE = {

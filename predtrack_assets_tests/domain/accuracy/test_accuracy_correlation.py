@@ -8,14 +8,14 @@ import pytest
 from polars.testing import assert_frame_equal
 from scipy import stats
 
-from predtrack_assets.domain.accuracy_correlation import (
+from predtrack_assets.domain.accuracy.accuracy_correlation import (
     LEAST_CLUSTERS,
     REGIMES,
     accuracy_correlation,
     overlap_factor,
 )
-from predtrack_assets.domain.intervals import effective_sample_size, wilson
-from predtrack_assets.domain.windows import CELL
+from predtrack_assets.domain.accuracy.report_windows import CELL
+from predtrack_assets.domain.statistics.effective_size import effective_sample_size, wilson
 
 SESSIONS = np.busday_offset("2020-01-01", np.arange(300), roll="forward")
 YEAR_END = SESSIONS[251:252]
@@ -204,7 +204,7 @@ def test_a_range_is_its_days_one_by_one_in_any_order_of_rows(
     assert_frame_equal(whole, pl.concat(alone).sort(keys), check_exact=True)
     shuffled = MIXED.sample(fraction=1, shuffle=True, seed=8)
     assert_frame_equal(whole, accuracy_correlation(shuffled, DAYS, period), check_exact=True)
-    monkeypatch.setattr("predtrack_assets.domain.windows.CHUNK", 2000)
+    monkeypatch.setattr("predtrack_assets.domain.accuracy.report_windows.CHUNK", 2000)
     assert_frame_equal(whole, accuracy_correlation(MIXED, DAYS, period), check_exact=True)
     assert not whole.select(keys).is_duplicated().any()
 

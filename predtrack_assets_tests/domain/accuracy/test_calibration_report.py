@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from predtrack_assets.domain import scores
-from predtrack_assets.domain.calibration import (
+from predtrack_assets.domain.accuracy.calibration_report import calibration_summary
+from predtrack_assets.domain.statistics import scoring_rules
+from predtrack_assets.domain.statistics.calibration import (
     bucket_table,
     calibration_curve,
     calibration_quality,
-    calibration_summary,
     consistency_test,
     corp,
     debiased_squared_error,
@@ -148,7 +148,7 @@ def test_corp_adds_up_to_the_brier_score(rows: list[tuple[float, int]]) -> None:
     p, y = map(np.array, zip(*rows, strict=True))
     parts = corp(p, y)
     total = parts[0] - parts[1] + parts[2]
-    assert total == pytest.approx(scores.brier(p, y).mean(), abs=1e-12)
+    assert total == pytest.approx(scoring_rules.brier(p, y).mean(), abs=1e-12)
     assert min(parts) >= -1e-12
 
 
@@ -172,8 +172,8 @@ def test_forecasts_one_rounding_apart_are_two(rows: list[tuple[float, int]]) -> 
     rank = np.unique(p, return_inverse=True)[1]
     recalibrated = IsotonicRegression().fit_transform(rank, y)
     miscalibration, discrimination, uncertainty = corp(p, y)
-    best = scores.brier(recalibrated, y).mean()
-    assert miscalibration == pytest.approx(scores.brier(p, y).mean() - best, abs=1e-12)
+    best = scoring_rules.brier(recalibrated, y).mean()
+    assert miscalibration == pytest.approx(scoring_rules.brier(p, y).mean() - best, abs=1e-12)
     assert discrimination == pytest.approx(uncertainty - best, abs=1e-12)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from predtrack_assets.domain.coverage import coverage, ended_of, with_coverage
+from predtrack_assets.domain.accuracy.coverage import coverage, ended_of, with_coverage
 
 KEYS = {"model_id": "m", "kind": "price", "horizon": 5}
 DAYS = np.array(["2024-03-04", "2024-03-05", "2024-03-06"], "datetime64[D]")

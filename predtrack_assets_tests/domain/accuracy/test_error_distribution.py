@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from predtrack_assets.domain.error_distribution import error_statistics
+from predtrack_assets.domain.accuracy.error_distribution import error_statistics
 
 
 def test_statistics_are_numpys_and_scipys() -> None:

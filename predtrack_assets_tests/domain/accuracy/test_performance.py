@@ -7,11 +7,16 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from predtrack_assets.domain.compare import diebold_mariano
-from predtrack_assets.domain.performance import COMPARISONS, DRIFT, SERIES, performance_analytics
-from predtrack_assets.domain.scores import log_score
-from predtrack_assets.domain.windows import Days
-from predtrack_assets_tests.domain.test_windows import DAYS, make_outcomes
+from predtrack_assets.domain.accuracy.performance import (
+    COMPARISONS,
+    DRIFT,
+    SERIES,
+    performance_analytics,
+)
+from predtrack_assets.domain.numerics.types import Days
+from predtrack_assets.domain.statistics.diebold_mariano import diebold_mariano
+from predtrack_assets.domain.statistics.scoring_rules import log_score
+from predtrack_assets_tests.domain.accuracy.test_report_windows import DAYS, make_outcomes
 
 
 def make_losses() -> pl.DataFrame:

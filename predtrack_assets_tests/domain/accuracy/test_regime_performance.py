@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from predtrack_assets.domain.intervals import effective_sample_size
-from predtrack_assets.domain.regime_performance import CELL, performance_by_regime
+from predtrack_assets.domain.accuracy.regime_performance import CELL, performance_by_regime
+from predtrack_assets.domain.statistics.effective_size import effective_sample_size
 
 DAYS = np.arange("2020-01-01", "2021-12-31", dtype="datetime64[D]")
 DAYS = DAYS[np.is_busday(DAYS)]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from predtrack_assets.domain.calibration import bucket_table
-from predtrack_assets.domain.reliability import reliability
+from predtrack_assets.domain.accuracy.reliability import reliability
+from predtrack_assets.domain.statistics.calibration import bucket_table
 
 
 def test_the_band_holds_nine_in_ten_rates_of_calibrated_forecasts() -> None:

@@ -10,12 +10,17 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from predtrack_assets.domain import calibration, intervals, scores
-from predtrack_assets.domain.calibration import calibration_metrics, calibration_summary
-from predtrack_assets.domain.calls import came_true
-from predtrack_assets.domain.error_distribution import error_distribution, error_statistics
-from predtrack_assets.domain.symbol_accuracy import symbol_accuracy
-from predtrack_assets.domain.windows import CELL, Days, Windows, period_named, windows
+from predtrack_assets.domain.accuracy.calibration_report import (
+    calibration_metrics,
+    calibration_summary,
+)
+from predtrack_assets.domain.accuracy.error_distribution import error_distribution, error_statistics
+from predtrack_assets.domain.accuracy.report_windows import CELL, Windows, period_named, windows
+from predtrack_assets.domain.accuracy.symbol_accuracy import symbol_accuracy
+from predtrack_assets.domain.forecasts.hits import came_true
+from predtrack_assets.domain.numerics.types import Days
+from predtrack_assets.domain.statistics import calibration as statistics_calibration
+from predtrack_assets.domain.statistics import effective_size, scoring_rules
 
 SCORED = ["score", "score_no_change", "score_climatology", "crps", "crps_no_change"]
 CORP = ("miscalibration", "discrimination", "uncertainty")
@@ -146,7 +151,7 @@ def test_the_order_of_rows_changes_nothing(build: Builder) -> None:
 @each_builder
 def test_chunks_change_nothing(build: Builder, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = build(OUTCOMES, DAYS, "rolling_30d")
-    monkeypatch.setattr("predtrack_assets.domain.windows.CHUNK", 2000)
+    monkeypatch.setattr("predtrack_assets.domain.accuracy.report_windows.CHUNK", 2000)
     assert_same_bits(whole, build(OUTCOMES, DAYS, "rolling_30d"))
 
 
@@ -220,19 +225,21 @@ def test_a_summary_is_what_one_window_gives_by_brute_force() -> None:
             assert row["accuracy_rate"] is None
             continue
         p, y = rows["confidence"].to_numpy(), rows["occurred"].to_numpy()
-        n_eff = intervals.effective_sample_size(*per_due_day(rows), row["horizon"])
+        n_eff = effective_size.effective_sample_size(*per_due_day(rows), row["horizon"])
         residuals = rows.with_columns(residual=y - p).group_by("due_day")
         daily = residuals.agg(sum=pl.col("residual").sum(), n=pl.len()).sort("due_day")
         squares = float(np.square(y - p).sum())
-        worth = intervals.effective_sample_size(daily["sum"], daily["n"], row["horizon"], squares)
-        rms, upper = calibration.rms_calibration_error(p, y, worth)
-        low, high = intervals.wilson(y.mean(), n_eff)
+        worth = effective_size.effective_sample_size(
+            daily["sum"], daily["n"], row["horizon"], squares
+        )
+        rms, upper = statistics_calibration.rms_calibration_error(p, y, worth)
+        low, high = effective_size.wilson(y.mean(), n_eff)
         called = rows.with_columns(
             occurred=pl.Series(y if row["kind"] == "price" else y == (p >= 0.5))
         )
         right = called["occurred"].mean()
-        calls_eff = intervals.effective_sample_size(*per_due_day(called), row["horizon"])
-        call_low, call_high = intervals.wilson(right, calls_eff)
+        calls_eff = effective_size.effective_sample_size(*per_due_day(called), row["horizon"])
+        call_low, call_high = effective_size.wilson(right, calls_eff)
         expected = {
             "n_eff": n_eff,
             "event_rate": y.mean(),
@@ -242,20 +249,22 @@ def test_a_summary_is_what_one_window_gives_by_brute_force() -> None:
             "accuracy_low": call_low,
             "accuracy_high": call_high,
             "mean_confidence": p.mean(),
-            "ece": calibration.ece(p, y),
-            "ece_equal_mass": calibration.equal_mass_ece(p, y, worth),
-            "squared_calibration_error": calibration.debiased_squared_error(p, y, worth),
-            **dict(zip(CORP, calibration.corp(p, y), strict=True)),
+            "ece": statistics_calibration.ece(p, y),
+            "ece_equal_mass": statistics_calibration.equal_mass_ece(p, y, worth),
+            "squared_calibration_error": statistics_calibration.debiased_squared_error(p, y, worth),
+            **dict(zip(CORP, statistics_calibration.corp(p, y), strict=True)),
             "rms_calibration_error": rms,
             "rms_calibration_upper": upper,
-            "brier": scores.brier(p, y).mean(),
+            "brier": scoring_rules.brier(p, y).mean(),
         }
         assert {k: row[k] for k in expected} == pytest.approx(expected, rel=1e-9, abs=1e-9)
         both = rows.filter(pl.col("score_climatology").is_not_null())
         if len(both):
-            skill = scores.skill(both["score"].mean(), both["score_climatology"].mean())
+            skill = scoring_rules.skill(both["score"].mean(), both["score_climatology"].mean())
             assert row["skill_vs_climatology"] == pytest.approx(float(skill))
-        assert row["calibration_quality"] == calibration.calibration_quality(worth, upper)
+        assert row["calibration_quality"] == statistics_calibration.calibration_quality(
+            worth, upper
+        )
 
 
 def test_the_accuracy_of_all_symbols_is_that_of_each_symbol_added_up() -> None:
@@ -300,11 +309,11 @@ def test_buckets_are_what_one_window_gives_by_brute_force() -> None:
     for row in metrics.sample(40, seed=2).to_dicts():
         rows = window_of(**{k: row[k] for k in [*CELL, "period_end"]})
         rows = rows.filter(pl.col("status") == "validated")
-        found = calibration.bucket_table(rows["confidence"], rows["occurred"])
+        found = statistics_calibration.bucket_table(rows["confidence"], rows["occurred"])
         b = row["bucket_low"] // 10
-        n_eff = intervals.effective_sample_size(*per_due_day(rows), row["horizon"])
+        n_eff = effective_size.effective_sample_size(*per_due_day(rows), row["horizon"])
         share = n_eff * found.rows[b] / len(rows)
-        low, high = intervals.wilson(found.hit_rate[b], share)
+        low, high = effective_size.wilson(found.hit_rate[b], share)
         assert row["confidence_bucket"] == f"{10 * b}-{10 * b + 10}"
         assert (row["prediction_count"], row["accurate_count"]) == (found.rows[b], found.hits[b])
         expected = {
@@ -357,7 +366,9 @@ def assert_recommendations(row: dict, rows: pl.DataFrame, worth: float) -> None:
         none = None if row["kind"] == "time_to_hit" else 0
         assert row[f"{side}_count"] == (len(right) or none)
         assert row[f"{side}_right"] == (sum(right) if right else none)
-        low, high = intervals.wilson(np.mean(right), worth * len(right)) if right else (None, None)
+        low, high = (
+            effective_size.wilson(np.mean(right), worth * len(right)) if right else (None, None)
+        )
         found = [row[f"{side}_{name}"] for name in ("accuracy", "low", "high")]
         assert found == (
             [pytest.approx(x) for x in (np.mean(right), low, high)] if right else [None] * 3
@@ -369,7 +380,7 @@ def test_symbols_are_what_one_window_gives_by_brute_force() -> None:
     for row in result.sample(40, seed=3).to_dicts():
         rows = window_of(**{k: row[k] for k in ["symbol", *CELL, "period_end"]})
         rows = rows.filter(pl.col("status") == "validated").with_columns(occurred=came_true())
-        n_eff = intervals.effective_sample_size(*per_due_day(rows), row["horizon"])
+        n_eff = effective_size.effective_sample_size(*per_due_day(rows), row["horizon"])
         assert row["total_predictions"] == len(rows)
         assert row["accurate_predictions"] == rows["occurred"].sum()
         assert row["n_eff"] == pytest.approx(n_eff)

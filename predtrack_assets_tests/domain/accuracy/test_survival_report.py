@@ -11,10 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from predtrack_assets.domain.calendar import calendar
-from predtrack_assets.domain.first_passage import hit_probability
-from predtrack_assets.domain.survival import CURVES, kaplan_meier, survival_curves
-from predtrack_assets.domain.windows import Days, period_named
+from predtrack_assets.domain.accuracy.report_windows import period_named
+from predtrack_assets.domain.accuracy.survival_report import CURVES, survival_curves
+from predtrack_assets.domain.numerics.types import Days
+from predtrack_assets.domain.statistics.first_passage import hit_probability
+from predtrack_assets.domain.statistics.kaplan_meier import kaplan_meier
+from predtrack_assets.domain.time.calendar import calendar
 
 SESSIONS = calendar("XNYS").between(date(2020, 1, 2), date(2020, 8, 31))
 H = 6
@@ -192,7 +194,7 @@ def test_a_range_is_its_days_one_by_one_whatever_comes_later_or_in_which_order()
 
 def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = survival_curves(PREDICTIONS, BARS, ENDS, "monthly")
-    monkeypatch.setattr("predtrack_assets.domain.windows.CHUNK", 3000)
+    monkeypatch.setattr("predtrack_assets.domain.accuracy.report_windows.CHUNK", 3000)
     assert_frame_equal(whole, survival_curves(PREDICTIONS, BARS, ENDS, "monthly"), check_exact=True)
 
 

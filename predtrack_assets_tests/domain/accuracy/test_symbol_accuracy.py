@@ -10,14 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from predtrack_assets.domain.symbol_accuracy import (
-    RetrainingRule,
+from predtrack_assets.domain.accuracy.symbol_accuracy import RetrainingRule, symbol_accuracy
+from predtrack_assets.domain.statistics.multiple_testing import (
     benjamini_hochberg,
-    beta_prior,
     discoveries,
     holm,
-    symbol_accuracy,
 )
+from predtrack_assets.domain.statistics.shrinkage import beta_prior
 
 # statsmodels, multipletests (the p-values of Benjamini & Hochberg's worked example)
 P = [

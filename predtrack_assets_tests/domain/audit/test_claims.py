@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from predtrack_assets.domain.claims import matches
+from predtrack_assets.domain.audit.claims import matches
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from datetime import UTC, date, datetime
 import polars as pl
 import pytest
 
-from predtrack_assets.domain.digest import frame_digest, total_digest
-from predtrack_assets.domain.parity import ABSENT, Parity, compare
+from predtrack_assets.domain.audit.replay_comparison import ABSENT, Parity, compare
+from predtrack_assets.domain.numerics.digest import frame_digest, total_digest
 
 FRAME = pl.DataFrame(
     {

@@ -7,9 +7,10 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
-from predtrack_assets.domain import e_process, promotion
-from predtrack_assets.domain.calendar import as_of
-from predtrack_assets.domain.promotion import BEGINNING, Deployment, Duel, Evidence, Walk
+from predtrack_assets.domain.deployment import champions as promotion
+from predtrack_assets.domain.deployment.champions import BEGINNING, Deployment, Duel, Evidence, Walk
+from predtrack_assets.domain.statistics import e_process
+from predtrack_assets.domain.time.calendar import as_of
 
 FRIDAYS = [date(2024, 1, 5) + timedelta(weeks=k) for k in range(40)]
 

@@ -9,9 +9,7 @@ import polars as pl
 import pytest
 
 from benchmarks import gate_power
-from predtrack_assets.domain import prefixes, strategy
-from predtrack_assets.domain.gate_records import BINS, Due, Record, add_up, measure, score_sums
-from predtrack_assets.domain.gates import (
+from predtrack_assets.domain.deployment.gates import (
     CRITERIA,
     FAILED,
     INSUFFICIENT,
@@ -19,9 +17,18 @@ from predtrack_assets.domain.gates import (
     Thresholds,
     evaluate,
 )
-from predtrack_assets.domain.intervals import wilson
-from predtrack_assets.domain.models import QUANTILE_LEVELS
-from predtrack_assets.domain.scores import crps_from_quantiles
+from predtrack_assets.domain.deployment.track_record import (
+    BINS,
+    Due,
+    Record,
+    add_up,
+    measure,
+    score_sums,
+)
+from predtrack_assets.domain.models.forecast import QUANTILE_LEVELS
+from predtrack_assets.domain.statistics import expanding, returns
+from predtrack_assets.domain.statistics.effective_size import wilson
+from predtrack_assets.domain.statistics.scoring_rules import crps_from_quantiles
 
 LIMITS = Thresholds()
 LONG = 1500
@@ -221,7 +228,7 @@ def test_calibration_counts_what_the_probabilities_leave_unexplained() -> None:
         np.testing.assert_allclose(found, expected, atol=1e-9)
     base = gate_power.simulate(0, LONG, 0.0)
     gate = judge(replace(base, scores=scores, horizon=1))
-    of_events = prefixes.effective_sizes(
+    of_events = expanding.effective_sizes(
         scores.hits, scores.count, scores.hits, np.array([LONG]), 1
     )
     assert gate["calibration"]["n_eff"] > 4 * of_events[2][0]
@@ -248,7 +255,7 @@ def test_sharpe_is_of_the_return_above_the_risk_free_one(good: Record) -> None:
     held = replace(good, returns=replace(good.returns, net=np.ones(good.returns.days.size)))
     rich = replace(LIMITS, risk_free_rate=0.05)
     known = good.returns.following[good.returns.days <= gate_power.START + LONG]
-    expected = strategy.sharpe(known, 0.05 / 252)
+    expected = returns.sharpe(known, 0.05 / 252)
     assert judge(held, limits=rich)["sharpe_ratio"]["value"] == pytest.approx(expected)
     cash = replace(good, returns=replace(good.returns, net=np.zeros(good.returns.days.size)))
     assert judge(cash, limits=rich)["sharpe_ratio"] == judge(cash)["sharpe_ratio"], (

@@ -13,8 +13,8 @@ import talib
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from predtrack_assets.domain import features
-from predtrack_assets.domain.features import (
+from predtrack_assets.domain.features import feature_set
+from predtrack_assets.domain.features.feature_set import (
     BLOCK,
     STANDARD,
     WARM_UP,
@@ -22,8 +22,8 @@ from predtrack_assets.domain.features import (
     compute_features,
     first_session,
 )
-from predtrack_assets.domain.panel import Panel
-from predtrack_assets_tests.domain.panels import XNYS, constant, random_panel
+from predtrack_assets.domain.market.panel import Panel
+from predtrack_assets_tests.builders.panels import XNYS, constant, random_panel
 
 BLOCK_START = 13 * BLOCK  # of the exchange's sessions
 FIRST = XNYS.sessions[BLOCK_START - WARM_UP]
@@ -95,7 +95,7 @@ def test_a_range_is_its_days(panel: Panel) -> None:
 def test_symbols_and_chunks_do_not_matter(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> None:
     together = computed(panel)
     for at_once in (1, 2):
-        monkeypatch.setattr(features, "SYMBOLS_AT_ONCE", at_once)
+        monkeypatch.setattr(feature_set, "SYMBOLS_AT_ONCE", at_once)
         assert same_bits(computed(panel), together)
     order = np.array([2, 0])
     fewer = dataclasses.replace(
@@ -319,7 +319,7 @@ def test_the_hash_is_of_the_code_and_not_of_its_comments(tmp_path: Path) -> None
     trees = []
     for text in texts:
         module.write_text(text)
-        trees.append(features._code(module))
+        trees.append(feature_set._code(module))
     assert trees[0] == trees[1] != trees[2]
     assert len(STANDARD.code_hash) == 64
     assert len(set(STANDARD.columns)) == len(STANDARD.columns)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import talib
 
-from predtrack_assets.domain import indicators
+from predtrack_assets.domain.features import indicators
 
 ROWS = 700
 WARM = 500  # rows after which another seed is forgotten

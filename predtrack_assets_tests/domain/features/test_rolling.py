@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from predtrack_assets.domain import indicators
-from predtrack_assets.domain.bar_features import shift
+from predtrack_assets.domain.features import indicators
+from predtrack_assets.domain.features.price_features import shift
 
 SYMBOLS = 3
 SIZES = st.integers(1, 40)

@@ -10,10 +10,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from predtrack_assets.domain.forecasts import predict, refuse_incoherent
-from predtrack_assets.domain.outcomes import OUTCOMES, resolve
-from predtrack_assets.domain.panel import Panel
-from predtrack_assets_tests.domain.panels import XNYS, random_panel
+from predtrack_assets.domain.forecasts.coherence import refuse_incoherent
+from predtrack_assets.domain.forecasts.outcomes import OUTCOMES, resolve
+from predtrack_assets.domain.forecasts.predict import predict
+from predtrack_assets.domain.market.panel import Panel
+from predtrack_assets_tests.builders.panels import XNYS, random_panel
 
 HORIZONS = (1, 4)
 EXPIRE = 3

@@ -10,10 +10,11 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from predtrack_assets.domain.forecasts import EVENTS, PREDICTIONS, predict, refuse_incoherent
-from predtrack_assets.domain.models import MODELS
-from predtrack_assets.domain.panel import Panel
-from predtrack_assets_tests.domain.panels import XNYS, constant, only_first_bar, random_panel
+from predtrack_assets.domain.forecasts.coherence import refuse_incoherent
+from predtrack_assets.domain.forecasts.predict import EVENTS, PREDICTIONS, predict
+from predtrack_assets.domain.market.panel import Panel
+from predtrack_assets.domain.models.baselines import MODELS
+from predtrack_assets_tests.builders.panels import XNYS, constant, only_first_bar, random_panel
 
 HORIZONS = (1, 5)
 PANEL = random_panel(4, 90, seed=3)

@@ -8,18 +8,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from predtrack_assets.domain.panel import Panel
-from predtrack_assets.domain.recommendations import (
+from predtrack_assets.domain.forecasts.recommendations import (
     COST,
     advised,
-    daily_returns,
-    follow,
     implied_median,
     recommend,
-    total_returns,
     was_right,
 )
-from predtrack_assets_tests.domain.panels import panels, random_panel
+from predtrack_assets.domain.market.panel import Panel
+from predtrack_assets.domain.trading.following import daily_returns, follow, total_returns
+from predtrack_assets_tests.builders.panels import panels, random_panel
 
 
 def test_a_recommendation_must_clear_band_and_cost() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from predtrack_assets.domain.actions import (
+from predtrack_assets.domain.market.actions import (
     ACTIONS,
     adjust,
     daily_returns,

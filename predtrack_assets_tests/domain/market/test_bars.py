@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from predtrack_assets.domain.actions import ACTIONS, empty_actions
-from predtrack_assets.domain.bars import (
+from predtrack_assets.domain.market.actions import ACTIONS, empty_actions
+from predtrack_assets.domain.market.bars import (
     ACCEPTED,
     BARS,
     PREVIOUS,

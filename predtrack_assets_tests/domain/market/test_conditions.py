@@ -11,9 +11,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from predtrack_assets.domain.conditions import market_conditions
-from predtrack_assets.domain.panel import Panel
-from predtrack_assets_tests.domain.panels import random_panel
+from predtrack_assets.domain.market.conditions import market_conditions
+from predtrack_assets.domain.market.panel import Panel
+from predtrack_assets_tests.builders.panels import random_panel
 
 PANEL = random_panel(5, 120, seed=9, gaps=0.02)
 BENCHMARK, VIX = "S00", "S04"
@@ -54,7 +54,7 @@ def test_the_future_changes_nothing(poison: Callable[[np.ndarray], np.ndarray]) 
 
 
 def test_days_one_by_one_with_only_the_look_back_are_the_range() -> None:
-    from predtrack_assets.domain.conditions import LOOKBACK
+    from predtrack_assets.domain.market.conditions import LOOKBACK
 
     whole = conditions(PANEL, PANEL.sessions[LOOKBACK:])
     single = []

@@ -7,8 +7,8 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from predtrack_assets.domain.panel import build_panel
-from predtrack_assets_tests.domain.panels import XNYS, random_panel
+from predtrack_assets.domain.market.panel import build_panel
+from predtrack_assets_tests.builders.panels import XNYS, random_panel
 
 SESSIONS = XNYS.between(date(2024, 3, 6), date(2024, 3, 13))  # Wed Thu Fri, Mon Tue Wed
 BAR_SCHEMA = {

@@ -8,18 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from predtrack_assets.domain import history
-from predtrack_assets.domain.history import (
-    BINS,
-    EDGES,
-    as_of_statistics,
-    daily_returns,
-    first_touch,
-    forward_returns,
-    tally,
-)
-from predtrack_assets.domain.panel import Panel
-from predtrack_assets_tests.domain.panels import constant, panels, random_panel
+from predtrack_assets.domain.market import returns as market_returns
+from predtrack_assets.domain.market.panel import Panel
+from predtrack_assets.domain.market.returns import daily_returns, first_touch, forward_returns
+from predtrack_assets.domain.models import as_of_statistics as history
+from predtrack_assets.domain.models.as_of_statistics import BINS, EDGES, as_of_statistics, tally
+from predtrack_assets_tests.builders.panels import constant, panels, random_panel
 
 SEEDS = [1, 2, 3]
 
@@ -54,7 +48,7 @@ def test_daily_returns_span_short_gaps_only(seed: int) -> None:
     expected = np.full_like(panel.close, np.nan)
     for row in range(3):
         for t in range(60):
-            for back in range(1, history.MAX_GAP + 1):
+            for back in range(1, market_returns.MAX_GAP + 1):
                 if t >= back and np.isfinite(panel.close[row, [t, t - back]]).all():
                     expected[row, t] = log_return(panel, row, t - back, t)
                     break

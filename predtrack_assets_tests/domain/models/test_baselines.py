@@ -9,18 +9,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from predtrack_assets.domain.history import BINS, EDGES, Tally, as_of_statistics, tally
-from predtrack_assets.domain.models import (
-    MODELS,
+from predtrack_assets.domain.market.panel import Panel
+from predtrack_assets.domain.models.as_of_statistics import (
+    BINS,
+    EDGES,
+    Tally,
+    as_of_statistics,
+    tally,
+)
+from predtrack_assets.domain.models.baselines import MODELS, Model, base_rates
+from predtrack_assets.domain.models.forecast import (
     QUANTILE_LEVELS,
     Cells,
-    Model,
-    base_rates,
     no_change_within_5pct,
     target_price,
 )
-from predtrack_assets.domain.panel import Panel
-from predtrack_assets_tests.domain.panels import panels, random_panel
+from predtrack_assets_tests.builders.panels import panels, random_panel
 
 BY_NAME = {model.name: model for model in MODELS}
 

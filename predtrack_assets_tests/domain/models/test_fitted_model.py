@@ -9,19 +9,20 @@ import polars as pl
 import pytest
 from scipy.stats import norm
 
-from predtrack_assets.domain.features import STANDARD
-from predtrack_assets.domain.fitted import (
+from predtrack_assets.domain.features.feature_set import STANDARD
+from predtrack_assets.domain.forecasts.coherence import refuse_incoherent
+from predtrack_assets.domain.forecasts.predict import PREDICTIONS, predict
+from predtrack_assets.domain.models.baselines import no_change
+from predtrack_assets.domain.models.fitted_model import (
     EVERY_SYMBOL,
     POOLED,
     PROCEDURES,
     FeatureTable,
     Fit,
     FittedModel,
-    cdf,
 )
-from predtrack_assets.domain.forecasts import PREDICTIONS, predict, refuse_incoherent
-from predtrack_assets.domain.models import QUANTILE_LEVELS, Cells, Forecast, no_change
-from predtrack_assets_tests.domain.panels import XNYS, random_panel
+from predtrack_assets.domain.models.forecast import QUANTILE_LEVELS, Cells, Forecast, cdf
+from predtrack_assets_tests.builders.panels import XNYS, random_panel
 
 NAT = np.datetime64("NaT", "D")
 

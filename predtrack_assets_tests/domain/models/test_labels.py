@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from predtrack_assets.domain.history import Statistics, as_of_statistics
-from predtrack_assets.domain.labels import LABELS, label
-from predtrack_assets.domain.panel import Panel
-from predtrack_assets_tests.domain.panels import panels, random_panel
+from predtrack_assets.domain.market.panel import Panel
+from predtrack_assets.domain.models.as_of_statistics import Statistics, as_of_statistics
+from predtrack_assets.domain.models.labels import LABELS, label
+from predtrack_assets_tests.builders.panels import panels, random_panel
 
 H = 4
 

@@ -8,11 +8,13 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from predtrack_assets.domain.calendar import calendar
-from predtrack_assets.domain.forecasts import predict, refuse_incoherent
-from predtrack_assets.domain.models import Cells, Forecast, Model, no_change
+from predtrack_assets.domain.forecasts.coherence import refuse_incoherent
+from predtrack_assets.domain.forecasts.predict import predict
+from predtrack_assets.domain.models.baselines import Model, no_change
+from predtrack_assets.domain.models.forecast import Cells, Forecast
+from predtrack_assets.domain.time.calendar import calendar
 from predtrack_assets.settings import PROJECT_ROOT
-from predtrack_assets_tests.domain.panels import random_panel
+from predtrack_assets_tests.builders.panels import random_panel
 
 
 def always_up(cells: Cells) -> Forecast:

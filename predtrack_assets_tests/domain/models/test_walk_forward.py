@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from predtrack_assets.domain.walk_forward import Fold, walk_forward
+from predtrack_assets.domain.models.walk_forward import Fold, walk_forward
 
 FIRST = np.datetime64("2020-01-01")
 

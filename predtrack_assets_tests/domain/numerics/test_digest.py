@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from predtrack_assets.domain.digest import row_digest
+from predtrack_assets.domain.numerics.digest import row_digest
 
 numbers = st.lists(st.floats(allow_nan=True), min_size=2, max_size=2)
 

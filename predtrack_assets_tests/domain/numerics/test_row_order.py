@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from predtrack_assets.domain.row_order import places, runs
+from predtrack_assets.domain.numerics.row_order import places, runs
 
 COLUMNS = ["name", "kind", "day", "flag", "number"]
 

@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.isotonic import isotonic_regression
 
-from predtrack_assets.domain.corp import (
+from predtrack_assets.domain.statistics.calibration_resampling import miscalibrations
+from predtrack_assets.domain.statistics.corp import (
     DRAWN,
     GROUPS,
     consistency_p_value,
     corp_of_sorted,
     pool_adjacent_violators,
 )
-from predtrack_assets.domain.resampling import miscalibrations
 
 blocks = st.lists(st.tuples(st.integers(1, 9), st.integers(0, 9)), min_size=1, max_size=60)
 

@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from predtrack_assets.domain.calendar import calendar
-from predtrack_assets.domain.compare import diebold_mariano, diebold_mariano_of, mean_interval
-from predtrack_assets.domain.intervals import effective_sample_sizes
+from predtrack_assets.domain.statistics.diebold_mariano import (
+    diebold_mariano,
+    diebold_mariano_of,
+    mean_interval,
+)
+from predtrack_assets.domain.statistics.effective_size import effective_sample_sizes
+from predtrack_assets.domain.time.calendar import calendar
 
 
 def overlapping(dates: int, horizon: int, series: int, seed: int) -> np.ndarray:

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from benchmarks import ab_families, gate_power
-from predtrack_assets.domain import e_process
-from predtrack_assets.domain.models import QUANTILE_LEVELS, QUANTILE_NAMES
-from predtrack_assets.domain.scores import brier, crps_from_quantiles
+from predtrack_assets.domain.deployment import paired_forecasts
+from predtrack_assets.domain.models.forecast import QUANTILE_LEVELS, QUANTILE_NAMES
+from predtrack_assets.domain.statistics import e_process
+from predtrack_assets.domain.statistics.scoring_rules import brier, crps_from_quantiles
 
 UNIT = arrays(np.float64, st.integers(1, 60), elements=st.floats(-1, 1))
 
@@ -137,7 +138,7 @@ def test_a_scaled_difference_lies_within_one_without_clipping(
             )
             for i in (0, 1)
         ]
-        paired = e_process.paired_differences(*sides, kind)
+        paired = paired_forecasts.paired_differences(*sides, kind)
         gained = (sides[0]["score"] - sides[1]["score"]).sum()
         assert abs(paired["d"][0]) <= 1
         assert paired["symbols"].to_list() == [4]
@@ -148,7 +149,7 @@ def test_a_scaled_difference_lies_within_one_without_clipping(
 def test_a_pair_needs_both_sides() -> None:
     day = [date(2020, 1, 2)]
     one = {"trading_day": day, "resolved_day": day, "confidence": [0.5], "score": [0.25]}
-    paired = e_process.paired_differences(
+    paired = paired_forecasts.paired_differences(
         pl.DataFrame({"symbol": ["A"], **one}), pl.DataFrame({"symbol": ["B"], **one}), "direction"
     )
     assert paired.is_empty()

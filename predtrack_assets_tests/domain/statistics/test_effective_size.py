@@ -8,7 +8,7 @@ from arch.bootstrap import StationaryBootstrap
 from hypothesis import given
 from hypothesis import strategies as st
 
-from predtrack_assets.domain.intervals import (
+from predtrack_assets.domain.statistics.effective_size import (
     block_variance,
     clopper_pearson,
     effective_sample_size,

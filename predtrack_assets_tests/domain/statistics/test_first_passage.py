@@ -9,7 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from predtrack_assets.domain.first_passage import expected_hit_time, hit_probability, normal_cdf
+from predtrack_assets.domain.statistics.first_passage import (
+    expected_hit_time,
+    hit_probability,
+    normal_cdf,
+)
 
 
 def test_without_drift_it_is_twice_the_tail() -> None:

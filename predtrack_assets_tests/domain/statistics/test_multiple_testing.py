@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from predtrack_assets.domain.e_bh import e_bh_critical
+from predtrack_assets.domain.statistics.multiple_testing import e_bh_critical
 
 
 def rejected(e: np.ndarray, level: float) -> np.ndarray:

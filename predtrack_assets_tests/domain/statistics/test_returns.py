@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from predtrack_assets.domain import strategy
-from predtrack_assets.domain.strategy import Moments
+from predtrack_assets.domain.statistics import returns as strategy
+from predtrack_assets.domain.statistics.returns import Moments
 
 # empyrical-reloaded, tests/test_stats.py (Apache-2.0).
 MIXED = [0.01, 0.1, -0.04, 0.02, 0.03, 0.02, 0.01, -0.1]

@@ -11,7 +11,7 @@ from pathlib import Path
 import exchange_calendars
 import numpy as np
 
-from predtrack_assets.domain import calendar as snapshot
+from predtrack_assets.domain.time import calendar as snapshot
 
 FILES = Path(snapshot.__file__).parent / "holidays"
 EXCHANGES = ("XNYS", "XASX", "XLON", "XTSE", "XETR")

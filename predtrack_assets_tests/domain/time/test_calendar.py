@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from predtrack_assets.domain.calendar import (
+from predtrack_assets.domain.time.calendar import (
     EXCHANGES,
     FIRST_DAY,
     LAST_DAY,
@@ -18,7 +18,7 @@ from predtrack_assets.domain.calendar import (
     as_of_array,
     calendar,
 )
-from predtrack_assets_tests.domain import holidays_snapshot
+from predtrack_assets_tests.domain.time import holidays_snapshot
 
 XNYS = calendar("XNYS")
 inner_days = st.dates(date(1991, 1, 1), date(2029, 12, 31))

@@ -9,10 +9,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from predtrack_assets.domain import strategy_search
-from predtrack_assets.domain.recommendations import recommend
-from predtrack_assets.domain.strategy_search import Daily, Rule, StrategySearch, advice, rule
-from predtrack_assets.domain.tuning import Trial, draw
+from predtrack_assets.domain.forecasts.recommendations import recommend
+from predtrack_assets.domain.models.tuning import Trial, draw
+from predtrack_assets.domain.trading import rule_search
+from predtrack_assets.domain.trading.rule_search import Daily, Rule, StrategySearch, advice, rule
 
 DAYS = np.datetime64("2015-01-01") + np.arange(1500)
 IN_FORCE = rule(["a"])
@@ -110,4 +110,4 @@ def test_the_median_of_a_direction_is_the_one_that_it_implies() -> None:
             "confidence": [0.5, 0.9], "q50": [None, 0.07],
         }
     )  # fmt: skip
-    assert strategy_search.medians(rows)["median"].to_list() == [0.0, 0.07]
+    assert rule_search.medians(rows)["median"].to_list() == [0.0, 0.07]

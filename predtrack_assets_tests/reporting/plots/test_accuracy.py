@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from predtrack_assets.assets.accuracy_plots import by_model
-from predtrack_assets.domain.calendar import calendar
+from predtrack_assets.domain.time.calendar import calendar
+from predtrack_assets.reporting.plots.accuracy import by_model
 from predtrack_assets_tests import graph
 from predtrack_assets_tests.assets.test_range_is_day_by_day import CHAIN
 

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from predtrack_assets import plots
-from predtrack_assets.domain.reliability import reliability
+from predtrack_assets.assets.metadata import attach
+from predtrack_assets.domain.accuracy.reliability import reliability
 from predtrack_assets.partitions import day_asset
+from predtrack_assets.reporting.plots import figures
 from predtrack_assets.settings import PROJECT_ROOT
 from predtrack_assets_tests import graph
 
@@ -24,62 +25,62 @@ NAMES = [f"feature_{i}" for i in range(50)]
 SIZE = np.abs(RANDOM.normal(0, 1, 50))
 
 
-def rates(n: int) -> plots.Ranked:
+def rates(n: int) -> figures.Ranked:
     means = RANDOM.beta(9, 9, n)
-    return plots.Ranked([f"S{i}" for i in range(n)], means, means - 0.1, means + 0.1)
+    return figures.Ranked([f"S{i}" for i in range(n)], means, means - 0.1, means + 0.1)
 
 
-def line(days: int = len(DAYS), half: float | None = None) -> plots.Line:
+def line(days: int = len(DAYS), half: float | None = None) -> figures.Line:
     values = np.cumsum(RANDOM.normal(0, 0.01, days))
     interval = () if half is None else (values - half, values + half)
-    return plots.Line(DAYS[:days], values, *interval)
+    return figures.Line(DAYS[:days], values, *interval)
 
 
-def calibrated(n: int) -> plots.Reliability:
+def calibrated(n: int) -> figures.Reliability:
     p = RANDOM.random(n)
     return reliability(p, RANDOM.random(n) < p, n / 5)
 
 
-def curve(sessions: int) -> plots.Survival:
+def curve(sessions: int) -> figures.Survival:
     values = np.cumprod(RANDOM.uniform(0.9, 1, sessions))
-    return plots.Survival(values, values**1.4, values**0.7, values**0.9, 0.5, 120)
+    return figures.Survival(values, values**1.4, values**0.7, values**0.9, 0.5, 120)
 
 
-def pictures() -> dict[str, dg.MarkdownMetadataValue]:
+def pictures() -> dict[str, figures.Picture]:
     models = [f"model-{i}" for i in range(6)]
     kinds = ("price", "direction", "time to hit", "volatility")
     p = calibrated(500)
     lines = {k: {m: line(half=None if i else 0.1) for i, m in enumerate(models[:4])} for k in kinds}
     errors = {m: RANDOM.standard_t(3, 2000) / 50 for m in models}
     return {
-        "reliability": plots.reliability({f"{k} {m}": p for k in kinds[:3] for m in models[:3]}, "x"),
-        "one forecast": plots.reliability({"only": calibrated(1)}, "x"),
-        "errors": plots.error_histogram(errors, "x"),
-        "equal errors": plots.error_histogram({"still": np.zeros(3)}, "x"),
-        "ranking": plots.ranking({k: rates(500) for k in kinds[:3]}, "x"),
-        "regimes": plots.by_regime({k: rates(4) for k in kinds[:3]}, "x"),
-        "one symbol": plots.ranking({"price": rates(1)}, "x"),
-        "importance": plots.importance(NAMES, SIZE, SIZE - 0.1, SIZE + 0.1, "x"),
-        "survival": plots.survival({m: curve(21) for m in models}, "x"),
-        "one session": plots.survival({"only": curve(1)}, "x"),
-        "skill": plots.over_time(lines, "x", "note"),
-        "one day": plots.over_time({"price": {"model": line(1, 0.1)}}, "x", "note"),
-        "folds": plots.walk_forward(DAYS[::60], {"model": RANDOM.random(7)}, "direction"),
+        "reliability": figures.reliability({f"{k} {m}": p for k in kinds[:3] for m in models[:3]}, "x"),
+        "one forecast": figures.reliability({"only": calibrated(1)}, "x"),
+        "errors": figures.error_histogram(errors, "x"),
+        "equal errors": figures.error_histogram({"still": np.zeros(3)}, "x"),
+        "ranking": figures.ranking({k: rates(500) for k in kinds[:3]}, "x"),
+        "regimes": figures.by_regime({k: rates(4) for k in kinds[:3]}, "x"),
+        "one symbol": figures.ranking({"price": rates(1)}, "x"),
+        "importance": figures.importance(NAMES, SIZE, SIZE - 0.1, SIZE + 0.1, "x"),
+        "survival": figures.survival({m: curve(21) for m in models}, "x"),
+        "one session": figures.survival({"only": curve(1)}, "x"),
+        "skill": figures.over_time(lines, "x", "note"),
+        "one day": figures.over_time({"price": {"model": line(1, 0.1)}}, "x", "note"),
+        "folds": figures.walk_forward(DAYS[::60], {"model": RANDOM.random(7)}, "direction"),
     }  # fmt: skip
 
 
 PICTURES = pictures()
 
 
-def image_of(picture: dg.MarkdownMetadataValue) -> Image.Image:
-    found = re.fullmatch(r"!\[[^\]]+\]\(data:image/png;base64,([^)]+)\)", picture.md_str)
+def image_of(picture: figures.Picture) -> Image.Image:
+    found = re.fullmatch(r"!\[[^\]]+\]\(data:image/png;base64,([^)]+)\)", picture.markdown)
     assert found
     return Image.open(io.BytesIO(base64.b64decode(found[1])))
 
 
 @pytest.mark.parametrize("name", PICTURES)
 def test_pictures_are_small_and_described(name: str) -> None:
-    assert len(PICTURES[name].md_str) < 60_000
+    assert len(PICTURES[name].markdown) < 60_000
     image = image_of(PICTURES[name])
     assert image.format == "PNG"
     assert image.width <= 850
@@ -91,56 +92,56 @@ def test_pictures_are_small_and_described(name: str) -> None:
 @pytest.mark.parametrize(
     "draw",
     [
-        lambda: plots.reliability({}, "x"),
-        lambda: plots.error_histogram({}, "x"),
-        lambda: plots.error_histogram({"model": np.array([])}, "x"),
-        lambda: plots.error_histogram({"model": np.array([np.nan])}, "x"),
-        lambda: plots.ranking({}, "x"),
-        lambda: plots.ranking({"price": plots.Ranked([], *[np.zeros(0)] * 3)}, "x"),
-        lambda: plots.importance([], *[np.zeros(0)] * 3, "x"),
-        lambda: plots.over_time({"price": {}}, "x", "note"),
-        lambda: plots.over_time(
-            {"price": {"m": plots.Line(DAYS[:1], np.array([np.nan]))}}, "x", "note"
+        lambda: figures.reliability({}, "x"),
+        lambda: figures.error_histogram({}, "x"),
+        lambda: figures.error_histogram({"model": np.array([])}, "x"),
+        lambda: figures.error_histogram({"model": np.array([np.nan])}, "x"),
+        lambda: figures.ranking({}, "x"),
+        lambda: figures.ranking({"price": figures.Ranked([], *[np.zeros(0)] * 3)}, "x"),
+        lambda: figures.importance([], *[np.zeros(0)] * 3, "x"),
+        lambda: figures.over_time({"price": {}}, "x", "note"),
+        lambda: figures.over_time(
+            {"price": {"m": figures.Line(DAYS[:1], np.array([np.nan]))}}, "x", "note"
         ),
-        lambda: plots.walk_forward(DAYS[:0], {}, "x"),
-        lambda: plots.survival({}, "x"),
-        lambda: plots.survival({"m": plots.Survival(*[np.full(2, np.nan)] * 4, 0.5, 3)}, "x"),
+        lambda: figures.walk_forward(DAYS[:0], {}, "x"),
+        lambda: figures.survival({}, "x"),
+        lambda: figures.survival({"m": figures.Survival(*[np.full(2, np.nan)] * 4, 0.5, 3)}, "x"),
     ],
 )
-def test_too_little_is_said_in_words(draw: Callable[[], dg.MarkdownMetadataValue]) -> None:
-    assert draw().md_str.startswith("Nothing to draw yet: ")
+def test_too_little_is_said_in_words(draw: Callable[[], figures.Picture]) -> None:
+    assert draw().markdown.startswith("Nothing to draw yet: ")
 
 
 def test_what_lies_outside_is_orange_however_many_panels() -> None:
-    inside = plots.Reliability(*map(np.array, ([0.5], [0.5], [0.4], [0.6], [100])))
-    outside = plots.Reliability(*map(np.array, ([0.5], [0.9], [0.4], [0.6], [100])))
-    orange = tuple(bytes.fromhex(plots.COLOURS[1][1:]))
+    inside = figures.Reliability(*map(np.array, ([0.5], [0.5], [0.4], [0.6], [100])))
+    outside = figures.Reliability(*map(np.array, ([0.5], [0.9], [0.4], [0.6], [100])))
+    orange = tuple(bytes.fromhex(figures.COLOURS[1][1:]))
     for last, found in ((inside, False), (outside, True)):
         panels = {f"kind · model-{i}": inside for i in range(8)} | {"kind · last": last}
-        drawn = image_of(plots.reliability(panels, "x")).convert("RGB").getcolors(1000)
+        drawn = image_of(figures.reliability(panels, "x")).convert("RGB").getcolors(1000)
         assert drawn
         assert (orange in {colour for _, colour in drawn}) == found
 
 
 def test_the_rule_is_in_the_picture_however_far_it_is() -> None:
     near, far = (
-        image_of(plots.over_time({"m": {"m": line()}}, "x", "note", at)) for at in (0.0, 9.0)
+        image_of(figures.over_time({"m": {"m": line()}}, "x", "note", at)) for at in (0.0, 9.0)
     )
-    rule = tuple(bytes.fromhex(plots.MUTED[1:]))
+    rule = tuple(bytes.fromhex(figures.MUTED[1:]))
     for image in (near, far):
         rows = (np.asarray(image.convert("RGB")) == rule).all(axis=2).sum(axis=1)
         assert rows.max() > 100, "a line across the panel"
 
 
 def test_the_same_numbers_are_the_same_picture() -> None:
-    same = [plots.importance(NAMES, SIZE, SIZE - 0.1, SIZE + 0.1, "x").md_str for _ in range(2)]
-    assert same[0] == same[1] == PICTURES["importance"].md_str
+    same = [figures.importance(NAMES, SIZE, SIZE - 0.1, SIZE + 0.1, "x").markdown for _ in range(2)]
+    assert same[0] == same[1] == PICTURES["importance"].markdown
 
 
 def test_drawing_leaves_no_state_and_needs_no_screen() -> None:
     code = (
-        "import sys; from predtrack_assets import plots; import numpy as np;"
-        "plots.error_histogram({'m': np.arange(9.)}, 'x');"
+        "import sys; from predtrack_assets.reporting.plots import figures; import numpy as np;"
+        "figures.error_histogram({'m': np.arange(9.)}, 'x');"
         "print('matplotlib.pyplot' in sys.modules)"
     )
     command = [sys.executable, "-c", code]
@@ -151,7 +152,7 @@ def test_drawing_leaves_no_state_and_needs_no_screen() -> None:
 @day_asset(schema="accuracy", code_version="1")
 def pictured(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     """An asset with a number for every day and a picture for the run."""
-    plots.attach(context, {"plot": PICTURES["importance"]})
+    attach(context, {"plot": PICTURES["importance"]})
     return dg.MaterializeResult(metadata={"rows_inserted": 1})
 
 
@@ -175,6 +176,6 @@ def test_a_run_stores_its_plots_once_whatever_its_days(first: str, last: str) ->
     with_plot = [m.partition for m in materialized if m and "plot" in m.metadata]
     assert with_plot == [last]
     assert all(m and "rows_inserted" in m.metadata for m in materialized)
-    size = len(PICTURES["importance"].md_str)
+    size = len(PICTURES["importance"].markdown)
     assert sum(len(e) > size for e in events) == 1
     assert sum(len(e.to_json()) > size for e in everything) == 1, "nor in any other event"

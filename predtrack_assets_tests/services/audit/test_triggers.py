@@ -5,7 +5,7 @@ from __future__ import annotations
 import dagster as dg
 import pytest
 
-from predtrack_assets.triggers import triggered_by
+from predtrack_assets.services.audit.triggers import triggered_by
 
 
 @dg.job

@@ -11,13 +11,13 @@ import polars as pl
 import pytest
 
 from predtrack_assets.assets import market
-from predtrack_assets.assets.ingest import IngestReport, ingest
-from predtrack_assets.domain.bars import BARS
-from predtrack_assets.domain.calendar import calendar
-from predtrack_assets.partitions import window_start
+from predtrack_assets.assets.resources import Warehouse
+from predtrack_assets.days import window_start
+from predtrack_assets.domain.market.bars import BARS
+from predtrack_assets.domain.time.calendar import calendar
+from predtrack_assets.services.market.ingest import IngestReport, ingest
 from predtrack_assets.settings import get_settings
 from predtrack_assets.sources.base import FETCHES, Batch, PriceSource, Revises
-from predtrack_assets.warehouse.warehouse import Warehouse
 from predtrack_assets_tests import graph
 from predtrack_assets_tests.graph import utc
 

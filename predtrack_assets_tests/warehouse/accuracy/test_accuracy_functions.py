@@ -12,10 +12,10 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from predtrack_assets.domain import intervals
-from predtrack_assets.domain.calendar import as_of, calendar
-from predtrack_assets.domain.calibration import calibration_summary
-from predtrack_assets.warehouse.urls import with_database
+from predtrack_assets.domain.accuracy.calibration_report import calibration_summary
+from predtrack_assets.domain.statistics import effective_size
+from predtrack_assets.domain.time.calendar import as_of, calendar
+from predtrack_assets.warehouse.database.urls import with_database
 from predtrack_assets_tests import graph
 from predtrack_assets_tests.warehouse.test_schema import BAR, HIT, MODEL, OUTCOME, PRICE, insert
 
@@ -191,7 +191,7 @@ def test_effective_sample_size_is_that_of_the_domain(
             "SELECT accuracy.effective_sample_size(%s::bigint[], %s::bigint[], %s) AS n_eff",
             *(hits.tolist(), counts.tolist(), horizon),
         )
-        expected = intervals.effective_sample_size(hits, counts, horizon)
+        expected = effective_size.effective_sample_size(hits, counts, horizon)
         assert row["n_eff"] == pytest.approx(expected, rel=1e-9)
 
 
@@ -294,7 +294,7 @@ def test_completeness_counts_trading_days_of_the_exchange(connection: psycopg.Co
 def test_periods_begin_where_windows_do(
     connection: psycopg.Connection, period: str, end: str, start: str
 ) -> None:
-    from predtrack_assets.domain.windows import period_named
+    from predtrack_assets.domain.accuracy.report_windows import period_named
 
     assert str(period_named(period).starts(np.array([end], "datetime64[D]"))[0]) == start
     query = "SELECT accuracy.period_start(%s, %s)::text AS start"

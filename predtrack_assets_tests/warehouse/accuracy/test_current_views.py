@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from predtrack_assets.warehouse.urls import with_database
+from predtrack_assets.warehouse.database.urls import with_database
 from predtrack_assets_tests import graph
 from predtrack_assets_tests.warehouse.test_schema import (
     HIT,

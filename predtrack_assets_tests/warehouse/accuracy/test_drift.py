@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg import errors, sql
 
-from predtrack_assets.warehouse.urls import with_role
+from predtrack_assets.warehouse.database.urls import with_role
 from predtrack_assets_tests import graph
 
 W1, W2, W3, W4 = "2024-03-08", "2024-03-15", "2024-03-22", "2024-03-28"

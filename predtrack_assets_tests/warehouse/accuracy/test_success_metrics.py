@@ -13,16 +13,16 @@ import pytest
 from psycopg import sql
 from typer.testing import CliRunner
 
-from predtrack_assets.cli import app
-from predtrack_assets.domain.gates import CRITERIA, FAILED, PASSED
-from predtrack_assets.report.scores import success_table
-from predtrack_assets.report.stored import origin_line
-from predtrack_assets.report.text import wide_console
+from predtrack_assets.assets.resources import Warehouse
+from predtrack_assets.cli.main import app
+from predtrack_assets.domain.deployment.gates import CRITERIA, FAILED, PASSED
+from predtrack_assets.reporting.tables.scores import success_table
+from predtrack_assets.reporting.tables.stored import origin_line
+from predtrack_assets.reporting.tables.text import wide_console
 from predtrack_assets.warehouse import tables
-from predtrack_assets.warehouse.warehouse import Warehouse
+from predtrack_assets_tests.builders.ledgers import attacker, commit, predictions
 from predtrack_assets_tests.graph import execute, frame, random_walk, store_bars
-from predtrack_assets_tests.warehouse.ledgers import attacker, commit, predictions
-from predtrack_assets_tests.warehouse.test_decisions import (
+from predtrack_assets_tests.services.deployment.test_decisions import (
     DAY,
     LATER,
     add_gate,

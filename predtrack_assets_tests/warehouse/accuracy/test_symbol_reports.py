@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from predtrack_assets.domain import intervals
+from predtrack_assets.domain.statistics import effective_size
 from predtrack_assets_tests import graph
 
 ROW: dict[str, Any] = {
@@ -162,7 +162,9 @@ def test_recommendations_of_a_model_add_up_over_its_symbols(database_url: str) -
         rows.append((kind, "BUY", 0, 0, None, 0.0, None, None, 2))
         for side, given, right in (("HOLD", 36, 18), ("SELL", 6, 2)):
             rate, worth = right / given, given / 3
-            bounds = [pytest.approx(float(end), rel=1e-12) for end in intervals.wilson(rate, worth)]
+            bounds = [
+                pytest.approx(float(end), rel=1e-12) for end in effective_size.wilson(rate, worth)
+            ]
             rows.append((kind, side, given, right, rate, pytest.approx(worth), *bounds, 2))
     assert graph.frame(database_url, POOLED).rows() == rows
 
@@ -180,7 +182,7 @@ def test_wilson_is_that_of_the_domain(database_url: str) -> None:
     with psycopg.connect(database_url) as connection:
         wilson = "SELECT low, high FROM accuracy.wilson(%s::float8, %s::float8)"
         for rate, n_eff in product((0.0, 0.37, 1.0), (0.5, 3.0, 250.0)):
-            expected = [float(end) for end in intervals.wilson(rate, n_eff)]
+            expected = [float(end) for end in effective_size.wilson(rate, n_eff)]
             assert connection.execute(wilson, [rate, n_eff]).fetchone() == pytest.approx(expected)
         for nothing in ([0.5, 0], [0.5, None], [0.5, -1], [None, 3]):
             assert connection.execute(wilson, nothing).fetchone() == (None, None)

@@ -12,17 +12,17 @@ import pytest
 from psycopg import sql
 from typer.testing import CliRunner
 
-from predtrack_assets.cli import app
-from predtrack_assets.domain.gates import FAILED, PASSED
-from predtrack_assets.warehouse import decisions
-from predtrack_assets.warehouse.audit import record_event
-from predtrack_assets.warehouse.decision_records import decisions as decided
-from predtrack_assets.warehouse.queries import Query
-from predtrack_assets.warehouse.urls import with_database
-from predtrack_assets.warehouse.verification import verify
-from predtrack_assets.warehouse.warehouse import Transaction
-from predtrack_assets_tests.warehouse.ledgers import verdict_of
-from predtrack_assets_tests.warehouse.test_decisions import (
+from predtrack_assets.cli.main import app
+from predtrack_assets.domain.deployment.gates import FAILED, PASSED
+from predtrack_assets.services.audit.verification import verify
+from predtrack_assets.services.deployment import decisions
+from predtrack_assets.warehouse.audit.decision_records import decisions as decided
+from predtrack_assets.warehouse.audit.trail import record_event
+from predtrack_assets.warehouse.database.query import Query
+from predtrack_assets.warehouse.database.transaction import Transaction
+from predtrack_assets.warehouse.database.urls import with_database
+from predtrack_assets_tests.builders.ledgers import verdict_of
+from predtrack_assets_tests.services.deployment.test_decisions import (
     LATER,
     add_gate,
     override,

@@ -9,16 +9,16 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from predtrack_assets.domain.gates import FAILED, PASSED
-from predtrack_assets.warehouse.ab_test_digests import digests_of_tests
-from predtrack_assets.warehouse.audit import record_event
-from predtrack_assets.warehouse.improvement_digests import chain_improvements
-from predtrack_assets.warehouse.urls import with_database
+from predtrack_assets.domain.deployment.gates import FAILED, PASSED
+from predtrack_assets.warehouse.audit.ab_test_digests import digests_of_tests
+from predtrack_assets.warehouse.audit.improvement_digests import chain_improvements
+from predtrack_assets.warehouse.audit.trail import record_event
+from predtrack_assets.warehouse.database.urls import with_database
+from predtrack_assets_tests.builders.ledgers import verdict_of
 from predtrack_assets_tests.graph import frame
-from predtrack_assets_tests.warehouse.ledgers import verdict_of
-from predtrack_assets_tests.warehouse.test_decision_records import deploy, faults, unguarded
-from predtrack_assets_tests.warehouse.test_decisions import add_gate, rolled_back, writing
-from predtrack_assets_tests.warehouse.test_improvements import add_test
+from predtrack_assets_tests.services.deployment.test_decisions import add_gate, rolled_back, writing
+from predtrack_assets_tests.warehouse.audit.test_decision_records import deploy, faults, unguarded
+from predtrack_assets_tests.warehouse.deployment.test_improvements import add_test
 
 WEEKS = (date(2024, 2, 23), date(2024, 3, 1))
 

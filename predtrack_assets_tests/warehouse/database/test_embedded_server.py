@@ -18,16 +18,16 @@ import psycopg
 import pytest
 
 from predtrack_assets.settings import PROJECT_ROOT, get_settings
-from predtrack_assets.warehouse import binaries
-from predtrack_assets.warehouse.binaries import Account, ServerError, find_binaries
-from predtrack_assets.warehouse.server import (
+from predtrack_assets.warehouse.database import binaries
+from predtrack_assets.warehouse.database.binaries import Account, ServerError, find_binaries
+from predtrack_assets.warehouse.database.embedded_server import (
     EmbeddedServer,
     ServerNotRunning,
     dagster_url,
     database_url,
     ensure_database,
 )
-from predtrack_assets.warehouse.urls import database_name, with_database
+from predtrack_assets.warehouse.database.urls import database_name, with_database
 
 START = (
     "import sys; from pathlib import Path;"

@@ -11,10 +11,10 @@ import psycopg
 import pytest
 
 from predtrack_assets.settings import PROJECT_ROOT
-from predtrack_assets.warehouse import migrate as module
-from predtrack_assets.warehouse.binaries import find_binaries
-from predtrack_assets.warehouse.migrate import MigrationError, migrate, rollback, status
-from predtrack_assets.warehouse.urls import with_role
+from predtrack_assets.warehouse.database import migrate as module
+from predtrack_assets.warehouse.database.binaries import find_binaries
+from predtrack_assets.warehouse.database.migrate import MigrationError, migrate, rollback, status
+from predtrack_assets.warehouse.database.urls import with_role
 
 FILES = {
     "01-birds.sql": "-- a % sign and a $tag$ are plain text\nCREATE TABLE birds (name text);",

@@ -7,7 +7,7 @@ from threading import Event
 
 import pytest
 
-from predtrack_assets.warehouse.read_ahead import ahead, read_ahead
+from predtrack_assets.warehouse.database.read_ahead import ahead, read_ahead
 
 
 @pytest.mark.parametrize("parts", [[], [1], [1, 2, 3], [None, [], 0]])

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 import sqlalchemy
 
-from predtrack_assets.warehouse import urls
+from predtrack_assets.warehouse.database import urls
 
 SOCKET = "postgresql://postgres@/predtrack?host=/tmp/a%20b&port=20001"
 

@@ -11,15 +11,15 @@ import pytest
 from psycopg import errors
 
 from predtrack_assets.assets import deployment
-from predtrack_assets.domain.gates import FAILED, PASSED
+from predtrack_assets.assets.resources import Warehouse
+from predtrack_assets.domain.deployment.gates import FAILED, PASSED
+from predtrack_assets.services.deployment.decisions import DecisionRefused
 from predtrack_assets.settings import PROJECT_ROOT, get_settings
-from predtrack_assets.warehouse import improvements
-from predtrack_assets.warehouse.decisions import DecisionRefused
-from predtrack_assets.warehouse.improvements import Optimized
-from predtrack_assets.warehouse.snapshots import Epoch
-from predtrack_assets.warehouse.warehouse import Warehouse
+from predtrack_assets.warehouse.deployment import improvements
+from predtrack_assets.warehouse.deployment.improvements import Optimized
+from predtrack_assets.warehouse.market.epochs import Epoch
 from predtrack_assets_tests.graph import execute, frame
-from predtrack_assets_tests.warehouse.test_decisions import (
+from predtrack_assets_tests.services.deployment.test_decisions import (
     LATER,
     add_gate,
     insert,

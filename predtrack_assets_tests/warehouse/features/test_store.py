@@ -10,12 +10,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from predtrack_assets.domain.calendar import as_of, calendar
-from predtrack_assets.domain.features import STANDARD
-from predtrack_assets.warehouse import features
-from predtrack_assets.warehouse.features import FeatureRows, LabelGrid
-from predtrack_assets.warehouse.queries import Query
-from predtrack_assets.warehouse.warehouse import READER, Transaction, Warehouse, Written
+from predtrack_assets.assets.resources import Warehouse
+from predtrack_assets.domain.features.feature_set import STANDARD
+from predtrack_assets.domain.time.calendar import as_of, calendar
+from predtrack_assets.warehouse.database.query import Query
+from predtrack_assets.warehouse.database.transaction import READER, Transaction, Written
+from predtrack_assets.warehouse.features import store
+from predtrack_assets.warehouse.features.store import FeatureRows, LabelGrid
 from predtrack_assets_tests import graph
 
 XNYS = calendar("XNYS")
@@ -56,20 +57,20 @@ def transaction(database_url: str) -> Iterator[Transaction]:
 
 
 def write(transaction: Transaction, rows: FeatureRows, names: list[str] = NAMES) -> Written:
-    return features.write_features(transaction, STANDARD, rows, names, FIRST, LAST)
+    return store.write_features(transaction, STANDARD, rows, names, FIRST, LAST)
 
 
 def test_what_is_written_is_read_bit_for_bit(transaction: Transaction) -> None:
     rows = rows_of(NAMES, DAYS)
     assert write(transaction, rows) == Written(inserted=len(rows))
-    assert equal(features.read_features(transaction, STANDARD, None, FIRST, LAST), rows)
-    some = features.read_features(
+    assert equal(store.read_features(transaction, STANDARD, None, FIRST, LAST), rows)
+    some = store.read_features(
         transaction, STANDARD, ["CCC", "AAA", "none"], date(2024, 3, 5), date(2024, 3, 6)
     )
     chosen = np.isin(rows.symbols, ["AAA", "CCC"]) & np.isin(rows.days, DAYS[2:4])
     assert equal(some, rows.take(np.flatnonzero(chosen)))
     assert some.values.flags.c_contiguous
-    nothing = features.read_features(transaction, STANDARD, ["none"], FIRST, LAST)
+    nothing = store.read_features(transaction, STANDARD, ["none"], FIRST, LAST)
     assert nothing.values.shape == (0, WIDTH)
 
 
@@ -84,24 +85,24 @@ def test_a_cell_becomes_what_is_written(transaction: Transaction) -> None:
     changed = dataclasses.replace(rows, values=values)
     fewer = changed.take(np.arange(2, len(rows)))
     assert write(transaction, fewer) == Written(updated=1, deleted=2, unchanged=len(rows) - 3)
-    assert equal(features.read_features(transaction, STANDARD, None, FIRST, LAST), fewer)
+    assert equal(store.read_features(transaction, STANDARD, None, FIRST, LAST), fewer)
     assert write(transaction, changed) == Written(inserted=2, unchanged=len(rows) - 2)
 
     mine = changed.take(np.flatnonzero(rows.symbols == "AAA"))
     none = mine.take(np.array([], dtype=int))
     assert write(transaction, none, ["AAA"]) == Written(deleted=len(mine))
     others = changed.take(np.flatnonzero(rows.symbols != "AAA"))
-    assert equal(features.read_features(transaction, STANDARD, None, FIRST, LAST), others)
+    assert equal(store.read_features(transaction, STANDARD, None, FIRST, LAST), others)
 
 
 def test_sets_do_not_mix(transaction: Transaction) -> None:
     other = dataclasses.replace(STANDARD, version=2)
     rows, second = rows_of(NAMES, DAYS), rows_of(NAMES, DAYS, seed=1)
     write(transaction, rows)
-    features.write_features(transaction, other, second, NAMES, FIRST, LAST)
-    assert equal(features.read_features(transaction, STANDARD, None, FIRST, LAST), rows)
-    assert equal(features.read_features(transaction, other, None, FIRST, LAST), second)
-    found = features.latest_vector(transaction, STANDARD, "BBB")
+    store.write_features(transaction, other, second, NAMES, FIRST, LAST)
+    assert equal(store.read_features(transaction, STANDARD, None, FIRST, LAST), rows)
+    assert equal(store.read_features(transaction, other, None, FIRST, LAST), second)
+    found = store.latest_vector(transaction, STANDARD, "BBB")
     assert found.values.tobytes() == rows.values[-2].tobytes()
 
 
@@ -109,21 +110,21 @@ def test_a_vector_of_another_length_is_refused(transaction: Transaction) -> None
     write(transaction, rows_of(NAMES, DAYS))
     longer = dataclasses.replace(STANDARD, columns=(*STANDARD.columns, "one_more"))
     with pytest.raises(ValueError, match=f"standard-v1 has not {WIDTH + 1} numbers"):
-        features.read_features(transaction, longer, None, FIRST, LAST)
+        store.read_features(transaction, longer, None, FIRST, LAST)
 
 
 def test_latest_vector_and_history(transaction: Transaction) -> None:
     rows = rows_of(NAMES, DAYS)
     write(transaction, rows)
     own = rows.take(np.flatnonzero(rows.symbols == "BBB"))
-    assert equal(features.symbol_history(transaction, STANDARD, "BBB"), own)
-    part = features.symbol_history(transaction, STANDARD, "BBB", DAYS[3].item(), DAYS[5].item())
+    assert equal(store.symbol_history(transaction, STANDARD, "BBB"), own)
+    part = store.symbol_history(transaction, STANDARD, "BBB", DAYS[3].item(), DAYS[5].item())
     assert equal(part, own.take(np.arange(3, 6)))
     last = len(own) - 1
-    assert equal(features.latest_vector(transaction, STANDARD, "BBB"), own.take(np.array([last])))
-    sunday = features.latest_vector(transaction, STANDARD, "BBB", date(2024, 3, 10))
+    assert equal(store.latest_vector(transaction, STANDARD, "BBB"), own.take(np.array([last])))
+    sunday = store.latest_vector(transaction, STANDARD, "BBB", date(2024, 3, 10))
     assert sunday.days.tolist() == [date(2024, 3, 8)]
-    assert len(features.latest_vector(transaction, STANDARD, "none")) == 0
+    assert len(store.latest_vector(transaction, STANDARD, "none")) == 0
 
 
 def test_point_in_time_takes_the_last_vector_of_a_week(transaction: Transaction) -> None:
@@ -139,7 +140,7 @@ def test_point_in_time_takes_the_last_vector_of_a_week(transaction: Transaction)
         ("BBB", "2024-03-10", "2024-03-08"),
     ]
     symbols, days, expected = (np.array(part) for part in zip(*asked, strict=True))
-    found = features.point_in_time(transaction, STANDARD, symbols, days.astype("datetime64[D]"))
+    found = store.point_in_time(transaction, STANDARD, symbols, days.astype("datetime64[D]"))
     assert found.symbols.tolist() == symbols.tolist()
     assert found.days.astype(str).tolist() == expected.tolist()
     for number, (symbol, day) in enumerate(zip(symbols, found.days, strict=True)):
@@ -160,7 +161,7 @@ def test_a_training_frame_has_only_labels_that_were_known(transaction: Transacti
     end[0, :] = XNYS.offset(DAYS, 1)  # AAA is hit the next day
     grid = LabelGrid(np.array(NAMES, dtype=object), DAYS, value, end)
     day = DAYS[9].item()
-    frame = features.training_frame(transaction, STANDARD, None, FIRST, LAST, grid, as_of(day))
+    frame = store.training_frame(transaction, STANDARD, None, FIRST, LAST, grid, as_of(day))
     expected = [
         (d, s) for j, d in enumerate(DAYS) for i, s in enumerate(NAMES)
         if j + (1 if s == "AAA" else 5) <= 9 and (i, j) != (1, 2)
@@ -173,15 +174,13 @@ def test_a_training_frame_has_only_labels_that_were_known(transaction: Transacti
         assert frame.rows.values[number].tobytes() == rows.values[j * 3 + i].tobytes()
 
     moment = datetime(day.year, day.month, day.day, 23, 59, tzinfo=UTC)
-    before = features.training_frame(transaction, STANDARD, None, FIRST, LAST, grid, moment)
+    before = store.training_frame(transaction, STANDARD, None, FIRST, LAST, grid, moment)
     assert (before.ends < DAYS[9]).all(), "what ends today is known at its end"
     unlisted = LabelGrid(grid.symbols[:1], DAYS[:2], value[:1, :2], end[:1, :2])
-    known = features.training_frame(transaction, STANDARD, None, FIRST, LAST, unlisted, as_of(LAST))
+    known = store.training_frame(transaction, STANDARD, None, FIRST, LAST, unlisted, as_of(LAST))
     assert known.labels.tolist() == value[0, :2].tolist()
     with pytest.raises(ValueError, match="time zone"):
-        features.training_frame(
-            transaction, STANDARD, None, FIRST, LAST, grid, datetime(2024, 3, 9)
-        )
+        store.training_frame(transaction, STANDARD, None, FIRST, LAST, grid, datetime(2024, 3, 9))
 
 
 def test_the_view_has_a_column_per_feature(transaction: Transaction) -> None:
@@ -197,7 +196,7 @@ def test_the_view_has_a_column_per_feature(transaction: Transaction) -> None:
 
 def test_a_reader_reads_and_does_not_write(database_url: str, transaction: Transaction) -> None:
     with Warehouse(url=database_url).transaction(READER) as reader:
-        assert len(features.read_features(reader, STANDARD, None, FIRST, LAST)) == 0
-        assert len(features.latest_vector(reader, STANDARD, "AAA")) == 0
+        assert len(store.read_features(reader, STANDARD, None, FIRST, LAST)) == 0
+        assert len(store.latest_vector(reader, STANDARD, "AAA")) == 0
         with pytest.raises(Exception, match="permission denied"):
             write(reader, rows_of(NAMES, DAYS))

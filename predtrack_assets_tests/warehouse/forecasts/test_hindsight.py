@@ -11,20 +11,20 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from predtrack_assets.assets.outcomes import outcome_days
+from predtrack_assets.assets.resources import Warehouse
 from predtrack_assets.clock import utc_now
-from predtrack_assets.domain.calendar import as_of
-from predtrack_assets.domain.claims import Claim
-from predtrack_assets.domain.ledger.comparison import LATE, UNSEALED
-from predtrack_assets.domain.outcomes import NOT_THE_CLOSE
-from predtrack_assets.partitions import Window
+from predtrack_assets.days import Window
+from predtrack_assets.domain.audit.claims import Claim
+from predtrack_assets.domain.audit.ledger.comparison import LATE, UNSEALED
+from predtrack_assets.domain.forecasts.outcomes import NOT_THE_CLOSE
+from predtrack_assets.domain.time.calendar import as_of
+from predtrack_assets.services.audit.claims import recompute
+from predtrack_assets.services.audit.verification import verify
+from predtrack_assets.services.forecasts.outcome_days import outcome_days
 from predtrack_assets.settings import get_settings
 from predtrack_assets.warehouse import tables
-from predtrack_assets.warehouse.claims import recompute
-from predtrack_assets.warehouse.ledger import Sealed, seal
-from predtrack_assets.warehouse.verification import verify
-from predtrack_assets.warehouse.warehouse import Warehouse
-from predtrack_assets_tests.warehouse.test_ledger_attacks import create
+from predtrack_assets.warehouse.forecasts.ledger import Sealed, seal
+from predtrack_assets_tests.warehouse.forecasts.test_ledger_attacks import create
 
 DAY = date(2013, 2, 20)
 SAID = {

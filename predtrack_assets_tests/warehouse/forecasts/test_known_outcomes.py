@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from predtrack_assets.warehouse.known_outcomes import KEY, WITH_EVENT, known_outcomes
-from predtrack_assets.warehouse.warehouse import Warehouse
+from predtrack_assets.assets.resources import Warehouse
+from predtrack_assets.warehouse.forecasts.known_outcomes import KEY, WITH_EVENT, known_outcomes
 from predtrack_assets_tests import graph
 from predtrack_assets_tests.graph import utc
 

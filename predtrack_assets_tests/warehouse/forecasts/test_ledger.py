@@ -16,22 +16,23 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from predtrack_assets.assets.resources import Warehouse
 from predtrack_assets.clock import utc_now
-from predtrack_assets.domain.calendar import as_of
-from predtrack_assets.domain.ledger.encoding import Encoding, encode_row
+from predtrack_assets.domain.audit.ledger.encoding import Encoding, encode_row
+from predtrack_assets.domain.time.calendar import as_of
+from predtrack_assets.services.audit.verification import PAGE_OF_BATCHES
 from predtrack_assets.settings import PROJECT_ROOT
-from predtrack_assets.warehouse import ledger, tables
-from predtrack_assets.warehouse.ledger import (
+from predtrack_assets.warehouse import tables
+from predtrack_assets.warehouse.forecasts import ledger
+from predtrack_assets.warehouse.forecasts.ledger import (
     LedgerError,
     Sealed,
     row_bytes,
     seal,
     table_encoding,
 )
-from predtrack_assets.warehouse.verification import PAGE_OF_BATCHES
-from predtrack_assets.warehouse.warehouse import Warehouse
 from predtrack_assets_tests import graph
-from predtrack_assets_tests.warehouse.ledgers import (
+from predtrack_assets_tests.builders.ledgers import (
     FIRST,
     commit,
     first_fault,
@@ -299,8 +300,8 @@ def test_a_writer_killed_before_its_commit_leaves_nothing(database_url: str) -> 
 
 def test_retention_keeps_leaf_hashes(database_url: str) -> None:
     """Old rows may go, if the audit trail says so; their leaves and the chain still verify."""
-    from predtrack_assets.warehouse.audit import record_event
-    from predtrack_assets_tests.warehouse.ledgers import attacker
+    from predtrack_assets.warehouse.audit.trail import record_event
+    from predtrack_assets_tests.builders.ledgers import attacker
 
     commit(database_url, predictions())
     with attacker(database_url) as connection:

@@ -18,19 +18,20 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from predtrack_assets.domain.ledger.batches import BATCHES, batch_header
-from predtrack_assets.domain.ledger.chain import chain_hash
-from predtrack_assets.domain.ledger.checkpoint import CheckpointError
-from predtrack_assets.domain.ledger.merkle import leaf_hash, merkle_root
+from predtrack_assets.assets.resources import Warehouse
+from predtrack_assets.domain.audit.ledger.batches import BATCHES, batch_header
+from predtrack_assets.domain.audit.ledger.chain import chain_hash
+from predtrack_assets.domain.audit.ledger.checkpoint import CheckpointError
+from predtrack_assets.domain.audit.ledger.merkle import leaf_hash, merkle_root
+from predtrack_assets.services.audit.inclusion_proofs import check_against, checkpoint
+from predtrack_assets.services.audit.verification import PAGE_OF_BATCHES, Verdict, verify
 from predtrack_assets.warehouse import tables
-from predtrack_assets.warehouse.audit import record_event
-from predtrack_assets.warehouse.ledger import row_bytes, table_encoding
-from predtrack_assets.warehouse.proofs import check_against, checkpoint
-from predtrack_assets.warehouse.queries import Query
-from predtrack_assets.warehouse.urls import with_database
-from predtrack_assets.warehouse.verification import PAGE_OF_BATCHES, Verdict, verify
-from predtrack_assets.warehouse.warehouse import Transaction, Warehouse
-from predtrack_assets_tests.warehouse.ledgers import commit, predictions
+from predtrack_assets.warehouse.audit.trail import record_event
+from predtrack_assets.warehouse.database.query import Query
+from predtrack_assets.warehouse.database.transaction import Transaction
+from predtrack_assets.warehouse.database.urls import with_database
+from predtrack_assets.warehouse.forecasts.ledger import row_bytes, table_encoding
+from predtrack_assets_tests.builders.ledgers import commit, predictions
 
 ALTERED, GONE, NEVER, TWICE = (
     "is not what was committed", "was committed and is gone", "was never committed",

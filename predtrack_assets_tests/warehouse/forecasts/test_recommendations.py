@@ -12,9 +12,9 @@ import psycopg
 import pytest
 from typer.testing import CliRunner
 
-from predtrack_assets.cli import app
-from predtrack_assets.domain.gates import PASSED
-from predtrack_assets.domain.recommendations import (
+from predtrack_assets.cli.main import app
+from predtrack_assets.domain.deployment.gates import PASSED
+from predtrack_assets.domain.forecasts.recommendations import (
     BAND,
     COST,
     advised,
@@ -22,9 +22,14 @@ from predtrack_assets.domain.recommendations import (
     recommend,
     was_right,
 )
+from predtrack_assets_tests.builders.ledgers import commit, predictions
 from predtrack_assets_tests.graph import execute, frame
-from predtrack_assets_tests.warehouse.ledgers import commit, predictions
-from predtrack_assets_tests.warehouse.test_decisions import DAY, add_gate, insert, own_gate
+from predtrack_assets_tests.services.deployment.test_decisions import (
+    DAY,
+    add_gate,
+    insert,
+    own_gate,
+)
 
 LEVELS = [0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95]
 QUANTILES = ["q05", "q10", "q25", "q50", "q75", "q90", "q95"]

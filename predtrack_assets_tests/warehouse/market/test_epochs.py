@@ -8,9 +8,10 @@ from datetime import UTC, date, datetime
 import numpy as np
 import pytest
 
-from predtrack_assets.domain.calendar import calendar
-from predtrack_assets.warehouse import snapshots
-from predtrack_assets.warehouse.warehouse import Transaction, Warehouse
+from predtrack_assets.assets.resources import Warehouse
+from predtrack_assets.domain.time.calendar import calendar
+from predtrack_assets.warehouse.database.transaction import Transaction
+from predtrack_assets.warehouse.market import epochs as snapshots
 from predtrack_assets_tests import graph
 
 XNYS = calendar("XNYS")

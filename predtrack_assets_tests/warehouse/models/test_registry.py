@@ -8,10 +8,10 @@ from datetime import date
 import pytest
 from psycopg import errors
 
-from predtrack_assets.artifacts import Artifact
-from predtrack_assets.warehouse import registry
-from predtrack_assets.warehouse.registry import Training, Trial
-from predtrack_assets.warehouse.warehouse import Warehouse
+from predtrack_assets.assets.resources import Warehouse
+from predtrack_assets.stores.artifacts import Artifact
+from predtrack_assets.warehouse.models import registry
+from predtrack_assets.warehouse.models.registry import Training, Trial
 from predtrack_assets_tests import graph
 
 FILE = Artifact("file:///nowhere/a.json", "a" * 64, 10)

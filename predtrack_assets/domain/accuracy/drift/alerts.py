@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from predtrack_assets.domain.calendar import Days
+from predtrack_assets.domain.numerics.types import Days
 
 SUBJECT = ["subject", "name", "model_id", "kind", "horizon"]
 REASON = ["statistic", "value", "critical_value", "p_value"]

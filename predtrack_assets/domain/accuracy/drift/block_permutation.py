@@ -18,15 +18,15 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from predtrack_assets.domain.drift_distances import (
+from predtrack_assets.domain.accuracy.drift.distances import (
     BINS,
     critical_values_iid,
     jensen_shannon,
     psi,
     quantile_edges,
 )
+from predtrack_assets.domain.numerics.types import Floats
 
-Floats = NDArray[np.float64]
 Ints = NDArray[np.integer]
 
 PER_BIN = 2  # cells in a bin: KS is read at twice as many quantiles as PSI

@@ -25,14 +25,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from predtrack_assets.domain.compare import mean_interval
-from predtrack_assets.domain.e_bh import e_bh_critical
-from predtrack_assets.domain.e_process import e_process
-from predtrack_assets.domain.intervals import effective_sample_size
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Days = NDArray[np.datetime64]
+from predtrack_assets.domain.numerics.types import Days, Floats, Ints
+from predtrack_assets.domain.statistics.diebold_mariano import mean_interval
+from predtrack_assets.domain.statistics.e_process import e_process
+from predtrack_assets.domain.statistics.effective_size import effective_sample_size
+from predtrack_assets.domain.statistics.multiple_testing import e_bh_critical
 
 LEVEL = 0.05  # false discovery rate
 RECOVERED_AT = 1.0  # all evidence lost again

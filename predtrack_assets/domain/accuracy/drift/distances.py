@@ -7,7 +7,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Floats = NDArray[np.float64]
+from predtrack_assets.domain.numerics.types import Floats
+
 Ints = NDArray[np.integer]
 Bools = NDArray[np.bool_]
 

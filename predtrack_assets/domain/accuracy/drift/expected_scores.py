@@ -10,11 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Days = NDArray[np.datetime64]
+from predtrack_assets.domain.numerics.types import Days, Ints
 
 PRIOR = 10.0  # predictions taken as calibrated that a bucket's rate is shrunk by
 UNIT = 1e-9  # of probabilities that are kept as whole numbers

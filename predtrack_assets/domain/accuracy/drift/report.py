@@ -9,11 +9,17 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from predtrack_assets.domain.calendar import Days
-from predtrack_assets.domain.drift import STATISTICS, Column, Drift, arrangements, drift, seed_of
-from predtrack_assets.domain.symbol_accuracy import benjamini_hochberg
+from predtrack_assets.domain.accuracy.drift.block_permutation import (
+    STATISTICS,
+    Column,
+    Drift,
+    arrangements,
+    drift,
+    seed_of,
+)
+from predtrack_assets.domain.numerics.types import Days, Floats
+from predtrack_assets.domain.statistics.multiple_testing import benjamini_hochberg
 
-Floats = NDArray[np.float64]
 Ints = NDArray[np.integer]
 Bools = NDArray[np.bool_]
 

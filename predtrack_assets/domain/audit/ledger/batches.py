@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from predtrack_assets.domain.ledger.chain import GENESIS, Link, chain_hash
-from predtrack_assets.domain.ledger.encoding import Encoding, canonical_json
-from predtrack_assets.domain.ledger.merkle import DIGEST_BYTES, merkle_root
+from predtrack_assets.domain.audit.ledger.chain import GENESIS, Link, chain_hash
+from predtrack_assets.domain.audit.ledger.encoding import Encoding, canonical_json
+from predtrack_assets.domain.audit.ledger.merkle import DIGEST_BYTES, merkle_root
 
 LEDGER = "predictions"
 ID_BYTES = 16

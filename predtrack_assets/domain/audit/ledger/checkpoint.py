@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from predtrack_assets.domain.ledger.encoding import canonical_json
-from predtrack_assets.domain.ledger.merkle import (
+from predtrack_assets.domain.audit.ledger.encoding import canonical_json
+from predtrack_assets.domain.audit.ledger.merkle import (
     inclusion_path,
     leaf_hash,
     merkle_root,

@@ -9,9 +9,9 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from predtrack_assets.domain.ledger.batches import ID_BYTES
-from predtrack_assets.domain.ledger.encoding import leaf_hashes
-from predtrack_assets.domain.ledger.merkle import DIGEST_BYTES
+from predtrack_assets.domain.audit.ledger.batches import ID_BYTES
+from predtrack_assets.domain.audit.ledger.encoding import leaf_hashes
+from predtrack_assets.domain.audit.ledger.merkle import DIGEST_BYTES
 
 ALTERED = "is not what was committed"
 MISSING = "was committed and is gone"

@@ -11,16 +11,16 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from predtrack_assets.domain.ledger.batches import header_fields, leaves_of, moment
-from predtrack_assets.domain.ledger.chain import chain_hash
-from predtrack_assets.domain.ledger.checkpoint import (
+from predtrack_assets.domain.audit.ledger.batches import header_fields, leaves_of, moment
+from predtrack_assets.domain.audit.ledger.chain import chain_hash
+from predtrack_assets.domain.audit.ledger.checkpoint import (
     CheckpointError,
     check_inclusion,
     check_signature,
     path_of_batch,
 )
-from predtrack_assets.domain.ledger.encoding import Encoding, canonical_json, encode_row
-from predtrack_assets.domain.ledger.merkle import inclusion_path, leaf_hash, root_of_path
+from predtrack_assets.domain.audit.ledger.encoding import Encoding, canonical_json, encode_row
+from predtrack_assets.domain.audit.ledger.merkle import inclusion_path, leaf_hash, root_of_path
 
 FORMAT = "predtrack-proof-1"
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from predtrack_assets.domain.learners.fields import field
+from predtrack_assets.domain.models.learners.fields import field
 
 ROUNDS = 50
 PARAMETERS: dict[str, Any] = {

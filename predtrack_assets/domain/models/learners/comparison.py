@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from predtrack_assets.domain.compare import mean_interval
-from predtrack_assets.domain.intervals import effective_sample_size
+from predtrack_assets.domain.statistics.diebold_mariano import mean_interval
+from predtrack_assets.domain.statistics.effective_size import effective_sample_size
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from predtrack_assets.domain.learners.boosting import Boosting
-from predtrack_assets.domain.learners.fields import numbers
-from predtrack_assets.domain.learners.linear import (
+from predtrack_assets.domain.models.learners.boosting import Boosting
+from predtrack_assets.domain.models.learners.fields import numbers
+from predtrack_assets.domain.models.learners.linear import (
     constant,
     fit_linear,
     logistic,
@@ -18,8 +18,8 @@ from predtrack_assets.domain.learners.linear import (
     newton,
     sigmoid,
 )
-from predtrack_assets.domain.learners.score import Score, score_from_json
-from predtrack_assets.domain.learners.training_data import Examples
+from predtrack_assets.domain.models.learners.score import Score, score_from_json
+from predtrack_assets.domain.models.learners.training_data import Examples
 
 FAMILIES = ("climatology", "logistic", "lightgbm")
 """Simplest first."""

@@ -8,20 +8,20 @@ from functools import cached_property
 
 import numpy as np
 
-from predtrack_assets.domain.learners.comparison import mean_difference
-from predtrack_assets.domain.learners.importance import permutation_importance
-from predtrack_assets.domain.learners.losses import METRICS, losses
-from predtrack_assets.domain.learners.pooled import (
+from predtrack_assets.domain.models.learners.comparison import mean_difference
+from predtrack_assets.domain.models.learners.importance import permutation_importance
+from predtrack_assets.domain.models.learners.losses import METRICS, losses
+from predtrack_assets.domain.models.learners.pooled import (
     FAMILIES,
     HorizonModels,
     PooledFit,
     chosen_families,
     fit_horizon,
 )
-from predtrack_assets.domain.learners.selection import EMBARGO, MIN_DAYS
-from predtrack_assets.domain.learners.training_data import TrainingData, examples
-from predtrack_assets.domain.learners.tuned import Tuned
-from predtrack_assets.domain.tuning import Proposal, Trial
+from predtrack_assets.domain.models.learners.selection import EMBARGO, MIN_DAYS
+from predtrack_assets.domain.models.learners.training_data import TrainingData, examples
+from predtrack_assets.domain.models.learners.tuned import Tuned
+from predtrack_assets.domain.models.tuning import Proposal, Trial
 
 SHARES = (0.6, 0.8)
 """Of the decision days: fitted until the first, importances until the second, judged after it."""

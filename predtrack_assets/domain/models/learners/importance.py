@@ -6,10 +6,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from predtrack_assets.domain.learners.comparison import mean_difference
-from predtrack_assets.domain.learners.losses import losses
-from predtrack_assets.domain.learners.pooled import FAMILIES, HorizonModels, PooledFit
-from predtrack_assets.domain.learners.training_data import OWN_COLUMNS, TrainingData, examples
+from predtrack_assets.domain.models.learners.comparison import mean_difference
+from predtrack_assets.domain.models.learners.losses import losses
+from predtrack_assets.domain.models.learners.pooled import FAMILIES, HorizonModels, PooledFit
+from predtrack_assets.domain.models.learners.training_data import (
+    OWN_COLUMNS,
+    TrainingData,
+    examples,
+)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from predtrack_assets.domain.learners.fields import numbers
+from predtrack_assets.domain.models.learners.fields import numbers
 
 RIDGE = 0.02  # penalty per example and squared weight: about 50 features, few of them useful
 LIMIT = 5.0  # standard deviations beyond which a feature counts no more

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from predtrack_assets.domain.first_passage import hit_probability
-from predtrack_assets.domain.learners import time_to_hit
-from predtrack_assets.domain.learners.pooled import Correction, HorizonModels
-from predtrack_assets.domain.learners.training_data import Examples
-from predtrack_assets.domain.models import QUANTILE_LEVELS, normal_quantiles
-from predtrack_assets.domain.scores import brier, crps_from_quantiles, qlike
+from predtrack_assets.domain.models.forecast import QUANTILE_LEVELS, normal_quantiles
+from predtrack_assets.domain.models.learners import time_to_hit
+from predtrack_assets.domain.models.learners.pooled import Correction, HorizonModels
+from predtrack_assets.domain.models.learners.training_data import Examples
+from predtrack_assets.domain.statistics.first_passage import hit_probability
+from predtrack_assets.domain.statistics.scoring_rules import brier, crps_from_quantiles, qlike
 
 METRICS = {
     "price": "crps",

@@ -10,20 +10,20 @@ from typing import Any
 
 import numpy as np
 
-from predtrack_assets.domain.learners import direction, price, time_to_hit, volatility
-from predtrack_assets.domain.learners.boosting import NOTHING, Boosting, Overrides
-from predtrack_assets.domain.learners.direction import UNCALIBRATED, Direction, fit_direction
-from predtrack_assets.domain.learners.fields import field as json_field
-from predtrack_assets.domain.learners.price import Price, fit_price
-from predtrack_assets.domain.learners.time_to_hit import TimeToHit, fit_time_to_hit
-from predtrack_assets.domain.learners.training_data import (
+from predtrack_assets.domain.models.learners import direction, price, time_to_hit, volatility
+from predtrack_assets.domain.models.learners.boosting import NOTHING, Boosting, Overrides
+from predtrack_assets.domain.models.learners.direction import UNCALIBRATED, Direction, fit_direction
+from predtrack_assets.domain.models.learners.fields import field as json_field
+from predtrack_assets.domain.models.learners.price import Price, fit_price
+from predtrack_assets.domain.models.learners.time_to_hit import TimeToHit, fit_time_to_hit
+from predtrack_assets.domain.models.learners.training_data import (
     OWN_COLUMNS,
     Examples,
     TrainingData,
     examples,
     inputs,
 )
-from predtrack_assets.domain.learners.volatility import Volatility, fit_volatility
+from predtrack_assets.domain.models.learners.volatility import Volatility, fit_volatility
 
 FAMILIES = {
     "price": price.FAMILIES,

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from predtrack_assets.domain.learners.fields import field, numbers
-from predtrack_assets.domain.learners.volatility import FAMILIES as SPREADS
-from predtrack_assets.domain.learners.volatility import Volatility
-from predtrack_assets.domain.models import QUANTILE_LEVELS
+from predtrack_assets.domain.models.forecast import QUANTILE_LEVELS
+from predtrack_assets.domain.models.learners.fields import field, numbers
+from predtrack_assets.domain.models.learners.volatility import FAMILIES as SPREADS
+from predtrack_assets.domain.models.learners.volatility import Volatility
 
 FAMILIES = ("empirical", *SPREADS[1:])
 """Simplest first: one spread for all, then those of the volatility models."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from predtrack_assets.domain.learners.boosting import Boosted
-from predtrack_assets.domain.learners.fields import field
-from predtrack_assets.domain.learners.linear import Linear
+from predtrack_assets.domain.models.learners.boosting import Boosted
+from predtrack_assets.domain.models.learners.fields import field
+from predtrack_assets.domain.models.learners.linear import Linear
 
 Score = Linear | Boosted
 

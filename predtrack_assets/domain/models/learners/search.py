@@ -10,17 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from predtrack_assets.domain.learners import direction, price, time_to_hit, volatility
-from predtrack_assets.domain.learners.boosting import Boosting
-from predtrack_assets.domain.learners.comparison import MeanDifference, mean_difference
-from predtrack_assets.domain.learners.direction import UNCALIBRATED
-from predtrack_assets.domain.learners.losses import METRICS, hit_loss, volatility_loss
-from predtrack_assets.domain.learners.selection import EMBARGO, FOLDS, MAX_COMPARED, MIN_DAYS
-from predtrack_assets.domain.learners.training_data import Examples, TrainingData, examples
-from predtrack_assets.domain.models import QUANTILE_LEVELS
-from predtrack_assets.domain.scores import brier, crps_from_quantiles
-from predtrack_assets.domain.tuning import Proposal, Trial, draw
-from predtrack_assets.domain.walk_forward import walk_forward
+from predtrack_assets.domain.models.forecast import QUANTILE_LEVELS
+from predtrack_assets.domain.models.learners import direction, price, time_to_hit, volatility
+from predtrack_assets.domain.models.learners.boosting import Boosting
+from predtrack_assets.domain.models.learners.comparison import MeanDifference, mean_difference
+from predtrack_assets.domain.models.learners.direction import UNCALIBRATED
+from predtrack_assets.domain.models.learners.losses import METRICS, hit_loss, volatility_loss
+from predtrack_assets.domain.models.learners.selection import EMBARGO, FOLDS, MAX_COMPARED, MIN_DAYS
+from predtrack_assets.domain.models.learners.training_data import Examples, TrainingData, examples
+from predtrack_assets.domain.models.tuning import Proposal, Trial, draw
+from predtrack_assets.domain.models.walk_forward import walk_forward
+from predtrack_assets.domain.statistics.scoring_rules import brier, crps_from_quantiles
 
 GRID = {
     "num_leaves": (4, 8, 16),

@@ -8,22 +8,22 @@ from typing import Any
 
 import numpy as np
 
-from predtrack_assets.domain.learners import direction, price, time_to_hit, volatility
-from predtrack_assets.domain.learners.boosting import Boosting
-from predtrack_assets.domain.learners.comparison import mean_difference
-from predtrack_assets.domain.learners.direction import UNCALIBRATED, Direction
-from predtrack_assets.domain.learners.losses import (
+from predtrack_assets.domain.models.forecast import QUANTILE_LEVELS
+from predtrack_assets.domain.models.learners import direction, price, time_to_hit, volatility
+from predtrack_assets.domain.models.learners.boosting import Boosting
+from predtrack_assets.domain.models.learners.comparison import mean_difference
+from predtrack_assets.domain.models.learners.direction import UNCALIBRATED, Direction
+from predtrack_assets.domain.models.learners.losses import (
     METRICS,
     hit_loss,
     no_change_loss,
     volatility_loss,
 )
-from predtrack_assets.domain.learners.pooled import FAMILIES
-from predtrack_assets.domain.learners.training_data import Examples, TrainingData, examples
-from predtrack_assets.domain.learners.volatility import Volatility
-from predtrack_assets.domain.models import QUANTILE_LEVELS
-from predtrack_assets.domain.scores import brier, crps_from_quantiles
-from predtrack_assets.domain.walk_forward import walk_forward
+from predtrack_assets.domain.models.learners.pooled import FAMILIES
+from predtrack_assets.domain.models.learners.training_data import Examples, TrainingData, examples
+from predtrack_assets.domain.models.learners.volatility import Volatility
+from predtrack_assets.domain.models.walk_forward import walk_forward
+from predtrack_assets.domain.statistics.scoring_rules import brier, crps_from_quantiles
 
 FOLDS = 4
 MIN_DAYS = 250  # decision days below which nothing is compared and the simplest families are used

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from predtrack_assets.domain.learners.direction import probability
-from predtrack_assets.domain.learners.fields import field, numbers
-from predtrack_assets.domain.learners.linear import logistic, newton
-from predtrack_assets.domain.learners.pooled import (
+from predtrack_assets.domain.models.learners.direction import probability
+from predtrack_assets.domain.models.learners.fields import field, numbers
+from predtrack_assets.domain.models.learners.linear import logistic, newton
+from predtrack_assets.domain.models.learners.pooled import (
     Correction,
     HorizonModels,
     PooledFit,
@@ -19,8 +19,8 @@ from predtrack_assets.domain.learners.pooled import (
     decode,
     encode,
 )
-from predtrack_assets.domain.learners.training_data import Examples, TrainingData, examples
-from predtrack_assets.domain.learners.volatility import LARGEST, SMALLEST
+from predtrack_assets.domain.models.learners.training_data import Examples, TrainingData, examples
+from predtrack_assets.domain.models.learners.volatility import LARGEST, SMALLEST
 
 FORMAT = "predtrack symbol models 1"
 

@@ -12,11 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from predtrack_assets.domain.learners.boosting import NOTHING, Boosting, Overrides
-from predtrack_assets.domain.learners.fields import field, numbers
-from predtrack_assets.domain.learners.linear import constant, fit_linear, logistic, logit, sigmoid
-from predtrack_assets.domain.learners.score import Score, score_from_json
-from predtrack_assets.domain.learners.training_data import Examples
+from predtrack_assets.domain.models.learners.boosting import NOTHING, Boosting, Overrides
+from predtrack_assets.domain.models.learners.fields import field, numbers
+from predtrack_assets.domain.models.learners.linear import (
+    constant,
+    fit_linear,
+    logistic,
+    logit,
+    sigmoid,
+)
+from predtrack_assets.domain.models.learners.score import Score, score_from_json
+from predtrack_assets.domain.models.learners.training_data import Examples
 
 FAMILIES = ("climatology", "logistic", "lightgbm")
 """Simplest first."""

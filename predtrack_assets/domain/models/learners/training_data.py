@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from predtrack_assets.domain.labels import LABELS
+from predtrack_assets.domain.models.labels import LABELS
 
 OWN_COLUMNS = ("log_sigma", "relative_drift")
 """What every model is given beside the features: ln(sigma) and drift / sigma."""

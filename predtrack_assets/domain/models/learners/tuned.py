@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from predtrack_assets.domain.learners.boosting import Overrides
-from predtrack_assets.domain.learners.training_data import TrainingData
+from predtrack_assets.domain.models.learners.boosting import Overrides
+from predtrack_assets.domain.models.learners.training_data import TrainingData
 
 
 @dataclass(frozen=True)

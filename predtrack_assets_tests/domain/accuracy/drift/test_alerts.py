@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from predtrack_assets.domain.drift_alerts import SUBJECT, transitions
+from predtrack_assets.domain.accuracy.drift.alerts import SUBJECT, transitions
 
 FIRST = date(2020, 1, 3)
 CALM = 35

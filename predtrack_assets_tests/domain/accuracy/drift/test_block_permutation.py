@@ -7,10 +7,15 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from predtrack_assets.domain.drift import STATISTICS, Column, Drift, arrangements, drift
-from predtrack_assets.domain.drift_distances import (
+from predtrack_assets.domain.accuracy.drift.block_permutation import (
+    STATISTICS,
+    Column,
+    Drift,
+    arrangements,
+    drift,
+)
+from predtrack_assets.domain.accuracy.drift.distances import (
     jensen_shannon,
     kolmogorov_smirnov,
     psi,
@@ -18,8 +23,7 @@ from predtrack_assets.domain.drift_distances import (
     quantile_edges,
     shares,
 )
-
-Floats = NDArray[np.float64]
+from predtrack_assets.domain.numerics.types import Floats
 
 LEVEL = 0.05
 DAYS, CURRENT, SYMBOLS = 273, 21, 8

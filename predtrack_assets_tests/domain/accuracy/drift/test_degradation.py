@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
-from numpy.typing import NDArray
 
-from predtrack_assets.domain.degradation import (
+from predtrack_assets.domain.accuracy.drift.degradation import (
     LEVEL,
     Course,
     courses,
@@ -15,8 +14,7 @@ from predtrack_assets.domain.degradation import (
     judge,
     relative_differences,
 )
-
-Floats = NDArray[np.float64]
+from predtrack_assets.domain.numerics.types import Floats
 
 SPAN = 252
 SESSIONS = np.arange(np.datetime64("2000-01-01"), np.datetime64("2004-01-01"))

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from numpy.typing import NDArray
 
-from predtrack_assets.domain.expected_scores import UNIT, expected_scores
+from predtrack_assets.domain.accuracy.drift.expected_scores import UNIT, expected_scores
 
 START = date(2020, 1, 1)
 CELL = {"model_id": "own-v1", "kind": "direction", "horizon": 5}

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from predtrack_assets.domain.ledger.encoding import Encoding, canonical_json, encode_row
+from predtrack_assets.domain.audit.ledger.encoding import Encoding, canonical_json, encode_row
 
 EVERY_TYPE = Encoding(
     (

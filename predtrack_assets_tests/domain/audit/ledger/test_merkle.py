@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from predtrack_assets.domain.ledger.merkle import (
+from predtrack_assets.domain.audit.ledger.merkle import (
     EMPTY,
     inclusion_path,
     leaf_hash,

@@ -12,18 +12,18 @@ from uuid import UUID
 import polars as pl
 import pytest
 
-from predtrack_assets.domain.ledger.batches import batch_link, build_batches
-from predtrack_assets.domain.ledger.chain import Link, faults_of_chain
-from predtrack_assets.domain.ledger.checkpoint import (
+from predtrack_assets.domain.audit.ledger.batches import batch_link, build_batches
+from predtrack_assets.domain.audit.ledger.chain import Link, faults_of_chain
+from predtrack_assets.domain.audit.ledger.checkpoint import (
     CheckpointError,
     check_signature,
     public_key_of,
     sign,
     tree_of_batches,
 )
-from predtrack_assets.domain.ledger.encoding import Encoding, encode_row
-from predtrack_assets.domain.ledger.merkle import leaf_hash
-from predtrack_assets.domain.ledger.proof import (
+from predtrack_assets.domain.audit.ledger.encoding import Encoding, encode_row
+from predtrack_assets.domain.audit.ledger.merkle import leaf_hash
+from predtrack_assets.domain.audit.ledger.proof import (
     ProofError,
     build_proof,
     check_proof,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from predtrack_assets.domain.learners.pooled import PooledFit, fit_pooled
-from predtrack_assets.domain.learners.training_data import TrainingData
-from predtrack_assets_tests.domain.learners.simulated import HORIZONS, all_of, simulated
+from predtrack_assets.domain.models.learners.pooled import PooledFit, fit_pooled
+from predtrack_assets.domain.models.learners.training_data import TrainingData
+from predtrack_assets_tests.domain.models.learners.simulated import HORIZONS, all_of, simulated
 
 
 @pytest.fixture(scope="session")

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from predtrack_assets.domain.history import as_of_statistics
-from predtrack_assets.domain.labels import LABELS, label
-from predtrack_assets.domain.learners.pooled import FAMILIES
-from predtrack_assets.domain.learners.training_data import TrainingData
-from predtrack_assets.domain.panel import Panel
-from predtrack_assets_tests.domain.panels import XNYS
+from predtrack_assets.domain.market.panel import Panel
+from predtrack_assets.domain.models.as_of_statistics import as_of_statistics
+from predtrack_assets.domain.models.labels import LABELS, label
+from predtrack_assets.domain.models.learners.pooled import FAMILIES
+from predtrack_assets.domain.models.learners.training_data import TrainingData
+from predtrack_assets_tests.builders.panels import XNYS
 
 HORIZONS = (1, 5)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from predtrack_assets.domain.learners.importance import (
+from predtrack_assets.domain.models.learners.importance import (
     Importance,
     permutation_importance,
     used_columns,
 )
-from predtrack_assets.domain.learners.pooled import FAMILIES, PooledFit
-from predtrack_assets.domain.learners.training_data import TrainingData
+from predtrack_assets.domain.models.learners.pooled import FAMILIES, PooledFit
+from predtrack_assets.domain.models.learners.training_data import TrainingData
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import GammaRegressor, LogisticRegression
 
-from predtrack_assets.domain.learners.linear import (
+from predtrack_assets.domain.models.learners.linear import (
     RIDGE,
     Linear,
     fit_linear,

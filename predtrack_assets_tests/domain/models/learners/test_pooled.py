@@ -8,14 +8,14 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from predtrack_assets.domain.learners.pooled import (
+from predtrack_assets.domain.models.learners.pooled import (
     FAMILIES,
     PooledFit,
     PooledForecast,
     fit_pooled,
 )
-from predtrack_assets.domain.learners.training_data import TrainingData
-from predtrack_assets_tests.domain.learners.simulated import HORIZONS, all_of
+from predtrack_assets.domain.models.learners.training_data import TrainingData
+from predtrack_assets_tests.domain.models.learners.simulated import HORIZONS, all_of
 
 
 def said(fit: PooledFit, data: TrainingData, horizon: int) -> PooledForecast:

@@ -6,10 +6,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from predtrack_assets.domain.learners.linear import constant
-from predtrack_assets.domain.learners.price import fit_price
-from predtrack_assets.domain.learners.volatility import Volatility
-from predtrack_assets.domain.models import QUANTILE_LEVELS
+from predtrack_assets.domain.models.forecast import QUANTILE_LEVELS
+from predtrack_assets.domain.models.learners.linear import constant
+from predtrack_assets.domain.models.learners.price import fit_price
+from predtrack_assets.domain.models.learners.volatility import Volatility
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 300))

@@ -16,8 +16,11 @@ from sklearn.calibration import calibration_curve
 from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import brier_score_loss, log_loss
 
-from predtrack_assets.domain import scores
-from predtrack_assets.domain.calibration import calibration_metrics, calibration_summary
+from predtrack_assets.domain.accuracy.calibration_report import (
+    calibration_metrics,
+    calibration_summary,
+)
+from predtrack_assets.domain.statistics import scoring_rules
 
 GAMES = "sports_probabilities_outcomes.parquet"
 
@@ -60,7 +63,7 @@ def outcomes_of(rows: pl.DataFrame) -> pl.DataFrame:
         status=pl.lit("validated"),
         confidence="prob",
         occurred=pl.col("outcome").cast(pl.Boolean),
-        score=pl.Series(scores.brier(p, y)),
+        score=pl.Series(scoring_rules.brier(p, y)),
         score_no_change=pl.Series(base),
         score_climatology=pl.Series(base),
         **missing,
@@ -111,4 +114,4 @@ def test_the_buckets_agree(rows: pl.DataFrame) -> None:
 def test_the_log_score_agrees(rows: pl.DataFrame) -> None:
     inside = rows.filter(pl.col("prob").is_between(0.001, 0.999))
     p, y = inside["prob"].to_numpy(), inside["outcome"].cast(pl.Float64).to_numpy()
-    assert scores.log_score(p, y).mean() == pytest.approx(log_loss(y, p), abs=1e-12)
+    assert scoring_rules.log_score(p, y).mean() == pytest.approx(log_loss(y, p), abs=1e-12)

@@ -7,17 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from predtrack_assets.domain.learners.feature_selection import FeatureSelection
-from predtrack_assets.domain.learners.pooled import FAMILIES, fit_pooled
-from predtrack_assets.domain.learners.search import (
+from predtrack_assets.domain.models.learners.feature_selection import FeatureSelection
+from predtrack_assets.domain.models.learners.pooled import FAMILIES, fit_pooled
+from predtrack_assets.domain.models.learners.search import (
     GRID,
     Configuration,
     HyperparameterSearch,
     configurations,
 )
-from predtrack_assets.domain.learners.training_data import TrainingData
-from predtrack_assets.domain.learners.tuned import Tuned
-from predtrack_assets_tests.domain.learners.simulated import HORIZONS, all_of, simulated
+from predtrack_assets.domain.models.learners.training_data import TrainingData
+from predtrack_assets.domain.models.learners.tuned import Tuned
+from predtrack_assets_tests.domain.models.learners.simulated import HORIZONS, all_of, simulated
 
 SIMPLEST = {kind: {"family": families[0], "parameters": {}} for kind, families in FAMILIES.items()}
 

@@ -7,10 +7,10 @@ import json
 import numpy as np
 import pytest
 
-from predtrack_assets.domain.learners.pooled import FAMILIES, fit_pooled
-from predtrack_assets.domain.learners.selection import MIN_DAYS, candidates, choose_families
-from predtrack_assets.domain.learners.training_data import TrainingData
-from predtrack_assets_tests.domain.learners.simulated import HORIZONS, simulated
+from predtrack_assets.domain.models.learners.pooled import FAMILIES, fit_pooled
+from predtrack_assets.domain.models.learners.selection import MIN_DAYS, candidates, choose_families
+from predtrack_assets.domain.models.learners.training_data import TrainingData
+from predtrack_assets_tests.domain.models.learners.simulated import HORIZONS, simulated
 
 NEVER = np.datetime64("NaT")
 

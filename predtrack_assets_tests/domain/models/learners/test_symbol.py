@@ -7,15 +7,15 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from predtrack_assets.domain.learners.pooled import (
+from predtrack_assets.domain.models.learners.pooled import (
     Correction,
     PooledFit,
     PooledForecast,
     fit_pooled,
 )
-from predtrack_assets.domain.learners.symbol import PRIOR, SymbolFit, fit_symbol
-from predtrack_assets.domain.learners.training_data import TrainingData
-from predtrack_assets_tests.domain.learners.simulated import HORIZONS, simulated
+from predtrack_assets.domain.models.learners.symbol import PRIOR, SymbolFit, fit_symbol
+from predtrack_assets.domain.models.learners.training_data import TrainingData
+from predtrack_assets_tests.domain.models.learners.simulated import HORIZONS, simulated
 
 
 @pytest.fixture(scope="module")

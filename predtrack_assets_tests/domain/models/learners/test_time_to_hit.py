@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
-from predtrack_assets.domain.learners import time_to_hit
-from predtrack_assets.domain.learners.linear import sigmoid
-from predtrack_assets.domain.learners.time_to_hit import (
+from predtrack_assets.domain.models.learners import time_to_hit
+from predtrack_assets.domain.models.learners.linear import sigmoid
+from predtrack_assets.domain.models.learners.time_to_hit import (
     expected_days,
     fit_hazard,
     hazard_loss,

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from predtrack_assets.domain.learners.training_data import TrainingData, examples, inputs
-from predtrack_assets_tests.domain.learners.simulated import simulated
+from predtrack_assets.domain.models.learners.training_data import TrainingData, examples, inputs
+from predtrack_assets_tests.domain.models.learners.simulated import simulated
 
 
 @pytest.fixture(scope="module")
