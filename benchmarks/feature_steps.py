@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from predtrack_assets.assets.resources import Warehouse
 from predtrack_assets.domain.features.feature_set import (
     STANDARD,
     SYMBOLS_AT_ONCE,
@@ -21,7 +20,7 @@ from predtrack_assets.domain.features.feature_set import (
 )
 from predtrack_assets.domain.market.panel import Panel, build_panel
 from predtrack_assets.domain.time.calendar import as_of, calendar
-from predtrack_assets.warehouse.database.transaction import READER, Transaction
+from predtrack_assets.warehouse.database.transaction import READER, Database, Transaction
 from predtrack_assets.warehouse.features import store
 from predtrack_assets.warehouse.market import queries as market_queries
 
@@ -121,7 +120,7 @@ def features_file(path: str) -> Found:
 def feature_reads(first: str, last: str, rows: int) -> Found:
     """Training frame, latest vectors, histories and joins as of a day, beside the plain statements."""
     begin, end = date.fromisoformat(first), date.fromisoformat(last)
-    with Warehouse().transaction(READER) as transaction:
+    with Database().transaction(READER) as transaction:
         names = transaction.read(market_queries.SYMBOLS)["symbol"].to_list()
         found = {"training_frame": _training(transaction, names, begin, end)}
         found["latest_vector"] = _per_symbol(

@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from predtrack_assets.assets.resources import Warehouse
 from predtrack_assets.domain.time.calendar import as_of, calendar
 from predtrack_assets.warehouse.database.query import Query
-from predtrack_assets.warehouse.database.transaction import READER
+from predtrack_assets.warehouse.database.transaction import READER, Database
 from predtrack_assets.warehouse.market import queries as market_queries
 
 POINTS = 300  # reads of one symbol, and of one day
@@ -31,7 +30,7 @@ def measure(first: date, last: date) -> dict[str, dict[str, float]]:
     """Per read: product_s, reference_s (medians) and rows (of the last one)."""
     days = calendar("XNYS").between(first, last)
     random = np.random.default_rng(SEED)
-    with Warehouse().transaction(READER) as transaction:
+    with Database().transaction(READER) as transaction:
         names = transaction.read(market_queries.SYMBOLS)["symbol"].to_list()
         end = {"as_of": as_of(last)}
         symbols = random.choice(names, POINTS).tolist()

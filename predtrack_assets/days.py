@@ -1,4 +1,4 @@
-"""TODO predtrack_assets.days."""
+"""Trading days of the configured exchanges, and windows of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from predtrack_assets.domain.time.calendar import calendar
 from predtrack_assets.settings import Settings, get_settings
 
 
-def _sessions(exchanges: Sequence[str]) -> Days:
+def sessions_of(exchanges: Sequence[str]) -> Days:
+    """Sorted days on which any of the exchanges has a session, datetime64[D]."""
     return np.unique(np.concatenate([calendar(exchange).sessions for exchange in exchanges]))
 
 
@@ -31,7 +32,7 @@ class Window:
     @property
     def days(self) -> Days:
         """Sorted trading days of the configured exchanges, datetime64[D]."""
-        days = _sessions(get_settings().exchanges)
+        days = sessions_of(get_settings().exchanges)
         return days[(days >= np.datetime64(self.start)) & (days <= np.datetime64(self.end))]
 
     @property
@@ -42,7 +43,7 @@ class Window:
 
 def month_ends(first: date, last: date) -> list[date]:
     """The last trading day of every month from that of `first` to that of `last`."""
-    days = _sessions(get_settings().exchanges)
+    days = sessions_of(get_settings().exchanges)
     after = np.arange(np.datetime64(first, "M"), np.datetime64(last, "M") + 1) + 1
     index = np.searchsorted(days, after.astype("datetime64[D]")) - 1
     return [day.item() for day in days[index[index >= 0]]]
@@ -53,7 +54,7 @@ def window_start(day: date, settings: Settings) -> date:
 
     Days in between belong to no partition; what a vendor says of them is judged with `day`.
     """
-    days = _sessions(settings.exchanges)
+    days = sessions_of(settings.exchanges)
     index = int(np.searchsorted(days, np.datetime64(day))) - 1
     return day if index < 0 else (days[index] + 1).item()
 
@@ -63,7 +64,7 @@ def last_days_of(unit: str, days: Days) -> Days:
 
     unit: "W", "M", "3M" or "Y".
     """
-    sessions = _sessions(get_settings().exchanges)
+    sessions = sessions_of(get_settings().exchanges)
     following = sessions[np.minimum(np.searchsorted(sessions, days) + 1, len(sessions) - 1)]
     # datetime64[W] weeks begin on Thursdays; shift so that they begin on Mondays.
     shift = np.timedelta64(3, "D") if unit == "W" else np.timedelta64(0, "D")

@@ -14,7 +14,7 @@ from typing import Any
 import dagster as dg
 import numpy as np
 
-from predtrack_assets.days import Window, _sessions, month_ends
+from predtrack_assets.days import Window, month_ends, sessions_of
 from predtrack_assets.domain.time.calendar import FIRST_DAY, LAST_DAY, all_days
 from predtrack_assets.settings import Settings, get_settings
 
@@ -34,7 +34,7 @@ def trading_days(settings: Settings) -> dg.TimeWindowPartitionsDefinition:
     """
     if not FIRST_DAY <= settings.first_day <= LAST_DAY:
         raise ValueError(f"first_day must lie between {FIRST_DAY} and {LAST_DAY}")
-    sessions = _sessions(settings.exchanges)
+    sessions = sessions_of(settings.exchanges)
     closed = np.setdiff1d(all_days(settings.first_day, LAST_DAY), sessions)
     exclusions: list[str | datetime] = []
     if np.is_busday(sessions).all():  # a cron string in place of a date for every weekend day

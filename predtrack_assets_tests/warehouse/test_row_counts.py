@@ -6,11 +6,10 @@ from datetime import date
 
 import pytest
 
-from predtrack_assets.assets.resources import Warehouse
 from predtrack_assets.warehouse import row_counts, tables
 from predtrack_assets.warehouse.database import writes
 from predtrack_assets.warehouse.database.query import Query
-from predtrack_assets.warehouse.database.transaction import READER
+from predtrack_assets.warehouse.database.transaction import READER, Database
 
 EVERY = {name: value for name, value in vars(row_counts).items() if isinstance(value, Query)}
 
@@ -34,7 +33,7 @@ def test_missing_and_unknown_parameters_are_refused(given: dict[str, int]) -> No
 
 def test_values_are_bound_not_pasted(database_url: str) -> None:
     nasty = "'; DROP TABLE market.symbols; --"
-    found = Warehouse(url=database_url).read(Query("SELECT :value::text AS value"), value=nasty)
+    found = Database(url=database_url).read(Query("SELECT :value::text AS value"), value=nasty)
     assert found.item() == nasty
 
 
@@ -52,14 +51,14 @@ def test_values_that_stand_in_the_text_are_quoted(
     database_url: str, kind: str, value: object
 ) -> None:
     query = Query(f"SELECT :value::{kind} AS value")
-    with Warehouse(url=database_url).transaction(READER) as transaction:
+    with Database(url=database_url).transaction(READER) as transaction:
         assert transaction.read_copied(query, value=value).to_dicts() == [{"value": value}]
         with pytest.raises(TypeError, match="query takes"):
             transaction.read_copied(query, other=value)
 
 
 def test_parts_are_all_rows_as_they_come(database_url: str) -> None:
-    with Warehouse(url=database_url).transaction(READER) as transaction:
+    with Database(url=database_url).transaction(READER) as transaction:
         parts = transaction.read_parts(Query("SELECT generate_series(1, 3) AS n"))
         assert [n for part in parts for n in part.column("n").to_pylist()] == [1, 2, 3]
 
@@ -77,7 +76,7 @@ def test_every_query_is_understood_by_the_database(database_url: str) -> None:
 
 
 def test_tables_describe_what_is_in_the_database(database_url: str) -> None:
-    warehouse = Warehouse(url=database_url)
+    warehouse = Database(url=database_url)
     for table in (value for value in vars(tables).values() if isinstance(value, tables.Table)):
         found = warehouse.read(writes.COLUMN_TYPES, schema=table.schema, name=table.name)
         assert set(table.columns) <= set(found["column"]), table

@@ -1,4 +1,4 @@
-"""TODO predtrack_assets.domain.deployment.paired_forecasts."""
+"""Differences between the losses of two models on the same predictions."""
 
 from __future__ import annotations
 

@@ -159,7 +159,7 @@ class Cell(NamedTuple):
 JUDGED = [*CELL, "judged"]  # judged: the symbol of a version that has a fit per symbol, else null
 
 
-def _positions(rows: pl.DataFrame, panel: Panel) -> NDArray[np.float64]:
+def positions_of(rows: pl.DataFrame, panel: Panel) -> NDArray[np.float64]:
     """Positions (symbols, sessions), NaN where nothing was recommended."""
     matrix = np.full(panel.close.shape, np.nan)
     symbol = np.searchsorted(panel.symbols.astype(str), rows["symbol"].to_numpy().astype(str))
@@ -169,7 +169,7 @@ def _positions(rows: pl.DataFrame, panel: Panel) -> NDArray[np.float64]:
     return matrix
 
 
-def _as_returns(
+def as_returns(
     total: Following, open_: NDArray[np.bool_], sessions: Days, index: NDArray[np.float64]
 ) -> Returns:
     """Returns on the days on which any of the exchanges is open and anything outstanding."""

@@ -44,6 +44,8 @@ BAR_COLUMNS = (
 
 MARKET_COLUMNS = ("market_breadth", "market_regime", "vix_level", "day_of_week", "month_turn")
 
+_DOMAIN = Path(__file__).parents[1]
+
 
 @dataclass(frozen=True)
 class FeatureSet:
@@ -67,24 +69,25 @@ class FeatureSet:
 
     @cached_property
     def code_hash(self) -> str:
-        """SHA-256 of the code that computes it, comments and docstrings left out."""
+        """SHA-256 of the code that computes it; imports, comments and docstrings are left out."""
         digest = hashlib.sha256()
         for module in self.modules:
-            digest.update(_code(Path(__file__).with_name(f"{module}.py")).encode())
+            digest.update(_code(_DOMAIN / f"{module}.py").encode())
         return digest.hexdigest()
 
 
 def _code(path: Path) -> str:
-    """The syntax tree of a module without the texts that stand alone in it."""
+    """The syntax tree of a module without its imports and the texts that stand alone in it."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
-            node.body = [part for part in node.body if not _is_text(part)]
+            node.body = [part for part in node.body if not _is_beside_the_code(part)]
     return ast.dump(tree)
 
 
-def _is_text(node: ast.AST) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+def _is_beside_the_code(node: ast.AST) -> bool:
+    text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    return text or isinstance(node, ast.Import | ast.ImportFrom)
 
 
 STANDARD = FeatureSet(
@@ -93,7 +96,13 @@ STANDARD = FeatureSet(
     columns=(*BAR_COLUMNS, *MARKET_COLUMNS),
     lookback=WARM_UP + BLOCK - 1,
     as_of="Bars, actions and market conditions with knowledge_time <= 24:00 UTC of the trading day.",
-    modules=("bar_features", "compiled", "indicators", "symbol_regimes", "vectors"),
+    modules=(
+        "features/indicators",
+        "features/price_features",
+        "features/symbol_regimes",
+        "features/vectors",
+        "numerics/compiled",
+    ),
 )
 
 

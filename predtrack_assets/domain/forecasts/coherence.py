@@ -1,4 +1,4 @@
-"""TODO predtrack_assets.domain.forecasts.coherence."""
+"""Predictions whose fields contradict each other are refused."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from predtrack_assets.domain.forecasts.predict import EVERY_KIND, PREDICTIONS
 from predtrack_assets.domain.models.forecast import QUANTILE_NAMES, cdf
 
 COHERENCE_TOLERANCE = 0.02  # of p_up around a half, within which the median may have either sign
-
-
 HIT_TOLERANCE = 0.02  # between seven quantiles a probability is interpolated
 
 

@@ -1,4 +1,4 @@
-"""TODO predtrack_assets.domain.market.returns."""
+"""Returns of a panel: daily, over a horizon, and when a price is first touched."""
 
 from __future__ import annotations
 

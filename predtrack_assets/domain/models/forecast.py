@@ -1,34 +1,15 @@
-"""TODO predtrack_assets.domain.models.forecast."""
+"""What a model is given and what it returns: cells, and a distribution per cell."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtri
 
 from predtrack_assets.domain.models.as_of_statistics import Tally
 from predtrack_assets.domain.statistics.first_passage import normal_cdf
 
-
-def cdf(quantiles: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """P(X <= x), (n,), of distributions given by quantiles (n, 7) at QUANTILE_LEVELS; x: (n,).
-
-    Normal scores are joined by straight lines, the outer ones prolonged: normal tails.
-    """
-
-    scores = ndtri(QUANTILE_LEVELS)
-    segment = np.clip((quantiles <= x[:, None]).sum(axis=1) - 1, 0, len(scores) - 2)
-    row = np.arange(len(x))
-    left, right = quantiles[row, segment], quantiles[row, segment + 1]
-    width = np.maximum(right - left, 1e-12)
-    score = scores[segment] + (x - left) / width * (scores[segment + 1] - scores[segment])
-    return normal_cdf(np.clip(score, -40.0, 40.0))
-
-
 QUANTILE_LEVELS = np.array([0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95])
-
-
 QUANTILE_NAMES = ("q05", "q10", "q25", "q50", "q75", "q90", "q95")
 
 
@@ -103,5 +84,22 @@ def no_change_within_5pct(median: np.ndarray, spread: np.ndarray) -> np.ndarray:
 
 def normal_quantiles(mean: np.ndarray, spread: np.ndarray) -> np.ndarray:
     """Quantiles (cells, 7) of a normal distribution of ln(S_T / S0)."""
+    from scipy.special import ndtri
 
     return mean[:, None] + spread[:, None] * ndtri(QUANTILE_LEVELS)
+
+
+def cdf(quantiles: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """P(X <= x), (n,), of distributions given by quantiles (n, 7) at QUANTILE_LEVELS; x: (n,).
+
+    Normal scores are joined by straight lines, the outer ones prolonged: normal tails.
+    """
+    from scipy.special import ndtri
+
+    scores = ndtri(QUANTILE_LEVELS)
+    segment = np.clip((quantiles <= x[:, None]).sum(axis=1) - 1, 0, len(scores) - 2)
+    row = np.arange(len(x))
+    left, right = quantiles[row, segment], quantiles[row, segment + 1]
+    width = np.maximum(right - left, 1e-12)
+    score = scores[segment] + (x - left) / width * (scores[segment + 1] - scores[segment])
+    return normal_cdf(np.clip(score, -40.0, 40.0))

@@ -1,4 +1,4 @@
-"""TODO predtrack_assets.domain.statistics.calibration."""
+"""Calibration of predicted probabilities: buckets, ECE, debiased errors, tests."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize
-from scipy.special import expit
-from sklearn import calibration as sklearn_calibration
 
 from predtrack_assets.domain.numerics.types import Floats, Ints
 from predtrack_assets.domain.statistics.corp import RESAMPLES, consistency_p_value, corp_of_sorted
@@ -20,11 +17,7 @@ from predtrack_assets.domain.statistics.equal_mass import (
 )
 
 BUCKETS = 10
-
-
 PART = 1 << 16  # rows summed at once
-
-
 MIN_EFFECTIVE = 100  # below, no statement about quality
 
 
@@ -75,6 +68,7 @@ def calibration_curve(
     p: ArrayLike, y: ArrayLike, n_buckets: int = BUCKETS, strategy: str = "uniform"
 ) -> tuple[Floats, Floats]:
     """(hit rate, mean confidence) per non-empty bucket; strategy 'uniform' or 'quantile'."""
+    from sklearn import calibration as sklearn_calibration
 
     p, y = _forecasts(p, y)
     rate, confidence = sklearn_calibration.calibration_curve(
@@ -146,6 +140,8 @@ def platt(decision: ArrayLike, y: ArrayLike) -> tuple[float, float]:
 
     With Platt's smoothed targets (Platt 1999, in the stable form of Lin, Lin & Weng 2007).
     """
+    from scipy.optimize import minimize
+    from scipy.special import expit
 
     f, y = np.asarray(decision, np.float64), np.asarray(y) > 0
     hits, misses = int(y.sum()), int((~y).sum())

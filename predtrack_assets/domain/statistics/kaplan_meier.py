@@ -1,4 +1,4 @@
-"""TODO predtrack_assets.domain.statistics.kaplan_meier."""
+"""Survival curves by Kaplan and Meier (1958), with Greenwood intervals."""
 
 from __future__ import annotations
 

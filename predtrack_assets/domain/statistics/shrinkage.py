@@ -1,4 +1,4 @@
-"""TODO predtrack_assets.domain.statistics.shrinkage."""
+"""Prior of a rate from the rates of many groups (empirical Bayes)."""
 
 from __future__ import annotations
 

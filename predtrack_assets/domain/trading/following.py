@@ -1,4 +1,4 @@
-"""TODO predtrack_assets.domain.trading.following."""
+"""Profit and loss of following a signal: positions held for a horizon, costs paid."""
 
 from __future__ import annotations
 

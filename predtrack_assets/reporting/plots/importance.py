@@ -1,4 +1,4 @@
-"""TODO predtrack_assets.reporting.plots.importance."""
+"""Permutation importance of the features of a fit, as a picture."""
 
 from __future__ import annotations
 

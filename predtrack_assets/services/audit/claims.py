@@ -14,20 +14,9 @@ from predtrack_assets.domain.accuracy.report_windows import period_named
 from predtrack_assets.domain.audit.claims import Claim
 from predtrack_assets.domain.audit.ledger.batches import ID_BYTES, split
 from predtrack_assets.domain.time.calendar import as_of
-from predtrack_assets.warehouse.database.query import Query
+from predtrack_assets.warehouse.audit.batches import CLAIMED, SEALED_IDS
 from predtrack_assets.warehouse.database.transaction import Transaction
 from predtrack_assets.warehouse.forecasts import queries as forecasts_queries
-
-DUE = Query("""
-    SELECT uuid_send(prediction_id) AS prediction_id, trading_day
-    FROM forecasts.predictions
-    WHERE model_id = :model_id AND kind = :kind AND horizon = :horizon
-      AND due_day BETWEEN :first AND :last
-""")
-SEALED = Query("""
-    SELECT origin, prediction_ids FROM forecasts.prediction_batches
-    WHERE model_id = :model_id AND kind = :kind AND trading_day BETWEEN :first AND :last
-""")
 
 
 @dataclass(frozen=True)
@@ -72,11 +61,11 @@ def _origins(
     transaction: Transaction, asked: dict[str, Any], span: dict[str, date]
 ) -> dict[str, int]:
     """How many predictions fell due, and of them are in a live batch, and in none."""
-    due = transaction.read(DUE, **asked, **span)
+    due = transaction.read(CLAIMED, **asked, **span)
     if due.is_empty():
         return {"predictions": 0, "live": 0, "unsealed": 0}
     batches = transaction.read(
-        SEALED,
+        SEALED_IDS,
         model_id=asked["model_id"],
         kind=asked["kind"],
         first=due["trading_day"].min(),

@@ -6,35 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-import polars as pl
-from psycopg import sql
-
 from predtrack_assets.domain.audit.ledger.batches import batch_link, moment
 from predtrack_assets.domain.audit.ledger.chain import GENESIS, Link, faults_of_chain
 from predtrack_assets.domain.audit.ledger.checkpoint import CheckpointError, sign, tree_of_batches
-from predtrack_assets.domain.audit.ledger.encoding import Encoding
 from predtrack_assets.domain.audit.ledger.proof import build_proof, check_proof, with_checkpoint
-from predtrack_assets.services.audit.verification import BATCH_COLUMNS
-from predtrack_assets.warehouse import tables
+from predtrack_assets.warehouse.audit.batches import BATCHES_OF_GROUP, DAY_OF, LINKS, read_row
 from predtrack_assets.warehouse.audit.trail import trail_links
-from predtrack_assets.warehouse.database.query import Query
 from predtrack_assets.warehouse.database.transaction import Transaction
 from predtrack_assets.warehouse.forecasts.ledger import CLOCK, LedgerError, encodings
-
-# An identity is not indexed: looking one up reads the table.
-DAY_OF = Query(
-    "SELECT trading_day, model_id, kind FROM forecasts.predictions"
-    " WHERE prediction_id = :prediction_id::uuid"
-)
-BATCHES_OF_GROUP = Query(f"""
-    {BATCH_COLUMNS}
-    WHERE (trading_day, model_id, kind) = (:trading_day, :model_id, :kind) ORDER BY batch_index
-""")
-LINKS = Query("""
-    SELECT batch_index, model_id, kind, trading_day, as_of, row_count, origin, encoding, committed_at,
-           merkle_root, previous_hash, hash
-    FROM forecasts.prediction_batches ORDER BY batch_index
-""")
 
 
 def prove(
@@ -58,7 +37,7 @@ def prove(
         encoding = encodings(transaction).get(batch["encoding"])
         if encoding is None:
             raise LedgerError(f"batch {batch['batch_index']}: its encoding is unknown")
-        row = _row(transaction, encoding, named, prediction_id)
+        row = read_row(transaction, encoding, named, prediction_id)
         proof = build_proof(row, encoding, batch, position)
         if checkpoint is not None:
             hashes = [link.hash for link in _links(transaction, checkpoint["batches"])]
@@ -124,29 +103,3 @@ def _first_fault(chain: list[Link]) -> tuple[int, str] | None:
 
 def _now(transaction: Transaction) -> Any:
     return transaction.read(CLOCK).item()
-
-
-def _row(
-    transaction: Transaction, encoding: Encoding, group: Mapping[str, Any], prediction_id: UUID
-) -> dict[str, Any]:
-    """The stored row as the encoding takes it: uuid and jsonb as text."""
-    columns = [
-        sql.SQL("{0}::text AS {0}" if kind in ("uuid", "jsonb") else "{0}").format(
-            sql.Identifier(name)
-        )
-        for name, kind in encoding.columns
-    ]
-    template = (
-        "SELECT {columns} FROM {table} WHERE trading_day = {day} AND prediction_id = {identity}"
-    )
-    names = {
-        "columns": sql.SQL(", ").join(columns),
-        "table": sql.Identifier(tables.PREDICTIONS.schema, tables.PREDICTIONS.name),
-        "day": sql.SQL(":trading_day"),
-        "identity": sql.SQL(":prediction_id::uuid"),
-    }
-    query = Query(sql.SQL(template).format(**names).as_string())
-    found: pl.DataFrame = transaction.read(
-        query, trading_day=group["trading_day"], prediction_id=str(prediction_id)
-    )
-    return found.row(0, named=True)

@@ -1,18 +1,27 @@
-"""TODO predtrack_assets.services.audit.record_run."""
+"""One audit event for what a run changed in a table."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
 from types import MappingProxyType
-from typing import Any
-
-import dagster as dg
+from typing import Any, Protocol
 
 from predtrack_assets.services.audit.triggers import triggered_by
 from predtrack_assets.warehouse.audit.trail import record_event
 from predtrack_assets.warehouse.database.transaction import Transaction, Written
 from predtrack_assets.warehouse.tables import Table
+
+
+class Run(Protocol):
+    """What an event tells of a run; Dagster's runs have it."""
+
+    @property
+    def run_id(self) -> str: ...
+    @property
+    def job_name(self) -> str: ...
+    @property
+    def tags(self) -> Mapping[str, str]: ...
 
 
 def record_run(
@@ -21,7 +30,7 @@ def record_run(
     table: Table,
     days: tuple[date, date],
     written: Written,
-    run: dg.DagsterRun,
+    run: Run,
     also: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     """An event on what a run changed in a table for decision or report days; none if nothing.

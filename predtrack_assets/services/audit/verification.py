@@ -8,66 +8,29 @@ from datetime import date
 from typing import Any
 
 import polars as pl
-from psycopg import sql
 
 from predtrack_assets.domain.audit.ledger.batches import batch_link, fault_of_tree
 from predtrack_assets.domain.audit.ledger.chain import Link, fault_of_link, faults_of_chain
-from predtrack_assets.domain.audit.ledger.comparison import FINDINGS, compare, row_column
+from predtrack_assets.domain.audit.ledger.comparison import FINDINGS, compare
 from predtrack_assets.domain.forecasts.resolution_time import knowable_moments
-from predtrack_assets.warehouse import tables
+from predtrack_assets.warehouse.audit.batches import (
+    BATCHES_OF_DAYS,
+    LIVE_ROWS,
+    RETAINED_FROM,
+    SIZE,
+    batch_pages,
+    judged_columns,
+)
 from predtrack_assets.warehouse.audit.decision_records import decisions
 from predtrack_assets.warehouse.audit.trail import trail_links
-from predtrack_assets.warehouse.database.query import Query
 from predtrack_assets.warehouse.database.read_ahead import read_ahead
 from predtrack_assets.warehouse.database.transaction import Transaction
 from predtrack_assets.warehouse.forecasts.ledger import (
     GROUPS,
-    LedgerError,
     by_days,
-    encodings,
     read_rows,
-    row_bytes,
     span_of,
-    table_encoding,
 )
-
-PAGE = 2_000  # batches
-JUDGED = {
-    "trading_day": sql.Identifier("trading_day"),
-    "live": sql.SQL("origin = 'live'"),
-    "knowable_at": sql.Identifier("knowable_at"),
-}
-# Rows that may be live, with what the calendar judges them by.
-LIVE_ROWS = Query("""
-    SELECT uuid_send(prediction_id) AS prediction_id, exchange, p.kind, trading_day, horizon, knowable_at
-    FROM forecasts.predictions p LEFT JOIN market.symbols USING (symbol)
-    WHERE trading_day BETWEEN :first AND :last
-      AND (origin = 'live' OR (trading_day, model_id, p.kind) IN (
-          SELECT trading_day, model_id, kind FROM forecasts.prediction_batches WHERE origin = 'live'
-             AND trading_day BETWEEN :first AND :last))
-""")
-BATCH_COLUMNS = """
-    SELECT batch_index, model_id, kind, trading_day, as_of, row_count, origin, encoding, committed_at,
-           merkle_root, previous_hash, hash, prediction_ids, leaves
-    FROM forecasts.prediction_batches
-"""
-USED_ENCODINGS = Query("SELECT DISTINCT encoding FROM forecasts.prediction_batches")
-PAGE_OF_BATCHES = Query(f"""
-    {BATCH_COLUMNS} WHERE batch_index > :after ORDER BY batch_index
-    FETCH FIRST {PAGE} ROWS WITH TIES
-""")
-BATCHES_OF_DAYS = Query(
-    f"{BATCH_COLUMNS} WHERE trading_day BETWEEN :first AND :last ORDER BY batch_index"
-)
-SIZE = Query("""
-    SELECT (SELECT count(*) FROM forecasts.prediction_batches) AS batches,
-           (SELECT coalesce(sum(row_count), 0)::bigint FROM forecasts.prediction_batches) AS rows
-""")
-# Whoever drops old predictions says so on the audit trail; their leaves stay.
-RETAINED_FROM = Query("""
-    SELECT max((payload ->> 'before')::date) AS day FROM audit.audit_trail
-    WHERE event_type = 'retention'
-""")
 
 Progress = Callable[[str, int, int], None]  # what, done, of how many
 
@@ -139,14 +102,6 @@ def verify_days(transaction: Transaction, first: date, last: date) -> Verdict:
     return verdict
 
 
-def batch_pages(transaction: Transaction) -> Iterator[pl.DataFrame]:
-    """All batches in the order of the chain, a page at a time; equal indexes share a page."""
-    after = -(2**63)
-    while len(page := transaction.read(PAGE_OF_BATCHES, after=after)):
-        yield page
-        after = page["batch_index"][-1]
-
-
 def _faults_of_chain(
     transaction: Transaction, verdict: Verdict, progress: Progress
 ) -> Iterator[tuple[Any, ...]]:
@@ -180,7 +135,7 @@ def _compared(
     transaction: Transaction, verdict: Verdict, first: date, last: date, progress: Progress
 ) -> list[pl.DataFrame]:
     """Findings of rows against leaves, part by part; the next part is read meanwhile."""
-    columns = _columns(transaction)
+    columns = judged_columns(transaction)
     retained = transaction.read(RETAINED_FROM).item()
     groups = transaction.read(GROUPS, first=first, last=last).with_columns(
         size=pl.max_horizontal("said", "sealed")
@@ -213,16 +168,3 @@ def _with_knowable(
     joined = rows.join(judged, on="prediction_id", how="left", maintain_order="left")
     earliest = pl.min_horizontal("knowable_at", "calendar")
     return joined.with_columns(knowable_at=earliest).drop("calendar")
-
-
-def _columns(transaction: Transaction) -> dict[str, sql.Composable]:
-    """What rows are judged by: see `compare`."""
-    known = encodings(transaction)
-    used = transaction.read(USED_ENCODINGS)["encoding"]
-    there = set(table_encoding(transaction, tables.PREDICTIONS).columns)
-    columns: dict[str, sql.Composable] = dict(JUDGED)
-    for encoding in (known[digest] for digest in used if digest in known):
-        if dropped := set(encoding.columns) - there:
-            raise LedgerError(f"batches hold columns that the table has no more: {sorted(dropped)}")
-        columns[row_column(encoding.digest)] = row_bytes(encoding)
-    return columns

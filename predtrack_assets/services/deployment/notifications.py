@@ -1,4 +1,4 @@
-"""TODO predtrack_assets.services.deployment.notifications."""
+"""Send events of deployments and tests to a channel, each once."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from predtrack_assets.warehouse.database.transaction import Database
 from predtrack_assets.warehouse.deployment.improvements import due_notifications, note_notification
 
 AT_ONCE = 20  # events per tick
-
-
 TIMEOUT = 10.0  # seconds to connect, and to answer
 
 

@@ -17,10 +17,10 @@ from predtrack_assets.domain.deployment.track_record import (
     Record,
     Returns,
     Scores,
-    _as_returns,
-    _positions,
     add_up,
+    as_returns,
     measure,
+    positions_of,
     score_sums,
 )
 from predtrack_assets.domain.numerics.types import Days
@@ -179,10 +179,8 @@ def returns_of(
         for key, rows in group.group_by(judged, maintain_order=True):
             cell = Cell(*key)
             mine = slice(None) if cell.symbol is None else panel.symbols == cell.symbol
-            followed = follow(_positions(rows, panel)[mine], returns[mine], cell.horizon)
+            followed = follow(positions_of(rows, panel)[mine], returns[mine], cell.horizon)
             spread = followed.on(at, sessions.size)
             totals[cell] = totals[cell] + spread if cell in totals else spread
             open_[cell][at] = True
-    return {
-        cell: _as_returns(total, open_[cell], sessions, index) for cell, total in totals.items()
-    }
+    return {cell: as_returns(total, open_[cell], sessions, index) for cell, total in totals.items()}

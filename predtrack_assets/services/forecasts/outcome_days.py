@@ -1,4 +1,4 @@
-"""TODO predtrack_assets.services.forecasts.outcome_days."""
+"""Resolve predictions: what became known in a window of days, some symbols at a time."""
 
 from __future__ import annotations
 

@@ -7,18 +7,11 @@ import polars as pl
 
 from predtrack_assets.domain.forecasts.outcomes import NOT_THE_CLOSE, closes_at
 from predtrack_assets.domain.market.panel import Panel
-from predtrack_assets.warehouse.database.query import Query
 from predtrack_assets.warehouse.database.transaction import Transaction
+from predtrack_assets.warehouse.market.queries import KNOWN_CLOSES
 
 TOLERANCE = 1e-4  # of the close: a hundredth of a percent, what rounding to cents may do
 START = ["symbol", "trading_day", "reference_price"]
-
-# Every revision that was known by then: who predicted in the evening knew no correction of the night.
-KNOWN_CLOSES = Query("""
-    SELECT symbol, trading_day, close FROM market.market_data
-    WHERE symbol = ANY(:symbols) AND trading_day BETWEEN :first AND :last
-      AND knowledge_time AT TIME ZONE 'UTC' <= trading_day + 1
-""")
 
 
 def with_reason(transaction: Transaction, predictions: pl.DataFrame, panel: Panel) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""TODO predtrack_assets.services.market.condition_days."""
+"""The market's condition on the days of a window, from bars known at each epoch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TODO predtrack_assets.services.models.retraining_choice."""
+"""Choose which of the symbols that need it are retrained now."""
 
 from __future__ import annotations
 
@@ -11,17 +11,9 @@ import polars as pl
 from predtrack_assets.domain.numerics.types import Days
 
 RUNNING = "is being fitted"
-
-
 COOLING = "was fitted less than {} sessions before the report"
-
-
 ASKED = "was asked for by the same report"
-
-
 LATER = "waits for a later tick: at most {} at a time"
-
-
 WANTED = "is asked for"
 
 

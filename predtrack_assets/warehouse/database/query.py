@@ -1,4 +1,4 @@
-"""TODO predtrack_assets.warehouse.database.query."""
+"""A statement with named parameters."""
 
 from __future__ import annotations
 

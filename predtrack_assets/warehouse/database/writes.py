@@ -1,4 +1,4 @@
-"""TODO predtrack_assets.warehouse.database.writes."""
+"""Statements that writes are made of: comparing, revising, withdrawing."""
 
 from __future__ import annotations
 
@@ -61,21 +61,15 @@ def current_in_cells(table: Table) -> Query:
 
 
 NOW = Query("SELECT now() AS now")
-
-
 COLUMN_TYPES = Query("""
     SELECT a.attname::text AS "column", format_type(a.atttypid, NULL) AS "type"
     FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname = :schema AND c.relname = :name AND a.attnum > 0 AND NOT a.attisdropped
 """)
-
-
 NEVER_ASKED = Query("""
     SELECT NOT EXISTS (SELECT FROM market.fetch_log
                        WHERE symbol = ANY(:symbols) AND first_day <= :last AND last_day >= :first)
 """)
-
-
 # A change is compared with the latest revision known at that moment. `first_key` is null in `l`
 # exactly when the fact is new.
 _COMPARED = """
@@ -114,8 +108,6 @@ _FIRST_SEEN = """CASE
 
 
 REVISE_SEEN = _COMPARED % ("", _FIRST_SEEN, "", "", " AND false")
-
-
 WITHDRAW_MISSING = Query("""
     WITH gone AS (
         INSERT INTO market.corporate_actions (symbol, ex_date, kind, value, inferred, source, knowledge_time)

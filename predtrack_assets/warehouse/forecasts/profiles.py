@@ -1,4 +1,4 @@
-"""TODO predtrack_assets.warehouse.forecasts.profiles."""
+"""Figures about predictions and outcomes that checks judge."""
 
 from __future__ import annotations
 
@@ -41,8 +41,6 @@ PREDICTIONS = Query("""
     LEFT JOIN sessions due ON due.exchange = s.exchange AND due.day = p.due_day
     GROUP BY trading_day
 """)
-
-
 # Reference prices that no bar of the day, known by its end, has.
 REFERENCE_PRICES = Query("""
     SELECT trading_day AS day, count(*) AS unknown_prices
@@ -54,8 +52,6 @@ REFERENCE_PRICES = Query("""
           AND b.knowledge_time <= (b.trading_day + 1)::timestamp AT TIME ZONE 'UTC')
     GROUP BY trading_day
 """)
-
-
 # Symbols with a bar known by the end of the day and some months of history (:history_days), and
 # those of them for which nothing was said.
 PREDICTABLE = Query("""
@@ -79,16 +75,12 @@ PREDICTABLE = Query("""
     FROM bars LEFT JOIN said USING (trading_day, symbol)
     GROUP BY trading_day
 """)
-
-
 # Kind * is of symbols that cannot be predicted yet: that is no fault of a day.
 SKIPPED_PREDICTIONS = Query("""
     SELECT trading_day AS day, count(*) AS skipped FROM forecasts.skipped_predictions
     WHERE trading_day BETWEEN :first AND :last AND kind <> '*'
     GROUP BY trading_day
 """)
-
-
 # By the day on which they were resolved. Hits are resolved before they fall due (up to :until),
 # late prices after; both conditions reach an index.
 OUTCOMES = Query("""
@@ -117,8 +109,6 @@ OUTCOMES = Query("""
     ) o
     GROUP BY resolved_day
 """)
-
-
 # Results that are not those of the prices beside them and of what was said, by the day of OUTCOMES.
 # A quotient within 1e-12 of the bound of 5 % may fall on either side of it.
 RESULTS = Query("""
@@ -138,8 +128,6 @@ RESULTS = Query("""
           ELSE true END, false)
     GROUP BY resolved_day
 """)
-
-
 # What became of predictions that fell due, by due day.
 FALLEN_DUE = Query("""
     WITH ended AS (

@@ -1,4 +1,4 @@
-"""TODO predtrack_assets.warehouse.forecasts.queries."""
+"""Statements about predictions and outcomes."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ LATE_OUTCOMES = Query("""
     SELECT DISTINCT resolved_day FROM forecasts.outcomes
     WHERE resolved_day > due_day AND resolved_day BETWEEN :first AND :last
 """)
-
-
 OPEN_PREDICTIONS = Query("""
     SELECT model_id, kind, event, symbol, trading_day, horizon, due_day, confidence, climatology,
            reference_price, sigma, predicted_price, q05, q10, q25, q50, q75, q90, q95,
@@ -17,8 +15,6 @@ OPEN_PREDICTIONS = Query("""
     FROM forecasts.predictions
     WHERE symbol = ANY(:symbols) AND due_day >= :due_from AND trading_day < :last
 """)
-
-
 OUTCOMES_AS_OF = Query("""
     SELECT DISTINCT ON (trading_day, symbol, model_id, kind, horizon)
            model_id, kind, event, horizon, symbol, trading_day, due_day, resolved_day, status,
@@ -28,16 +24,12 @@ OUTCOMES_AS_OF = Query("""
     WHERE due_day BETWEEN :first AND :last AND knowledge_time <= :as_of
     ORDER BY trading_day DESC, symbol DESC, model_id DESC, kind DESC, horizon DESC, knowledge_time DESC
 """)
-
-
 DUE_COUNTS = Query("""
     SELECT model_id, kind, horizon, due_day, count(*) AS n
     FROM forecasts.predictions
     WHERE due_day BETWEEN :first AND :last
     GROUP BY model_id, kind, horizon, due_day
 """)
-
-
 STATUS_COUNTS = Query("""
     SELECT status, count(*) AS rows FROM forecasts.prediction_status GROUP BY status ORDER BY status
 """)

@@ -1,4 +1,4 @@
-"""TODO predtrack_assets.warehouse.market.profiles."""
+"""Figures about the schema market that checks judge."""
 
 from __future__ import annotations
 
@@ -22,8 +22,6 @@ UNIVERSE_MEMBERS = Query("""
            count(*) FILTER (WHERE symbol !~ :pattern) AS malformed
     FROM ordered GROUP BY universe ORDER BY universe
 """)
-
-
 MARKET_DATA = Query("""
     WITH sessions AS (
         SELECT * FROM unnest(:exchanges::text[], :days::date[], :closes::timestamptz[], :ordinals::bigint[])
@@ -50,22 +48,16 @@ MARKET_DATA = Query("""
     WHERE b.trading_day BETWEEN :first AND :last
     GROUP BY b.trading_day
 """)
-
-
 QUARANTINE = Query("""
     SELECT trading_day AS day, count(DISTINCT symbol) AS quarantined
     FROM market.quarantine WHERE trading_day BETWEEN :first AND :last
     GROUP BY trading_day
 """)
-
-
 QUARANTINED_SYMBOLS = Query("""
     SELECT symbol, reason, count(*) AS bars, min(trading_day) AS first, max(trading_day) AS last
     FROM market.quarantine WHERE trading_day BETWEEN :first AND :last
     GROUP BY symbol, reason ORDER BY bars DESC, symbol, reason LIMIT 20
 """)
-
-
 # Of each symbol the latest request that touches the window, on the request's last day.
 FETCHES = Query("""
     SELECT day, count(*) FILTER (WHERE status = 'failed') AS fetches_failed
@@ -74,8 +66,6 @@ FETCHES = Query("""
           ORDER BY symbol, fetch_id DESC) latest
     GROUP BY day
 """)
-
-
 # Consecutive bars of a symbol that are not of consecutive sessions; those that the window cuts are
 # looked up in the index. Revisions of one bar are steps of no length.
 STEPS = Query("""
@@ -106,16 +96,12 @@ STEPS = Query("""
     WHERE next > previous AND b.ordinal - a.ordinal IS DISTINCT FROM 1
     ORDER BY symbol, previous
 """)
-
-
 LAST_BARS = Query("""
     SELECT symbol, exchange, latest.last_bar
     FROM market.symbols m CROSS JOIN LATERAL (
         SELECT trading_day AS last_bar FROM market.market_data b
         WHERE b.symbol = m.symbol ORDER BY trading_day DESC LIMIT 1) latest
 """)
-
-
 CORPORATE_ACTIONS = Query("""
     WITH sessions AS (
         SELECT * FROM unnest(:exchanges::text[], :days::date[], :closes::timestamptz[], :ordinals::bigint[])
@@ -139,8 +125,6 @@ CORPORATE_ACTIONS = Query("""
     WHERE a.ex_date BETWEEN :first AND :last
     GROUP BY a.ex_date
 """)
-
-
 # A day is expected when the benchmark's bar of it was known by its end.
 MARKET_CONDITIONS = Query("""
     WITH expected AS (

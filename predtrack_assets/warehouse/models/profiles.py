@@ -1,4 +1,4 @@
-"""TODO predtrack_assets.warehouse.models.profiles."""
+"""Figures about the schema models that checks judge."""
 
 from __future__ import annotations
 

@@ -235,12 +235,16 @@ def test_plots_show_features_and_evidence(measured: str) -> None:
 def test_no_gate_reads_drift() -> None:
     """Estimates and alerts may cause a retraining; what is deployed rests on outcomes alone."""
     gates = [
-        "domain/gates.py",
-        "domain/gate_records.py",
-        "domain/promotion.py",
+        "domain/deployment/gates.py",
+        "domain/deployment/track_record.py",
+        "domain/deployment/champions.py",
         "assets/deployment.py",
     ]
-    gates += ["warehouse/gates.py", "warehouse/gate_records.py", "warehouse/decisions.py"]
+    gates += [
+        "warehouse/deployment/queries.py",
+        "services/deployment/track_records.py",
+        "services/deployment/decisions.py",
+    ]
     for name in gates:
         text = (PROJECT_ROOT / "predtrack_assets" / name).read_text(encoding="utf-8")
         assert "drift_" not in text, name

@@ -14,7 +14,6 @@ import pytest
 from psycopg import errors
 from typer.testing import CliRunner
 
-from predtrack_assets.assets.resources import Warehouse
 from predtrack_assets.cli.main import app
 from predtrack_assets.domain.deployment.gates import CRITERIA, FAILED, INSUFFICIENT, PASSED
 from predtrack_assets.services.deployment import decisions
@@ -22,7 +21,7 @@ from predtrack_assets.services.deployment.decisions import DecisionRefused
 from predtrack_assets.settings import PROJECT_ROOT
 from predtrack_assets.warehouse.audit import decision_records
 from predtrack_assets.warehouse.database.migrate import migrate, rollback
-from predtrack_assets.warehouse.database.transaction import Transaction
+from predtrack_assets.warehouse.database.transaction import Database, Transaction
 from predtrack_assets.warehouse.deployment import improvements, profiles, queries
 from predtrack_assets_tests.graph import execute, frame
 
@@ -79,7 +78,7 @@ def insert(url: str, **row: Any) -> None:
 
 @contextmanager
 def writing(url: str) -> Iterator[Transaction]:
-    with Warehouse(url=url).transaction() as transaction:
+    with Database(url=url).transaction() as transaction:
         yield transaction
 
 
@@ -93,7 +92,7 @@ def override(url: str, gate: str, **changes: Any) -> dict[str, Any]:
 
 
 def champion(url: str, at: datetime) -> str | None:
-    found = Warehouse(url=url).read(queries.CHAMPIONS_AT, at=at)
+    found = Database(url=url).read(queries.CHAMPIONS_AT, at=at)
     return found["model_id"].item() if len(found) else None
 
 
@@ -292,7 +291,7 @@ def test_what_was_rolled_back_is_not_returned_to(database_url: str) -> None:
 
 def taken_back(url: str) -> dict[str, bool]:
     """Models that were rolled back, and whether by that they are barred from deploying themselves."""
-    found = Warehouse(url=url).read(queries.ROLLED_BACK, kind="price", scope="h5")
+    found = Database(url=url).read(queries.ROLLED_BACK, kind="price", scope="h5")
     return dict(found.iter_rows())
 
 
@@ -315,7 +314,7 @@ def test_the_first_champion_is_rolled_back_to_none(database_url: str) -> None:
     assert frame(database_url, event).rows() == [("good", None, True, None)]
     assert taken_back(database_url) == {"good": True}
     span = {"first": LATER.date(), "last": now.date() + timedelta(days=1)}
-    checked = Warehouse(url=database_url).read(profiles.DEPLOYMENTS, **span)
+    checked = Database(url=database_url).read(profiles.DEPLOYMENTS, **span)
     assert checked.select("deployments", "unpermitted", "look_ahead").sum().row(0) == (2, 0, 0)
 
 

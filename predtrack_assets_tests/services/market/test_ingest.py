@@ -11,13 +11,13 @@ import polars as pl
 import pytest
 
 from predtrack_assets.assets import market
-from predtrack_assets.assets.resources import Warehouse
 from predtrack_assets.days import window_start
 from predtrack_assets.domain.market.bars import BARS
 from predtrack_assets.domain.time.calendar import calendar
 from predtrack_assets.services.market.ingest import IngestReport, ingest
 from predtrack_assets.settings import get_settings
 from predtrack_assets.sources.base import FETCHES, Batch, PriceSource, Revises
+from predtrack_assets.warehouse.database.transaction import Database
 from predtrack_assets_tests import graph
 from predtrack_assets_tests.graph import utc
 
@@ -81,7 +81,7 @@ def prices(bars: pl.DataFrame, since: date, factor: float) -> pl.DataFrame:
 
 
 def take(url: str, source: PriceSource, first: date, last: date) -> IngestReport:
-    with Warehouse(url=url).transaction() as transaction:
+    with Database(url=url).transaction() as transaction:
         opens = window_start(first, get_settings())
         return ingest(transaction, source, get_settings(), opens, last, "run", lambda _: None)
 

@@ -13,13 +13,13 @@ import pytest
 from psycopg import sql
 from typer.testing import CliRunner
 
-from predtrack_assets.assets.resources import Warehouse
 from predtrack_assets.cli.main import app
 from predtrack_assets.domain.deployment.gates import CRITERIA, FAILED, PASSED
 from predtrack_assets.reporting.tables.scores import success_table
 from predtrack_assets.reporting.tables.stored import origin_line
 from predtrack_assets.reporting.tables.text import wide_console
 from predtrack_assets.warehouse import tables
+from predtrack_assets.warehouse.database.transaction import Database
 from predtrack_assets_tests.builders.ledgers import attacker, commit, predictions
 from predtrack_assets_tests.graph import execute, frame, random_walk, store_bars
 from predtrack_assets_tests.services.deployment.test_decisions import (
@@ -164,7 +164,7 @@ def test_what_no_event_or_batch_records_is_missed(database_url: str) -> None:
         "predictions": (1.0, "holds"),
         "weeks of gates": (0.0, "not"),
     }
-    with Warehouse(url=database_url).transaction() as transaction:  # not sealed
+    with Database(url=database_url).transaction() as transaction:  # not sealed
         transaction.append(tables.PREDICTIONS, predictions(1, ("BBB",), ("good",), DAY))
     gate = add_gate(database_url, "good", PASSED, kind="direction")
     insert(database_url, kind="direction", gate_id=gate)
@@ -176,7 +176,7 @@ def test_what_no_event_or_batch_records_is_missed(database_url: str) -> None:
 def test_origins_count_what_was_sealed_in_time(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    warehouse = Warehouse(url=database_url)
+    warehouse = Database(url=database_url)
     assert origin_line(warehouse) == "No prediction is in the ledger yet."
     commit(database_url, predictions(2, ("AAA",), ("old",), DAY))
     assert origin_line(warehouse) == (
@@ -217,7 +217,7 @@ def test_the_table_shows_the_worst_calibration_of_each_model(database_url: str) 
         report(database_url, "calibration_summary", SUMMARY, horizon=horizon, n_eff=200.0)
     console = wide_console()
     with console.capture() as capture:
-        console.print(success_table(Warehouse(url=database_url)))
+        console.print(success_table(Database(url=database_url)))
     line = next(line for line in capture.get().splitlines() if line.startswith("calibration"))
     assert line.split() == [
         *("calibration", "good", "price", "h21,", "worst", "of", "3"),

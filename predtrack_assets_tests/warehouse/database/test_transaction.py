@@ -20,7 +20,7 @@ from predtrack_assets.sources.routing import make_source
 from predtrack_assets.warehouse import tables
 from predtrack_assets.warehouse.database import writes
 from predtrack_assets.warehouse.database.query import Query
-from predtrack_assets.warehouse.database.transaction import READER, Warehouse, Written
+from predtrack_assets.warehouse.database.transaction import READER, Database, Written
 from predtrack_assets.warehouse.market import queries as market_queries
 from predtrack_assets_tests import graph
 
@@ -30,8 +30,8 @@ SEEN = datetime(2024, 4, 2, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def warehouse(database_url: str) -> Warehouse:
-    return Warehouse(url=database_url)
+def warehouse(database_url: str) -> Database:
+    return Database(url=database_url)
 
 
 def close_of(day: date) -> datetime:
@@ -65,18 +65,18 @@ def condition(day: date, regime: str, **changes: Any) -> dict[str, Any]:
     return {**row, **given, **changes}
 
 
-def write(warehouse: Warehouse, method: str, *arguments: Any, **options: Any) -> Written:
+def write(warehouse: Database, method: str, *arguments: Any, **options: Any) -> Written:
     with warehouse.transaction() as transaction:
         return getattr(transaction, method)(*arguments, **options)
 
 
-def log(warehouse: Warehouse, symbols: list[str], given: pl.DataFrame, first: date, last: date):
+def log(warehouse: Database, symbols: list[str], given: pl.DataFrame, first: date, last: date):
     fetched = log_fetches(symbols, given, first, last)
     rows = fetched.with_columns(source=pl.lit("test"), run_id=pl.lit("r"))
     return write(warehouse, "append", tables.FETCH_LOG, rows)
 
 
-def revisions(warehouse: Warehouse, symbol: str) -> list[tuple[date, float, datetime]]:
+def revisions(warehouse: Database, symbol: str) -> list[tuple[date, float, datetime]]:
     rows = warehouse.read(
         Query(
             "SELECT trading_day, close, knowledge_time FROM market.market_data"
@@ -94,7 +94,7 @@ def symbol(name: str, kind: str = "stock") -> dict[str, str]:
     return {"symbol": name, "exchange": "XNYS", "kind": kind, "source": "test"}
 
 
-def test_append_adds_what_is_new_and_leaves_what_is_there(warehouse: Warehouse) -> None:
+def test_append_adds_what_is_new_and_leaves_what_is_there(warehouse: Database) -> None:
     first = pl.DataFrame([symbol("A"), symbol("B")])
     assert write(warehouse, "append", tables.SYMBOLS, first) == Written(inserted=2)
     second = pl.DataFrame([symbol("A"), symbol("B", "index"), symbol("C")])
@@ -103,19 +103,19 @@ def test_append_adds_what_is_new_and_leaves_what_is_there(warehouse: Warehouse) 
     assert dict(stored.select("symbol", "kind").iter_rows()) == dict.fromkeys("ABC", "stock")
 
 
-def test_nothing_is_written_of_nothing(warehouse: Warehouse) -> None:
+def test_nothing_is_written_of_nothing(warehouse: Database) -> None:
     empty = bars(bar("A", MONDAY, 1.0)).clear()
     assert write(warehouse, "append", tables.MARKET_DATA, empty) == Written()
     assert write(warehouse, "revise", tables.MARKET_DATA, empty, seen=SEEN) == Written()
 
 
-def test_append_compares_values_not_where_they_came_from(warehouse: Warehouse) -> None:
+def test_append_compares_values_not_where_they_came_from(warehouse: Database) -> None:
     write(warehouse, "append", tables.SYMBOLS, pl.DataFrame([symbol("A")]))
     other = pl.DataFrame([{**symbol("A"), "source": "elsewhere"}])
     assert write(warehouse, "append", tables.SYMBOLS, other) == Written(unchanged=1)
 
 
-def test_quarantine_holds_each_refusal_once(warehouse: Warehouse) -> None:
+def test_quarantine_holds_each_refusal_once(warehouse: Database) -> None:
     refused = pl.DataFrame(
         {
             "symbol": ["A", "A", ""],
@@ -136,7 +136,7 @@ def test_quarantine_holds_each_refusal_once(warehouse: Warehouse) -> None:
 # -- replace -----------------------------------------------------------------------------------
 
 
-def test_replace_makes_the_window_equal_and_leaves_the_rest(warehouse: Warehouse) -> None:
+def test_replace_makes_the_window_equal_and_leaves_the_rest(warehouse: Database) -> None:
     def replace(first: date, last: date, *rows: dict[str, Any]) -> Written:
         frame = pl.DataFrame(list(rows), schema=list(tables.MARKET_CONDITIONS.columns))
         return write(warehouse, "replace", tables.MARKET_CONDITIONS, frame, first, last)
@@ -159,7 +159,7 @@ def test_replace_makes_the_window_equal_and_leaves_the_rest(warehouse: Warehouse
     assert replace(days[0], FRIDAY) == Written(deleted=4)
 
 
-def test_null_and_nan_are_the_same_absence(warehouse: Warehouse) -> None:
+def test_null_and_nan_are_the_same_absence(warehouse: Database) -> None:
     absent = pl.DataFrame([condition(MONDAY, "bull", vix_level=None)])
     nan = pl.DataFrame([condition(MONDAY, "bull", vix_level=float("nan"))])
     window = (MONDAY, MONDAY)
@@ -171,7 +171,7 @@ def test_null_and_nan_are_the_same_absence(warehouse: Warehouse) -> None:
 # -- revise ------------------------------------------------------------------------------------
 
 
-def test_a_first_sight_is_known_from_its_own_day(warehouse: Warehouse) -> None:
+def test_a_first_sight_is_known_from_its_own_day(warehouse: Database) -> None:
     frame = bars(bar("A", MONDAY, 1.0), bar("A", TUESDAY, 2.0))
     assert write(warehouse, "revise", tables.MARKET_DATA, frame, seen=SEEN) == Written(inserted=2)
     assert [known for *_, known in revisions(warehouse, "A")] == [
@@ -180,7 +180,7 @@ def test_a_first_sight_is_known_from_its_own_day(warehouse: Warehouse) -> None:
     ]
 
 
-def test_a_correction_is_a_revision_known_when_seen(warehouse: Warehouse) -> None:
+def test_a_correction_is_a_revision_known_when_seen(warehouse: Database) -> None:
     first = bars(bar("A", MONDAY, 1.0), bar("A", TUESDAY, 2.0))
     write(warehouse, "revise", tables.MARKET_DATA, first, seen=SEEN)
     second = bars(bar("A", MONDAY, 1.0), bar("A", TUESDAY, 2.5))
@@ -198,7 +198,7 @@ def test_a_correction_is_a_revision_known_when_seen(warehouse: Warehouse) -> Non
     assert [close for _, close, _ in revisions(warehouse, "A")] == [1.0, 2.0, 2.5, 2.0]
 
 
-def test_a_later_listing_does_not_make_others_late(warehouse: Warehouse) -> None:
+def test_a_later_listing_does_not_make_others_late(warehouse: Database) -> None:
     """B was never asked for before, so its history was there to be known."""
     write(warehouse, "revise", tables.MARKET_DATA, bars(bar("A", MONDAY, 1.0)), seen=SEEN)
     log(warehouse, ["A"], bars(bar("A", MONDAY, 1.0)), MONDAY, MONDAY)
@@ -219,7 +219,7 @@ def test_a_later_listing_does_not_make_others_late(warehouse: Warehouse) -> None
     ],
 )
 def test_what_an_earlier_request_did_not_bring_is_known_only_now(
-    warehouse: Warehouse, status: str | None, asked_late: bool, known: datetime
+    warehouse: Database, status: str | None, asked_late: bool, known: datetime
 ) -> None:
     if status:
         asked = datetime(2024, 3, 30 if asked_late else 6, tzinfo=UTC)
@@ -233,7 +233,7 @@ def test_what_an_earlier_request_did_not_bring_is_known_only_now(
     assert revisions(warehouse, "A") == [(TUESDAY, 2.0, known)]
 
 
-def test_without_a_moment_a_row_brings_its_own(warehouse: Warehouse) -> None:
+def test_without_a_moment_a_row_brings_its_own(warehouse: Database) -> None:
     """Outcomes: a change is compared with what was known then, whatever is known since."""
 
     def revise(close: float, known: datetime) -> Written:
@@ -266,7 +266,7 @@ def actions(*rows: tuple[str, date, str, float]) -> pl.DataFrame:
     )
 
 
-def test_actions_that_are_no_longer_reported_are_withdrawn(warehouse: Warehouse) -> None:
+def test_actions_that_are_no_longer_reported_are_withdrawn(warehouse: Database) -> None:
     reported = actions(
         ("A", MONDAY, "split", 2.0),
         ("A", TUESDAY, "dividend", 0.5),
@@ -291,7 +291,7 @@ def test_actions_that_are_no_longer_reported_are_withdrawn(warehouse: Warehouse)
 # -- transactions ------------------------------------------------------------------------------
 
 
-def test_an_exception_leaves_nothing(warehouse: Warehouse) -> None:
+def test_an_exception_leaves_nothing(warehouse: Database) -> None:
     def interrupted() -> None:
         with warehouse.transaction() as transaction:
             transaction.append(tables.SYMBOLS, pl.DataFrame([symbol("A")]))
@@ -302,7 +302,7 @@ def test_an_exception_leaves_nothing(warehouse: Warehouse) -> None:
     assert warehouse.read(market_queries.SYMBOLS).is_empty()
 
 
-def test_a_refused_row_takes_the_others_of_its_transaction_with_it(warehouse: Warehouse) -> None:
+def test_a_refused_row_takes_the_others_of_its_transaction_with_it(warehouse: Database) -> None:
     def refused() -> None:
         with warehouse.transaction() as transaction:
             transaction.append(tables.SYMBOLS, pl.DataFrame([symbol("A")]))
@@ -313,7 +313,7 @@ def test_a_refused_row_takes_the_others_of_its_transaction_with_it(warehouse: Wa
     assert warehouse.read(market_queries.SYMBOLS).is_empty()
 
 
-def test_reading_cannot_write(warehouse: Warehouse) -> None:
+def test_reading_cannot_write(warehouse: Database) -> None:
     with (
         pytest.raises(adbc_driver_manager.Error, match="permission denied"),
         warehouse.transaction(READER) as transaction,
@@ -321,14 +321,14 @@ def test_reading_cannot_write(warehouse: Warehouse) -> None:
         transaction.append(tables.SYMBOLS, pl.DataFrame([symbol("A")]))
 
 
-def test_the_clock_is_the_databases_and_stands_still(warehouse: Warehouse) -> None:
+def test_the_clock_is_the_databases_and_stands_still(warehouse: Database) -> None:
     with warehouse.transaction() as transaction:
         first = transaction.now
         assert transaction.read(writes.NOW).item() == first
     assert first.tzinfo is not None
 
 
-def ingest_window(warehouse: Warehouse, first: date, last: date, errors: list[BaseException]):
+def ingest_window(warehouse: Database, first: date, last: date, errors: list[BaseException]):
     settings = get_settings()
     try:
         with warehouse.transaction() as transaction:
@@ -339,7 +339,7 @@ def ingest_window(warehouse: Warehouse, first: date, last: date, errors: list[Ba
 
 
 def test_two_threads_that_ingest_the_same_window_store_it_once(
-    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+    warehouse: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PREDTRACK_SOURCE", "simulated")
     monkeypatch.setenv("PREDTRACK_SIMULATED_SYMBOLS", "5")
@@ -364,7 +364,7 @@ def test_two_threads_that_ingest_the_same_window_store_it_once(
 
 
 def test_two_processes_that_ingest_the_same_file_store_it_once(
-    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+    warehouse: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
     rows = [bar(name, day, 5.0) for name in "AB" for day in (MONDAY, TUESDAY)]
     columns = [
@@ -382,9 +382,9 @@ def test_two_processes_that_ingest_the_same_file_store_it_once(
     monkeypatch.setenv("PREDTRACK_SOURCE", "file")
     monkeypatch.setenv("PREDTRACK_FILE", str(tmp_path / "prices.csv"))
     program = (
-        "from datetime import date; from predtrack_assets.warehouse.warehouse import Warehouse;"
+        "from datetime import date; from predtrack_assets.warehouse.warehouse import Database;"
         "from predtrack_assets_tests.warehouse.test_warehouse import ingest_window;"
-        f"ingest_window(Warehouse(url={warehouse.url!r}), date(2024, 3, 4), date(2024, 3, 8), [])"
+        f"ingest_window(Database(url={warehouse.url!r}), date(2024, 3, 4), date(2024, 3, 8), [])"
     )
     runs = [subprocess.Popen([sys.executable, "-c", program], env=os.environ) for _ in range(2)]
     assert [run.wait(120) for run in runs] == [0, 0]
@@ -404,7 +404,7 @@ def test_counts_add_up_and_become_metadata() -> None:
     }
 
 
-def test_a_frame_that_does_not_fit_is_an_error(warehouse: Warehouse) -> None:
+def test_a_frame_that_does_not_fit_is_an_error(warehouse: Database) -> None:
     with pytest.raises(pl.exceptions.PolarsError):
         write(
             warehouse, "append", tables.SYMBOLS, pl.DataFrame([{"symbol": "A", "exchange": "XNYS"}])

@@ -11,10 +11,10 @@ import pytest
 from psycopg import errors
 
 from predtrack_assets.assets import deployment
-from predtrack_assets.assets.resources import Warehouse
 from predtrack_assets.domain.deployment.gates import FAILED, PASSED
 from predtrack_assets.services.deployment.decisions import DecisionRefused
 from predtrack_assets.settings import PROJECT_ROOT, get_settings
+from predtrack_assets.warehouse.database.transaction import Database
 from predtrack_assets.warehouse.deployment import improvements
 from predtrack_assets.warehouse.deployment.improvements import Optimized
 from predtrack_assets.warehouse.market.epochs import Epoch
@@ -105,7 +105,7 @@ def test_an_override_that_ended_without_a_champion_before_it_disables_the_strate
     gate = add_gate(database_url, "steady", PASSED, kind="direction")
     insert(database_url, model_id="steady", gate_id=gate, kind="direction")
     override(database_url, add_gate(database_url, "brief", FAILED, kind="direction"))
-    warehouse = Warehouse(url=database_url)
+    warehouse = Database(url=database_url)
     for moment, expected in ((datetime.now(UTC), 0), (NOW, 1), (NOW, 0)):
         with warehouse.transaction() as transaction:
             assert improvements.note_disabled(transaction, moment) == expected
@@ -122,7 +122,7 @@ def test_optimized_parameters_leave_an_event_with_both_records(database_url: str
         "model", "pooled-v1/price/h5", {"num_leaves": 8}, {"num_leaves": 4}, "weekly tuning",
         {"crps": 0.5}, {"crps": 0.4},
     )  # fmt: skip
-    with Warehouse(url=database_url).transaction() as transaction:
+    with Database(url=database_url).transaction() as transaction:
         improvements.note_optimized(transaction, found, LATER)
     (row,) = frame(
         database_url,
@@ -150,7 +150,7 @@ def test_a_version_in_shadow_is_tested_and_not_deployed_by_itself(database_url: 
         database_url, "UPDATE models.model_registry SET status = 'shadow' WHERE model_id = 'quiet'"
     )
     epoch = Epoch(np.array(["2024-03-01"], "datetime64[D]"), date(2024, 3, 1))
-    with Warehouse(url=database_url).transaction() as transaction:
+    with Database(url=database_url).transaction() as transaction:
         live = deployment._live_days(transaction, epoch)
         sight = deployment.Sight(transaction, epoch, get_settings(), live)
         walk = deployment._walk(sight, deployment.Scope("price", 5))

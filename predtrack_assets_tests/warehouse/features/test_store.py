@@ -10,11 +10,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from predtrack_assets.assets.resources import Warehouse
 from predtrack_assets.domain.features.feature_set import STANDARD
 from predtrack_assets.domain.time.calendar import as_of, calendar
 from predtrack_assets.warehouse.database.query import Query
-from predtrack_assets.warehouse.database.transaction import READER, Transaction, Written
+from predtrack_assets.warehouse.database.transaction import READER, Database, Transaction, Written
 from predtrack_assets.warehouse.features import store
 from predtrack_assets.warehouse.features.store import FeatureRows, LabelGrid
 from predtrack_assets_tests import graph
@@ -52,7 +51,7 @@ def transaction(database_url: str) -> Iterator[Transaction]:
         " SELECT unnest(%s::text[]), 'XNYS', 'stock', 'test'",
         [*NAMES, "ZZZ"],
     )
-    with Warehouse(url=database_url).transaction() as opened:
+    with Database(url=database_url).transaction() as opened:
         yield opened
 
 
@@ -195,7 +194,7 @@ def test_the_view_has_a_column_per_feature(transaction: Transaction) -> None:
 
 
 def test_a_reader_reads_and_does_not_write(database_url: str, transaction: Transaction) -> None:
-    with Warehouse(url=database_url).transaction(READER) as reader:
+    with Database(url=database_url).transaction(READER) as reader:
         assert len(store.read_features(reader, STANDARD, None, FIRST, LAST)) == 0
         assert len(store.latest_vector(reader, STANDARD, "AAA")) == 0
         with pytest.raises(Exception, match="permission denied"):

@@ -11,7 +11,6 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from predtrack_assets.assets.resources import Warehouse
 from predtrack_assets.clock import utc_now
 from predtrack_assets.days import Window
 from predtrack_assets.domain.audit.claims import Claim
@@ -23,6 +22,7 @@ from predtrack_assets.services.audit.verification import verify
 from predtrack_assets.services.forecasts.outcome_days import outcome_days
 from predtrack_assets.settings import get_settings
 from predtrack_assets.warehouse import tables
+from predtrack_assets.warehouse.database.transaction import Database
 from predtrack_assets.warehouse.forecasts.ledger import Sealed, seal
 from predtrack_assets_tests.warehouse.forecasts.test_ledger_attacks import create
 
@@ -77,12 +77,12 @@ def write(url: str, hand: str = AS_WRITER, **changes: Any) -> None:
 
 
 def sealed(url: str) -> Sealed:
-    with Warehouse(url=url).transaction() as transaction:
+    with Database(url=url).transaction() as transaction:
         return seal(transaction)
 
 
 def faults(url: str) -> list[str]:
-    with Warehouse(url=url).transaction() as transaction:
+    with Database(url=url).transaction() as transaction:
         return verify(transaction).findings["fault"].to_list()
 
 
@@ -180,7 +180,7 @@ def test_rows_of_nobody_and_of_anothers_model_are_left_out_and_counted(url: str)
     assert faults(url) == [UNSEALED] * 4
     write(url)
     assert sealed(url) == Sealed(1, 1, why)
-    with Warehouse(url=url).transaction() as transaction:
+    with Database(url=url).transaction() as transaction:
         claim = Claim("brier", "ghost-9", "direction", 1, date(2013, 2, 28), "rolling_30d")
         found = recompute(transaction, claim)
     assert (found.predictions, found.live, found.unsealed) == (1, 0, 1)
@@ -194,7 +194,7 @@ def test_what_the_run_of_an_own_model_writes_is_sealed_with_it(url: str) -> None
         connection.execute(
             f"{register} VALUES ('no_change', 'n', 1, 'baseline', '{{direction}}', 'x')"
         )
-    with Warehouse(url=url).transaction() as transaction:
+    with Database(url=url).transaction() as transaction:
         transaction.append(tables.PREDICTIONS, row.with_columns(absent))
         assert seal(transaction) == Sealed(1, 1)
     assert faults(url) == []
@@ -219,7 +219,7 @@ def test_a_price_that_was_not_the_close_is_not_scored_and_says_why(url: str, day
     prices = {"right": 100.0, "rounded": 100.004, "invented": 0.0001, "corrected": 50.0}
     for model, price in prices.items():
         write(url, model_id=model, reference_price=price)
-    with Warehouse(url=url).transaction() as transaction:
+    with Database(url=url).transaction() as transaction:
         asked = Window(DAY, DAY + timedelta(days=days))
         for _, _, found in outcome_days(transaction, asked, get_settings()):
             transaction.revise(tables.OUTCOMES, found)

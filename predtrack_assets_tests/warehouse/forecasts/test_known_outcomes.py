@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from predtrack_assets.assets.resources import Warehouse
+from predtrack_assets.warehouse.database.transaction import Database
 from predtrack_assets.warehouse.forecasts.known_outcomes import KEY, WITH_EVENT, known_outcomes
 from predtrack_assets_tests import graph
 from predtrack_assets_tests.graph import utc
@@ -35,7 +35,7 @@ def add(url: str, known: datetime, *, occurred: bool = True, **changes: Any) -> 
 
 
 def read(url: str, as_of: datetime, *columns: str, **options: Any) -> pl.DataFrame:
-    with Warehouse(url=url).transaction() as transaction:
+    with Database(url=url).transaction() as transaction:
         return known_outcomes(transaction, FIRST, LAST, as_of, columns, **options)
 
 

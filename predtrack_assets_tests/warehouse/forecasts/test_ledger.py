@@ -16,13 +16,13 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from predtrack_assets.assets.resources import Warehouse
 from predtrack_assets.clock import utc_now
 from predtrack_assets.domain.audit.ledger.encoding import Encoding, encode_row
 from predtrack_assets.domain.time.calendar import as_of
-from predtrack_assets.services.audit.verification import PAGE_OF_BATCHES
 from predtrack_assets.settings import PROJECT_ROOT
 from predtrack_assets.warehouse import tables
+from predtrack_assets.warehouse.audit.batches import PAGE_OF_BATCHES
+from predtrack_assets.warehouse.database.transaction import Database
 from predtrack_assets.warehouse.forecasts import ledger
 from predtrack_assets.warehouse.forecasts.ledger import (
     LedgerError,
@@ -96,7 +96,7 @@ def test_live_and_replay_are_never_in_one_batch(database_url: str) -> None:
 
 def commit_knowable_at_once(url: str) -> None:
     register(url, predictions(days=1))
-    with Warehouse(url=url).transaction() as transaction:
+    with Database(url=url).transaction() as transaction:
         soon = transaction.now + timedelta(microseconds=1)
         rows = predictions(days=1, first=soon.date(), knowable=soon)
         transaction.append(tables.PREDICTIONS, rows)
@@ -191,7 +191,7 @@ def test_the_database_encodes_as_the_domain_does(database_url: str) -> None:
 
 
 def test_every_column_of_a_prediction_is_committed(database_url: str) -> None:
-    with Warehouse(url=database_url).transaction() as transaction:
+    with Database(url=database_url).transaction() as transaction:
         committed = {name for name, _ in table_encoding(transaction, tables.PREDICTIONS).columns}
     stored = graph.frame(
         database_url,
@@ -233,7 +233,7 @@ def test_the_database_refuses_a_link_out_of_place(
 
 def add_link(url: str, change: dict[str, Any]) -> None:
     """A seventh batch, in its place but for the change."""
-    with Warehouse(url=url).transaction() as transaction:
+    with Database(url=url).transaction() as transaction:
         last = transaction.read(PAGE_OF_BATCHES, after=5)
         following = {
             "batch_index": 7,
@@ -274,8 +274,8 @@ import os, signal, sys
 from predtrack_assets_tests.warehouse.ledgers import predictions
 from predtrack_assets.warehouse import tables
 from predtrack_assets.warehouse.ledger import seal
-from predtrack_assets.warehouse.warehouse import Warehouse
-with Warehouse(url=sys.argv[1]).transaction() as transaction:
+from predtrack_assets.warehouse.warehouse import Database
+with Database(url=sys.argv[1]).transaction() as transaction:
     transaction.append(tables.PREDICTIONS, predictions(symbols=("DDD",)))
     print(seal(transaction), flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
@@ -308,7 +308,7 @@ def test_retention_keeps_leaf_hashes(database_url: str) -> None:
         connection.execute("DELETE FROM forecasts.predictions WHERE trading_day = %s", [FIRST])
     assert first_fault(database_url) == (1, "was committed and is gone")
     until = {"before": (FIRST + timedelta(days=1)).isoformat()}
-    with Warehouse(url=database_url).transaction() as transaction:
+    with Database(url=database_url).transaction() as transaction:
         record_event(transaction, "retention", "forecasts.predictions", until, "operator")
     verdict = verdict_of(database_url)
     assert verdict.good

@@ -18,17 +18,17 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from predtrack_assets.assets.resources import Warehouse
 from predtrack_assets.domain.audit.ledger.batches import BATCHES, batch_header
 from predtrack_assets.domain.audit.ledger.chain import chain_hash
 from predtrack_assets.domain.audit.ledger.checkpoint import CheckpointError
 from predtrack_assets.domain.audit.ledger.merkle import leaf_hash, merkle_root
 from predtrack_assets.services.audit.inclusion_proofs import check_against, checkpoint
-from predtrack_assets.services.audit.verification import PAGE_OF_BATCHES, Verdict, verify
+from predtrack_assets.services.audit.verification import Verdict, verify
 from predtrack_assets.warehouse import tables
+from predtrack_assets.warehouse.audit.batches import PAGE_OF_BATCHES
 from predtrack_assets.warehouse.audit.trail import record_event
 from predtrack_assets.warehouse.database.query import Query
-from predtrack_assets.warehouse.database.transaction import Transaction
+from predtrack_assets.warehouse.database.transaction import Database, Transaction
 from predtrack_assets.warehouse.database.urls import with_database
 from predtrack_assets.warehouse.forecasts.ledger import row_bytes, table_encoding
 from predtrack_assets_tests.builders.ledgers import commit, predictions
@@ -72,7 +72,7 @@ def urls(postgres_server: str, template_database: str) -> Iterator[list[str]]:
         for url, symbols in zip(made, (("AAA", "BBB"), ("AAA", "XXX")), strict=True):
             commit(url, predictions(symbols=symbols))
         for number in range(EVENTS):
-            with Warehouse(url=made[0]).transaction() as transaction:
+            with Database(url=made[0]).transaction() as transaction:
                 said = {"number": number, "note": "Zürich", "share": 0.25}
                 record_event(transaction, "threshold_change", "gate", said, "tester")
         yield made
@@ -241,7 +241,7 @@ def test_a_bit_of_every_column_of_an_event(attack: Attack) -> None:
 
 
 def test_a_bit_of_an_encoding(attack: Attack) -> None:
-    with Warehouse(url=attack.url).transaction() as transaction:
+    with Database(url=attack.url).transaction() as transaction:
         used = table_encoding(transaction, tables.PREDICTIONS).description
     for _name in flips(attack, "audit.row_encodings", "description", used):
         assert attack.first() == (1, ALTERED)
@@ -369,7 +369,7 @@ def test_an_edit_with_only_the_next_pointer_repaired(attack: Attack) -> None:
 
 
 def test_splicing_two_chains(attack: Attack, urls: list[str]) -> None:
-    with Warehouse(url=urls[1]).transaction() as other:
+    with Database(url=urls[1]).transaction() as other:
         theirs = other.read(PAGE_OF_BATCHES, after=ATTACKED - 1)
     attack.do("DELETE FROM forecasts.prediction_batches WHERE batch_index >= $1", ATTACKED)
     attack.transaction.append(tables.PREDICTION_BATCHES, theirs)

@@ -8,9 +8,8 @@ from datetime import UTC, date, datetime
 import numpy as np
 import pytest
 
-from predtrack_assets.assets.resources import Warehouse
 from predtrack_assets.domain.time.calendar import calendar
-from predtrack_assets.warehouse.database.transaction import Transaction
+from predtrack_assets.warehouse.database.transaction import Database, Transaction
 from predtrack_assets.warehouse.market import epochs as snapshots
 from predtrack_assets_tests import graph
 
@@ -44,7 +43,7 @@ def add_action(url: str, symbol: str, day: date, value: float, known: datetime) 
 @pytest.fixture
 def transaction(database_url: str) -> Iterator[Transaction]:
     """Read committed: it sees what the test adds."""
-    with Warehouse(url=database_url).transaction() as opened:
+    with Database(url=database_url).transaction() as opened:
         yield opened
 
 

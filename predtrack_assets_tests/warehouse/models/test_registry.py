@@ -8,8 +8,8 @@ from datetime import date
 import pytest
 from psycopg import errors
 
-from predtrack_assets.assets.resources import Warehouse
 from predtrack_assets.stores.artifacts import Artifact
+from predtrack_assets.warehouse.database.transaction import Database
 from predtrack_assets.warehouse.models import registry
 from predtrack_assets.warehouse.models.registry import Training, Trial
 from predtrack_assets_tests import graph
@@ -30,7 +30,7 @@ TRAINING = Training(
 
 
 @pytest.fixture
-def warehouse(database_url: str) -> Warehouse:
+def warehouse(database_url: str) -> Database:
     """A registry with one fitted version."""
     for model in ("pooled-v1", "other-v1"):
         graph.execute(
@@ -39,10 +39,10 @@ def warehouse(database_url: str) -> Warehouse:
             " scope) VALUES (%s, %s, 1, 'candidate', '{price}', 'x', 'pooled')",
             *(model, model[:-3]),
         )
-    return Warehouse(url=database_url)
+    return Database(url=database_url)
 
 
-def fit(warehouse: Warehouse, training: Training) -> str:
+def fit(warehouse: Database, training: Training) -> str:
     run = registry.start(warehouse, training, "run")
     with warehouse.transaction() as transaction:
         name, written = registry.succeed(
@@ -52,7 +52,7 @@ def fit(warehouse: Warehouse, training: Training) -> str:
     return name
 
 
-def in_force(warehouse: Warehouse, first: date, last: date) -> list[tuple[str, date, date | None]]:
+def in_force(warehouse: Database, first: date, last: date) -> list[tuple[str, date, date | None]]:
     rows = warehouse.read(registry.IN_FORCE, first=first, last=last, retired=False)
     return list(rows.select("artifact_id", "trained_through", "until").iter_rows())
 
@@ -61,7 +61,7 @@ def on(day: date, **changes: str) -> Training:
     return replace(TRAINING, trained_through=day, **changes)
 
 
-def test_a_fit_speaks_of_the_days_after_it_until_the_next_one(warehouse: Warehouse) -> None:
+def test_a_fit_speaks_of_the_days_after_it_until_the_next_one(warehouse: Database) -> None:
     january, february = date(2011, 1, 31), date(2011, 2, 28)
     assert fit(warehouse, on(january)) == "pooled-v1@2011-01-31"
     assert fit(warehouse, on(february)) == "pooled-v1@2011-02-28"
@@ -73,7 +73,7 @@ def test_a_fit_speaks_of_the_days_after_it_until_the_next_one(warehouse: Warehou
     assert in_force(warehouse, date(2011, 3, 1), date(2011, 3, 2)) == [second]
 
 
-def test_a_symbols_own_fits_come_before_those_of_all(warehouse: Warehouse) -> None:
+def test_a_symbols_own_fits_come_before_those_of_all(warehouse: Database) -> None:
     fit(warehouse, on(date(2011, 2, 28)))
     assert fit(warehouse, on(date(2011, 1, 31), scope="IBM")) == "pooled-v1:IBM@2011-01-31"
     names = [name for name, *_ in in_force(warehouse, date(2011, 3, 1), date(2011, 3, 1))]
@@ -81,7 +81,7 @@ def test_a_symbols_own_fits_come_before_those_of_all(warehouse: Warehouse) -> No
 
 
 def test_a_later_fit_of_the_same_day_takes_its_place_and_withdrawing_gives_it_back(
-    warehouse: Warehouse, database_url: str
+    warehouse: Database, database_url: str
 ) -> None:
     day = date(2011, 2, 28)
     fit(warehouse, on(day))
@@ -99,7 +99,7 @@ def test_a_later_fit_of_the_same_day_takes_its_place_and_withdrawing_gives_it_ba
         graph.execute(database_url, "DELETE FROM models.model_artifacts")
 
 
-def test_a_retired_version_speaks_no_more(warehouse: Warehouse, database_url: str) -> None:
+def test_a_retired_version_speaks_no_more(warehouse: Database, database_url: str) -> None:
     fit(warehouse, TRAINING)
     graph.execute(
         database_url,
@@ -110,7 +110,7 @@ def test_a_retired_version_speaks_no_more(warehouse: Warehouse, database_url: st
 
 
 def test_a_failed_run_stays_on_record_and_cannot_be_finished_again(
-    warehouse: Warehouse, database_url: str
+    warehouse: Database, database_url: str
 ) -> None:
     run = registry.start(warehouse, TRAINING, "dagster")
     registry.fail(warehouse, run, "ValueError: no")
@@ -123,7 +123,7 @@ def test_a_failed_run_stays_on_record_and_cannot_be_finished_again(
 
 
 def test_a_run_that_never_ended_is_failed_by_the_next(
-    warehouse: Warehouse, database_url: str
+    warehouse: Database, database_url: str
 ) -> None:
     registry.start(warehouse, TRAINING, "killed")
     registry.start(warehouse, replace(TRAINING, model_id="other-v1"), "another")
@@ -134,7 +134,7 @@ def test_a_run_that_never_ended_is_failed_by_the_next(
     assert rows.rows() == [("another", "started"), ("killed", "failed"), ("next", "started")]
 
 
-def test_trials_are_on_record_before_their_results(warehouse: Warehouse, database_url: str) -> None:
+def test_trials_are_on_record_before_their_results(warehouse: Database, database_url: str) -> None:
     run = registry.start(warehouse, TRAINING, "dagster")
     asked = [Trial("price", 5, family, {"folds": 3}) for family in ("empirical", "lightgbm")]
     registry.record_trials(warehouse, run, "pooled-v1", asked)
