@@ -8,6 +8,7 @@ of Dagster loads it, it is also where Dagster is told to batch events.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -18,10 +19,14 @@ import sqlalchemy as sa
 from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationPlanned,
 )
+from dagster._core.errors import raise_execution_interrupts
 from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
 from dagster._serdes import ConfigurableClassData
+from dagster._utils.concurrency import ConcurrencyClaimStatus
 from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
 
+from predtrack_assets.automation.dead_runs import end_dead_runs
+from predtrack_assets.automation.progress import CONSOLE
 from predtrack_assets.settings import Settings, get_settings
 from predtrack_assets.warehouse.database.binaries import ServerError
 from predtrack_assets.warehouse.database.embedded_server import (
@@ -29,6 +34,7 @@ from predtrack_assets.warehouse.database.embedded_server import (
     dagster_url,
     ensure_database,
 )
+from predtrack_assets.warehouse.database.run_locks import RunLocks
 
 # Without these, a range run writes several events per asset and day, each on a new connection.
 EVENT_VARIABLES = {
@@ -37,16 +43,38 @@ EVENT_VARIABLES = {
 }
 
 
+# What the process that executes a run tells first, and last.
+FIRST = (dg.DagsterEventType.RUN_START,)
+LAST = (
+    dg.DagsterEventType.RUN_SUCCESS,
+    dg.DagsterEventType.RUN_FAILURE,
+    dg.DagsterEventType.RUN_CANCELED,
+)
+LOOK_AGAIN = 1.0  # seconds between two looks at a pool that is full
+
+
 class EventLogStorage(PostgresEventLogStorage):
-    """Plans a check once for a run, whatever its number of days; writes a batch as arrays.
+    """Plans a check once for a run, whatever its number of days; writes a batch as arrays; knows
+    which runs are alive.
 
     Dagster 1.13 gives a check without partitions the partitions of its run: a row per check and
     day, each with the whole event, that stay "planned" for ever. Ours have no partitions. And it
     writes a batch as one INSERT of thousands of parameters, which takes longer to compile than to run.
+    Last, a run that was killed keeps its slot of a pool, and who waits for it takes a whole CPU
+    and hears no signal.
     """
 
+    def __init__(self, postgres_url: str) -> None:
+        super().__init__(postgres_url)
+        self._locks = RunLocks(postgres_url)
+        self._waits_for: set[str] = set()
+
     def store_event(self, event: dg.EventLogEntry) -> None:
-        """Store one event."""
+        """Store one event; a run's first and last begin and end the lock that shows it alive."""
+        kind = event.dagster_event.event_type if event.dagster_event else None
+        if kind in FIRST:
+            self._locks.hold(event.run_id)
+            end_dead_runs(self._instance, self._locks)
         planned = event.dagster_event.event_specific_data if event.dagster_event else None
         if event.dagster_event and isinstance(planned, AssetCheckEvaluationPlanned):
             once = AssetCheckEvaluationPlanned(
@@ -56,6 +84,29 @@ class EventLogStorage(PostgresEventLogStorage):
                 dagster_event=event.dagster_event._replace(event_specific_data=once)
             )
         super().store_event(event)
+        if kind in LAST:
+            self._locks.release(event.run_id)
+
+    def claim_concurrency_slot(
+        self, concurrency_key: str, run_id: str, step_key: str, priority: int | None = None
+    ) -> ConcurrencyClaimStatus:
+        """Claim a slot of a pool, or wait a second for it; a signal ends the waiting at once."""
+        end_dead_runs(self._instance, self._locks)
+        status = super().claim_concurrency_slot(concurrency_key, run_id, step_key, priority)
+        if status.is_claimed:
+            return status
+        self._say_whom_we_wait_for(concurrency_key)
+        with raise_execution_interrupts():
+            time.sleep(LOOK_AGAIN)
+        return status.with_sleep_interval(0.0)
+
+    def _say_whom_we_wait_for(self, pool: str) -> None:
+        holders = self.get_concurrency_info(pool).active_run_ids
+        for run_id in sorted(holders - self._waits_for):
+            run = self._instance.get_run_by_id(run_id)
+            job = f" ({run.job_name})" if run else ""
+            CONSOLE.print(f"Waiting for run {run_id[:8]}{job}, which is at work on {pool} ...")
+        self._waits_for = holders
 
     def prepare_insert_event_batch(self, events: Sequence[dg.EventLogEntry]) -> sa.Insert:
         """INSERT ... SELECT unnest(...), one parameter per column; ids ascend in the events' order."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 import dagster as dg
+from dagster._core.events import RunFailureReason
 
 from predtrack_assets.assets.resources import Warehouse
 from predtrack_assets.automation.dagster_storage import EVENT_VARIABLES
@@ -207,6 +208,12 @@ def _execute(
     report = RunReport(result.run_id, result.success)
     for event in result.all_events:
         step = event.step_key or ""
+        if event.event_type == dg.DagsterEventType.RUN_FAILURE:
+            failure = event.job_failure_data
+            if failure.failure_reason == RunFailureReason.UNEXPECTED_TERMINATION:
+                raise KeyboardInterrupt  # Dagster has caught it, or SIGTERM, which it takes for one
+            if failure.error is not None:  # of no step
+                report.failed["run"] = failure.error.message.strip()
         if event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION:
             materialization = event.step_materialization_data.materialization
             report.materialized["/".join(materialization.asset_key.path)] = {

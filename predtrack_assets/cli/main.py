@@ -340,7 +340,7 @@ def db_status(home: Home = None) -> None:
     found = migrations(url, settings.sql_dir)  # raises if it does not answer
     typer.echo(f"running: {redact(url)}")
     for migration in found:
-        typer.echo(f"  {migration.number:02d} {migration.name}: {migration.state}")
+        typer.echo(f"  {migration.name}: {migration.state}")
 
 
 @db.command("url")

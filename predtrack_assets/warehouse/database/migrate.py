@@ -2,11 +2,11 @@
 
 `NN-name.sql` goes up and `NN-name.down.sql` goes down; both are as usable with psql as here. A
 file whose first line is `-- requires: timescaledb` waits until the server has that extension.
+Views and functions for readers come last: see views.py.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,16 +17,35 @@ from typing import Literal
 
 import psycopg
 
+from predtrack_assets.warehouse.database.sql_files import (
+    MigrationError,
+    checksum,
+    read_sql,
+    run_sql,
+)
 from predtrack_assets.warehouse.database.urls import normalise
+from predtrack_assets.warehouse.database.views import (
+    ViewFile,
+    applied_views,
+    apply_views,
+    drop_views,
+    read_views,
+)
+
+__all__ = [
+    "LOCK",
+    "Migration",
+    "MigrationError",
+    "MigrationStatus",
+    "migrate",
+    "rollback",
+    "status",
+]
 
 LOCK = 0x70726564_7472_6163  # key of the advisory lock, "predtrac" in ASCII
 REQUIRES_TIMESCALEDB = "-- requires: timescaledb"
 
 _FILE_NAME = re.compile(r"(\d+)-([a-z0-9-]+)(\.down)?\.sql")
-_TRANSACTION = re.compile(
-    r"^(BEGIN|START TRANSACTION|COMMIT|ROLLBACK)\b[^;\n]*;", re.IGNORECASE | re.MULTILINE
-)
-
 CREATE_BOOKKEEPING = """
     CREATE TABLE IF NOT EXISTS public.predtrack_migrations (
         number      integer PRIMARY KEY,
@@ -52,10 +71,6 @@ HAS_TIMESCALEDB = r"""
 State = Literal["applied", "pending", "skipped", "edited", "missing"]
 
 
-class MigrationError(RuntimeError):
-    """A migration was refused or failed; the message names its file."""
-
-
 @dataclass(frozen=True)
 class Migration:
     """One file and its way back; `checksum` is SHA-256 of its text with Unix line ends."""
@@ -77,54 +92,54 @@ class Migration:
 
 @dataclass(frozen=True)
 class MigrationStatus:
-    """State of one migration; `name` is the file's without .sql, `applied_at` an aware time."""
+    """State of one file; `name` is the file's without .sql, `applied_at` an aware time."""
 
-    number: int
     name: str
     state: State
     applied_at: datetime | None
 
 
 def migrate(url: str, sql_dir: Path) -> list[str]:
-    """Apply what is not applied yet; the names applied by this call, in order.
+    """Apply what is not applied yet; the names of the files applied by this call, in order.
 
     Safe to call at once from several processes. Raises MigrationError if a file is malformed,
     was edited or removed after it was applied, or fails (what it did is then undone).
     """
     migrations = read_migrations(sql_dir)
+    views = _views(sql_dir, migrations)
     with _locked(url) as connection:
+        states = {s.name: s.state for s in _verified(connection, migrations)}
         connection.execute(CREATE_BOOKKEEPING)
-        states = {s.number: s.state for s in _verified(connection, migrations)}
         possible = _has_timescaledb(connection)
         applied = []
         for migration in migrations:
-            if states[migration.number] == "applied":
+            if states[migration.name] == "applied":
                 continue
             if migration.requires_timescaledb and not possible:
                 _record(connection, migration, applied=False)
                 continue
             with connection.transaction():
-                _run(connection, migration.file_name, migration.up)
+                run_sql(connection, migration.file_name, migration.up)
                 _record(connection, migration, applied=True)
             applied.append(migration.name)
-    return applied
+        return applied + apply_views(connection, views)
 
 
-def rollback(url: str, sql_dir: Path, to: int = 0) -> list[str]:
+def rollback(url: str, sql_dir: Path, to: int = -1) -> list[str]:
     """Undo the migrations numbered above `to`, newest first; the names undone by this call.
 
-    Raises MigrationError as `migrate` does.
+    All views go before them; `migrate` brings them back. Raises MigrationError as it does.
     """
     migrations = read_migrations(sql_dir)
     with _locked(url) as connection:
-        states = {s.number: s.state for s in _verified(connection, migrations)}
-        undone = []
+        states = {s.name: s.state for s in _verified(connection, migrations)}
+        undone = drop_views(connection)
         for migration in reversed(migrations):
-            if migration.number <= to or states[migration.number] == "pending":
+            if migration.number <= to or states[migration.name] == "pending":
                 continue
             with connection.transaction():
-                if states[migration.number] == "applied":
-                    _run(connection, f"{migration.name}.down.sql", migration.down)
+                if states[migration.name] == "applied":
+                    run_sql(connection, f"{migration.name}.down.sql", migration.down)
                     undone.append(migration.name)
                 connection.execute(
                     "DELETE FROM public.predtrack_migrations WHERE number = %s", [migration.number]
@@ -133,14 +148,18 @@ def rollback(url: str, sql_dir: Path, to: int = 0) -> list[str]:
 
 
 def status(url: str, sql_dir: Path) -> list[MigrationStatus]:
-    """State of every migration, in order; changes nothing. MigrationError for malformed files."""
+    """State of every file, in order; changes nothing. MigrationError for malformed files."""
     migrations = read_migrations(sql_dir)
+    views = _views(sql_dir, migrations)
     with psycopg.connect(normalise(url), autocommit=True) as connection:
-        return _status(connection, migrations)
+        return _status(connection, migrations) + [
+            MigrationStatus(name, "pending" if at is None else "applied", at)
+            for name, at in applied_views(connection, views).items()
+        ]
 
 
 def read_migrations(sql_dir: Path) -> list[Migration]:
-    """The migrations of `sql_dir`, numbered 1, 2, 3 and so on.
+    """The migrations of `sql_dir`, numbered without gaps from 0 or 1 on.
 
     Raises MigrationError for a stray file, a gap, a number used twice or a missing down file.
     """
@@ -161,7 +180,7 @@ def read_migrations(sql_dir: Path) -> list[Migration]:
             ups[int(match[1])] = name
     for name in sorted(downs - set(ups.values())):
         raise MigrationError(f"{name}.down.sql: there is no {name}.sql")
-    for expected, (number, name) in enumerate(sorted(ups.items()), start=1):
+    for expected, (number, name) in enumerate(sorted(ups.items()), start=0 if 0 in ups else 1):
         if number != expected:
             raise MigrationError(f"{name}.sql: expected number {expected:02d} next")
         if name not in downs:
@@ -170,14 +189,12 @@ def read_migrations(sql_dir: Path) -> list[Migration]:
 
 
 def _read(sql_dir: Path, number: int, name: str) -> Migration:
-    up, down = ((sql_dir / f"{name}{end}").read_text("utf-8") for end in (".sql", ".down.sql"))
-    for end, text in ((".sql", up), (".down.sql", down)):
-        if match := _TRANSACTION.search(text):
-            raise MigrationError(
-                f"{name}{end}: {match[0]} is refused, as each file runs in one transaction "
-                "(with psql: psql --single-transaction -f)"
-            )
-    return Migration(number, name, up, down, hashlib.sha256(up.encode()).hexdigest())
+    up, down = (read_sql(sql_dir / f"{name}{end}") for end in (".sql", ".down.sql"))
+    return Migration(number, name, up, down, checksum(up))
+
+
+def _views(sql_dir: Path, migrations: list[Migration]) -> list[ViewFile]:
+    return read_views(sql_dir, [migration.name.split("-", 1)[1] for migration in migrations])
 
 
 @contextmanager
@@ -195,8 +212,10 @@ def _verified(connection: psycopg.Connection, migrations: list[Migration]) -> li
         if item.state in ("edited", "missing"):
             how = "was edited" if item.state == "edited" else "is missing"
             raise MigrationError(
-                f"{item.name}.sql {how}, but has been applied to this database. "
-                "Restore it, and put changes into a new migration."
+                f"{item.name}.sql {how}, but has been applied to this database. Restore the file "
+                "and put changes into a new one. If the database was made by an earlier version: "
+                "nothing is released yet, so it is not carried over; begin with a new "
+                "PREDTRACK_HOME, or with an empty database in PREDTRACK_DATABASE_URL."
             )
     return statuses
 
@@ -205,7 +224,7 @@ def _status(connection: psycopg.Connection, migrations: list[Migration]) -> list
     recorded = {row[0]: row for row in _recorded(connection)}
     statuses = []
     for migration in migrations:
-        _, name, checksum, applied_at = recorded.pop(migration.number, (0, None, "", None))
+        _, name, applied_sum, applied_at = recorded.pop(migration.number, (0, None, "", None))
         state: State = "applied"
         if name is None:
             state = "pending"
@@ -213,12 +232,12 @@ def _status(connection: psycopg.Connection, migrations: list[Migration]) -> list
             state = "missing"
         elif applied_at is None:
             state = "skipped"
-        elif checksum != migration.checksum:
+        elif applied_sum != migration.checksum:
             state = "edited"
-        item = MigrationStatus(migration.number, name or migration.name, state, applied_at)
+        item = MigrationStatus(name or migration.name, state, applied_at)
         statuses.append(item)
-    for number, name, _, applied_at in recorded.values():
-        statuses.append(MigrationStatus(number, name, "missing", applied_at))
+    for _, name, _, applied_at in recorded.values():
+        statuses.append(MigrationStatus(name, "missing", applied_at))
     return statuses
 
 
@@ -236,17 +255,6 @@ def _recorded(
 def _has_timescaledb(connection: psycopg.Connection) -> bool:
     row = connection.execute(HAS_TIMESCALEDB).fetchone()
     return row is not None and bool(row[0])
-
-
-def _run(connection: psycopg.Connection, file_name: str, text: str) -> None:
-    try:
-        connection.execute(text.encode())
-    except psycopg.Error as error:
-        position = error.diag.statement_position
-        line = f", line {text.count(chr(10), 0, int(position)) + 1}" if position else ""
-        raise MigrationError(f"{file_name}{line}: {error}") from error
-    # What a file SETs ends with it, or the next one would depend on it.
-    connection.execute("RESET ALL; RESET ROLE; SET client_min_messages = warning")
 
 
 def _record(connection: psycopg.Connection, migration: Migration, *, applied: bool) -> None:

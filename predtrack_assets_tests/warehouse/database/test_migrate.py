@@ -13,6 +13,7 @@ import pytest
 from predtrack_assets.settings import PROJECT_ROOT
 from predtrack_assets.warehouse.database import migrate as module
 from predtrack_assets.warehouse.database.binaries import find_binaries
+from predtrack_assets.warehouse.database.catalogue import compare_catalogues, read_catalogue
 from predtrack_assets.warehouse.database.migrate import MigrationError, migrate, rollback, status
 from predtrack_assets.warehouse.database.urls import with_role
 
@@ -28,6 +29,8 @@ WAITING = {
     "03-nest.sql": "CREATE TABLE nests (name text);",
     "03-nest.down.sql": "DROP TABLE nests;",
 }
+SINGERS = "CREATE VIEW singers AS SELECT name FROM birds;"
+CHOIR = "CREATE FUNCTION choir() RETURNS SETOF singers LANGUAGE sql AS 'SELECT * FROM singers';"
 
 
 @pytest.fixture
@@ -40,7 +43,13 @@ def sql_dir(tmp_path: Path) -> Path:
 
 def write(directory: Path, files: dict[str, str]) -> None:
     for name, text in files.items():
+        (directory / name).parent.mkdir(exist_ok=True)
         (directory / name).write_text(text)
+
+
+def rows(url: str, query: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(url) as connection:
+        return connection.execute(query).fetchall()  # type: ignore[arg-type]
 
 
 def states(url: str, sql_dir: Path) -> list[str]:
@@ -118,6 +127,8 @@ def test_a_missing_or_renamed_file_is_refused(empty_database_url: str, sql_dir: 
 @pytest.mark.parametrize(
     ("files", "message"),
     [
+        ({"views/fish.sql": ""}, r"views/fish\.sql: no numbered file is of a room fish"),
+        ({"views/birds.sql": "COMMIT;"}, r"birds\.sql: COMMIT; is refused"),
         ({"04-gap.sql": "", "04-gap.down.sql": ""}, r"04-gap\.sql: expected number 03"),
         ({"02-twice.sql": "", "02-twice.down.sql": ""}, r"02-twice\.sql: 02-finch\.sql has the"),
         ({"03-oneway.sql": ""}, r"03-oneway\.down\.sql is missing"),
@@ -202,18 +213,97 @@ def test_files_work_with_psql(empty_database_url: str, sql_dir: Path, tmp_path: 
     assert relations(empty_database_url) == {"birds"}
 
 
+def test_numbers_may_begin_with_0(empty_database_url: str, sql_dir: Path) -> None:
+    write(sql_dir, {"00-eggs.sql": "CREATE TABLE eggs ();", "00-eggs.down.sql": "DROP TABLE eggs;"})
+    assert migrate(empty_database_url, sql_dir) == ["00-eggs", "01-birds", "02-finch"]
+    assert rollback(empty_database_url, sql_dir, to=0) == ["02-finch", "01-birds"]
+    assert rollback(empty_database_url, sql_dir) == ["00-eggs"]
+
+
+def test_views_come_last_and_again_when_a_file_changes(
+    empty_database_url: str, sql_dir: Path
+) -> None:
+    url = empty_database_url
+    write(sql_dir, {"views/birds.sql": SINGERS, "views/finch.sql": CHOIR})
+    assert migrate(url, sql_dir) == ["01-birds", "02-finch", "views/birds", "views/finch"]
+    assert migrate(url, sql_dir) == []
+    assert states(url, sql_dir) == ["applied"] * 4
+
+    renamed = SINGERS.replace("SELECT name", "SELECT upper(name) AS bird")
+    write(sql_dir, {"views/birds.sql": renamed})
+    assert states(url, sql_dir) == ["applied", "applied", "pending", "applied"]
+    assert migrate(url, sql_dir) == ["views/birds", "views/finch"]
+    assert rows(url, "SELECT bird FROM choir()") == [("FINCH",), ("WREN",)]
+
+    (sql_dir / "views/finch.sql").unlink()
+    assert migrate(url, sql_dir) == ["views/birds"]
+    assert rows(url, "SELECT to_regproc('choir')") == [(None,)]
+    assert rows(url, "SELECT bird FROM singers") == [("FINCH",), ("WREN",)]
+
+
+def test_views_that_are_gone_come_back(empty_database_url: str, sql_dir: Path) -> None:
+    write(sql_dir, {"views/birds.sql": SINGERS})
+    migrate(empty_database_url, sql_dir)
+    with psycopg.connect(empty_database_url) as connection:
+        connection.execute("DROP VIEW singers")
+    assert states(empty_database_url, sql_dir)[-1] == "pending"
+    assert migrate(empty_database_url, sql_dir) == ["views/birds"]
+    assert states(empty_database_url, sql_dir)[-1] == "applied"
+
+
+def test_views_that_fail_leave_those_there_were(empty_database_url: str, sql_dir: Path) -> None:
+    write(sql_dir, {"views/birds.sql": SINGERS})
+    migrate(empty_database_url, sql_dir)
+    write(sql_dir, {"views/birds.sql": SINGERS + "\nCREATE VIEW bad AS TABLE fish;"})
+    with pytest.raises(MigrationError, match=r"views/birds\.sql, line 2: .*fish"):
+        migrate(empty_database_url, sql_dir)
+    assert rows(empty_database_url, "SELECT count(*) FROM singers") == [(2,)]
+
+
+def test_views_of_others_are_not_dropped(empty_database_url: str, sql_dir: Path) -> None:
+    write(sql_dir, {"views/birds.sql": SINGERS})
+    migrate(empty_database_url, sql_dir)
+    with psycopg.connect(empty_database_url) as connection:
+        connection.execute("CREATE VIEW mine AS SELECT * FROM singers")
+    write(sql_dir, {"views/birds.sql": f"{SINGERS} -- sing"})
+    with pytest.raises(MigrationError, match=r"something of your own builds on it.*view mine"):
+        migrate(empty_database_url, sql_dir)
+    assert rows(empty_database_url, "SELECT count(*) FROM mine") == [(2,)]
+
+
+def test_a_database_of_an_earlier_version_is_refused(
+    empty_database_url: str, sql_dir: Path
+) -> None:
+    early = {"01-create-tables.sql": "CREATE TABLE birds ();", "01-create-tables.down.sql": ""}
+    other = sql_dir.parent / "early"
+    other.mkdir()
+    write(other, early)
+    migrate(empty_database_url, other)
+    with pytest.raises(MigrationError, match=r"01-create-tables.*begin with a new PREDTRACK_HOME"):
+        migrate(empty_database_url, sql_dir)
+
+
 def test_the_projects_own_files_go_up_down_up(empty_database_url: str) -> None:
     files = PROJECT_ROOT / "sql"
     first = migrate(empty_database_url, files)
     assert first
+    made = read_catalogue(empty_database_url)
     assert rollback(empty_database_url, files) == first[::-1]
+    assert read_catalogue(empty_database_url) == {}
     assert migrate(empty_database_url, files) == first
+    assert compare_catalogues(read_catalogue(empty_database_url), made) == []
 
 
-def test_the_projects_own_files_work_with_psql(empty_database_url: str, tmp_path: Path) -> None:
+def test_the_projects_own_files_work_with_psql(
+    empty_database_url: str, database_url: str, tmp_path: Path
+) -> None:
     psql = find_binaries(tmp_path)[1] / "psql"
-    for migration in module.read_migrations(PROJECT_ROOT / "sql"):
-        if not migration.requires_timescaledb:
-            path = PROJECT_ROOT / "sql" / migration.file_name
-            options = ["-X", "-q", "-v", "ON_ERROR_STOP=1", "--single-transaction"]
+    files = PROJECT_ROOT / "sql"
+    options = ["-X", "-q", "-v", "ON_ERROR_STOP=1", "--single-transaction"]
+    for item in status(database_url, files):
+        if item.state == "applied" and item.name != "08-timescale":
+            path = files / f"{item.name}.sql"
             subprocess.run([str(psql), *options, "-f", str(path), empty_database_url], check=True)
+    made = read_catalogue(empty_database_url)
+    assert made
+    assert compare_catalogues(made, read_catalogue(database_url)) == []

@@ -6,14 +6,13 @@ import json
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
-import psycopg
 import pytest
 from psycopg import errors
 
 from predtrack_assets.assets import deployment
 from predtrack_assets.domain.deployment.gates import FAILED, PASSED
 from predtrack_assets.services.deployment.decisions import DecisionRefused
-from predtrack_assets.settings import PROJECT_ROOT, get_settings
+from predtrack_assets.settings import get_settings
 from predtrack_assets.warehouse.database.transaction import Database
 from predtrack_assets.warehouse.deployment import improvements
 from predtrack_assets.warehouse.deployment.improvements import Optimized
@@ -132,15 +131,6 @@ def test_optimized_parameters_leave_an_event_with_both_records(database_url: str
     assert row[:4] == ("params_optimized", LATER, True, "pending")
     assert json.loads(row[4]) == {"num_leaves": 8}
     assert json.loads(row[5]) == {"crps": 0.4}
-
-
-def test_going_down_and_up_again_leaves_the_schema_as_it_was(database_url: str) -> None:
-    (up,) = (PROJECT_ROOT / "sql").glob("*-optimization.sql")
-    down = up.with_suffix(".down.sql")
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute(down.read_text())
-        connection.execute(up.read_text())
-    assert frame(database_url, "SELECT * FROM models.v_optimization_tasks").is_empty()
 
 
 def test_a_version_in_shadow_is_tested_and_not_deployed_by_itself(database_url: str) -> None:

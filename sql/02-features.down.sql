@@ -1,0 +1,2 @@
+DROP TABLE features.feature_store,
+    features.feature_sets;

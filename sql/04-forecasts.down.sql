@@ -1,0 +1,4 @@
+DROP TABLE forecasts.outcomes,
+    forecasts.skipped_predictions,
+    forecasts.predictions;
+DROP FUNCTION forecasts.prediction_id;

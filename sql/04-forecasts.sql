@@ -1,0 +1,182 @@
+-- Predictions, and what came of them. Names of constraints are what a writer reads, so they are the rules
+-- (docs/predictions.md). AT TIME ZONE INTERVAL '0' is UTC without looking a zone up.
+
+CREATE FUNCTION forecasts.prediction_id(model_id text, kind text, symbol text, trading_day date, horizon smallint)
+    RETURNS uuid LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN md5(model_id || '|' || kind || '|' || symbol || '|' || (trading_day - DATE '1970-01-01')::text
+               || '|' || horizon::text)::uuid;
+COMMENT ON FUNCTION forecasts.prediction_id IS 'The same prediction has the same identity wherever and whenever it is computed.';
+
+CREATE TABLE forecasts.predictions (
+    prediction_id         uuid NOT NULL
+        GENERATED ALWAYS AS (forecasts.prediction_id(model_id, kind, symbol, trading_day, horizon)) STORED,
+    model_id              text NOT NULL,
+    kind                  text NOT NULL
+        CONSTRAINT kind_is_known CHECK (kind IN ('price', 'direction', 'time_to_hit', 'volatility')),
+    symbol                text NOT NULL,
+    trading_day           date NOT NULL,
+    as_of                 timestamptz NOT NULL,
+    horizon               smallint NOT NULL CONSTRAINT horizon_is_1_to_252_sessions CHECK (horizon BETWEEN 1 AND 252),
+    due_day               date NOT NULL,
+    event                 text CHECK (event IN ('within_5pct', 'up', 'hit')),
+    confidence            double precision CONSTRAINT confidence_is_0_to_1 CHECK (market.is_probability(confidence)),
+    reference_price       double precision NOT NULL
+        CONSTRAINT reference_price_is_positive CHECK (market.is_price(reference_price)),
+    sigma                 double precision NOT NULL CONSTRAINT sigma_is_positive CHECK (market.is_price(sigma)),
+    climatology           double precision CONSTRAINT climatology_is_0_to_1 CHECK (market.is_probability(climatology)),
+    predicted_price       double precision CONSTRAINT predicted_price_is_positive CHECK (market.is_price(predicted_price)),
+    q05                   double precision CONSTRAINT q05_is_finite CHECK (market.is_finite(q05)),
+    q10                   double precision CONSTRAINT q10_is_finite CHECK (market.is_finite(q10)),
+    q25                   double precision CONSTRAINT q25_is_finite CHECK (market.is_finite(q25)),
+    q50                   double precision CONSTRAINT q50_is_finite CHECK (market.is_finite(q50)),
+    q75                   double precision CONSTRAINT q75_is_finite CHECK (market.is_finite(q75)),
+    q90                   double precision CONSTRAINT q90_is_finite CHECK (market.is_finite(q90)),
+    q95                   double precision CONSTRAINT q95_is_finite CHECK (market.is_finite(q95)),
+    p_within_band         double precision CONSTRAINT p_within_band_is_0_to_1 CHECK (market.is_probability(p_within_band)),
+    target_price          double precision CONSTRAINT target_price_is_positive CHECK (market.is_price(target_price)),
+    side                  text CONSTRAINT side_is_above_or_below CHECK (side IN ('above', 'below')),
+    hit_rule              text CONSTRAINT hit_rule_is_touch_or_close CHECK (hit_rule IN ('touch', 'close')),
+    predicted_days        double precision
+        CONSTRAINT predicted_days_is_positive CHECK (predicted_days > 0 AND predicted_days < 'Infinity'),
+    feature_digest        bigint NOT NULL,
+    knowable_at           timestamptz NOT NULL,
+    origin                text NOT NULL CONSTRAINT origin_is_live_or_replay CHECK (origin IN ('live', 'replay')),
+    predicted_volatility  double precision
+        CONSTRAINT predicted_volatility_is_positive CHECK (market.is_price(predicted_volatility)),
+    artifact_id           text,
+    recorded_at           timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (trading_day, symbol, model_id, kind, horizon),
+    CONSTRAINT price_is_complete CHECK (
+        kind <> 'price' OR (predicted_price IS NOT NULL AND q50 IS NOT NULL)),
+    CONSTRAINT quantiles_are_in_order CHECK (
+        q05 <= q10 AND q10 <= q25 AND q25 <= q50 AND q50 <= q75 AND q75 <= q90 AND q90 <= q95),
+    CONSTRAINT target_is_complete_and_on_its_side CHECK (
+        kind <> 'time_to_hit' OR (target_price IS NOT NULL AND side IS NOT NULL AND hit_rule IS NOT NULL
+            AND predicted_days IS NOT NULL AND (side = 'above') = (target_price > reference_price))),
+    CONSTRAINT event_of_its_kind CHECK (CASE kind
+        WHEN 'volatility' THEN event IS NULL
+        ELSE event IS NOT NULL
+            AND (kind, event) IN (('price', 'within_5pct'), ('direction', 'up'), ('time_to_hit', 'hit')) END),
+    CONSTRAINT probability_of_its_event CHECK (
+        (event IS NULL) = (confidence IS NULL) AND (event IS NULL) = (climatology IS NULL)),
+    CONSTRAINT volatility_is_complete CHECK (
+        (kind = 'volatility') = (predicted_volatility IS NOT NULL)),
+    CONSTRAINT as_of_is_24_00_utc_of_the_trading_day CHECK (
+        as_of AT TIME ZONE INTERVAL '0' = trading_day + 1),
+    CONSTRAINT due_day_fits_the_horizon CHECK (
+        due_day - trading_day BETWEEN horizon AND horizon * 3 / 2 + 14),
+    CONSTRAINT knowable_at_is_by_the_end_of_the_due_day CHECK (
+        knowable_at AT TIME ZONE INTERVAL '0' BETWEEN trading_day AND due_day + 1),
+    CONSTRAINT knowable_at_of_a_path_is_the_next_opening CHECK (
+        kind IN ('price', 'direction') OR knowable_at AT TIME ZONE INTERVAL '0' <= trading_day + 15),
+    CONSTRAINT model_id_has_1_to_100_characters CHECK (length(model_id) BETWEEN 1 AND 100),
+    CONSTRAINT symbol_has_1_to_32_characters_and_no_space CHECK (
+        length(symbol) BETWEEN 1 AND 32 AND strpos(symbol, ' ') = 0),
+    CONSTRAINT artifact_id_has_at_most_200_characters CHECK (length(artifact_id) <= 200),
+    CONSTRAINT live_is_recorded_before_it_is_knowable CHECK (origin = 'replay' OR recorded_at < knowable_at)
+);
+CREATE INDEX predictions_by_due_day ON forecasts.predictions (due_day);
+CREATE INDEX predictions_by_id ON forecasts.predictions (prediction_id);
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON forecasts.predictions
+    FOR EACH STATEMENT EXECUTE FUNCTION forecasts.refuse_rewrite();
+COMMENT ON TABLE forecasts.predictions IS 'The ledger: what was said, about which event, before the fact. Append-only.';
+COMMENT ON COLUMN forecasts.predictions.trading_day IS 'Decision day D.';
+COMMENT ON COLUMN forecasts.predictions.as_of IS '24:00 UTC of D: nothing known later was used.';
+COMMENT ON COLUMN forecasts.predictions.horizon IS 'Sessions of the symbol''s exchange from D to the due day (time_to_hit: the deadline).';
+COMMENT ON COLUMN forecasts.predictions.confidence IS 'Probability of the event.';
+COMMENT ON COLUMN forecasts.predictions.reference_price IS 'S0: close of D known at as_of, as traded. Another one is not scored.';
+COMMENT ON COLUMN forecasts.predictions.sigma IS 'As-of EWMA (lambda 0.94) volatility of daily log returns.';
+COMMENT ON COLUMN forecasts.predictions.climatology IS 'As-of base rate of the event for this symbol and horizon.';
+COMMENT ON COLUMN forecasts.predictions.q50 IS 'Quantiles q05..q95 are of ln(S_T / S0).';
+COMMENT ON COLUMN forecasts.predictions.predicted_days IS 'Expected sessions until the hit, given that it happens by the deadline.';
+COMMENT ON COLUMN forecasts.predictions.knowable_at IS 'First moment the outcome could be known: close of the due day, or of a touch or a volatility the opening of the session after D. Sealing takes the earlier of this and the calendar''s.';
+COMMENT ON COLUMN forecasts.predictions.origin IS 'What the writer says, live only if recorded before knowable_at. What is proven is the origin of its batch in forecasts.prediction_batches.';
+COMMENT ON COLUMN forecasts.predictions.predicted_volatility IS 'Expected standard deviation of the daily log returns over (D, T].';
+COMMENT ON COLUMN forecasts.predictions.artifact_id IS 'The fit that said it (models.model_artifacts); NULL for models of which nothing is fitted.';
+
+CREATE TABLE forecasts.skipped_predictions (
+    model_id     text NOT NULL,
+    kind         text NOT NULL,
+    symbol       text NOT NULL,
+    trading_day  date NOT NULL,
+    horizon      smallint NOT NULL,
+    reason       text NOT NULL,
+    payload      jsonb NOT NULL,
+    recorded_at  timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (trading_day, symbol, model_id, kind, horizon)
+);
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON forecasts.skipped_predictions
+    FOR EACH STATEMENT EXECUTE FUNCTION forecasts.refuse_rewrite();
+COMMENT ON TABLE forecasts.skipped_predictions IS 'Predictions refused at write, with the reason. Append-only.';
+COMMENT ON COLUMN forecasts.skipped_predictions.kind IS '*: of all kinds and horizons (horizon 0), as where a symbol has too little history.';
+COMMENT ON COLUMN forecasts.skipped_predictions.horizon IS 'Sessions; 0 where kind is *.';
+
+CREATE TABLE forecasts.outcomes (
+    prediction_id        uuid NOT NULL
+        GENERATED ALWAYS AS (forecasts.prediction_id(model_id, kind, symbol, trading_day, horizon)) STORED,
+    model_id             text NOT NULL,
+    kind                 text NOT NULL,
+    event                text,
+    symbol               text NOT NULL,
+    trading_day          date NOT NULL,
+    horizon              smallint NOT NULL,
+    due_day              date NOT NULL,
+    resolved_day         date NOT NULL,
+    status               text NOT NULL CHECK (status IN ('validated', 'expired')),
+    confidence           double precision CHECK (market.is_probability(confidence)),
+    occurred             boolean,
+    within_band          boolean,
+    actual_price         double precision CHECK (market.is_price(actual_price)),
+    actual_return        double precision CHECK (market.is_finite(actual_return)),
+    actual_days          smallint CHECK (actual_days >= 1),
+    accuracy_pct         double precision CHECK (market.is_finite(accuracy_pct)),
+    relative_error       double precision CHECK (market.is_finite(relative_error)),
+    log_error            double precision CHECK (market.is_finite(log_error)),
+    error_direction      text CHECK (error_direction IN ('overestimated', 'underestimated', 'exact')),
+    days_error           double precision CHECK (market.is_finite(days_error)),
+    error_category       text
+        CHECK (error_category IN ('on_time', 'slightly_early', 'slightly_late', 'early', 'late', 'missed')),
+    score                double precision CHECK (score BETWEEN 0 AND 1),
+    score_no_change      double precision CHECK (score_no_change BETWEEN 0 AND 1),
+    score_climatology    double precision CHECK (score_climatology BETWEEN 0 AND 1),
+    crps                 double precision CHECK (crps >= 0 AND crps < 'Infinity'),
+    crps_no_change       double precision CHECK (crps_no_change >= 0 AND crps_no_change < 'Infinity'),
+    knowledge_time       timestamptz NOT NULL,
+    realised_volatility  double precision CHECK (realised_volatility >= 0 AND realised_volatility < 'Infinity'),
+    qlike                double precision CHECK (qlike >= 0 AND qlike < 'Infinity'),
+    qlike_no_change      double precision CHECK (qlike_no_change >= 0 AND qlike_no_change < 'Infinity'),
+    reason               text,
+    recorded_at          timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (trading_day, symbol, model_id, kind, horizon, knowledge_time),
+    CONSTRAINT validated_has_a_result CHECK (CASE kind
+        WHEN 'volatility' THEN occurred IS NULL AND score IS NULL
+            AND (status = 'validated') = (realised_volatility IS NOT NULL AND qlike IS NOT NULL)
+        ELSE (status = 'validated') = (occurred IS NOT NULL AND score IS NOT NULL) END),
+    CONSTRAINT probability_of_its_event CHECK (
+        (kind = 'volatility') = (event IS NULL) AND (event IS NULL) = (confidence IS NULL)),
+    CONSTRAINT reason_of_what_has_no_result CHECK (
+        reason IS NULL OR (status = 'expired' AND reason IN ('reference_price_is_not_the_close')))
+);
+CREATE INDEX outcomes_by_due_day ON forecasts.outcomes (due_day);
+CREATE INDEX outcomes_late ON forecasts.outcomes (resolved_day) WHERE resolved_day > due_day;
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON forecasts.outcomes
+    FOR EACH STATEMENT EXECUTE FUNCTION forecasts.refuse_rewrite();
+COMMENT ON TABLE forecasts.outcomes IS 'What came of each prediction, when it was known. Append-only: a restated price gives a new revision.';
+COMMENT ON COLUMN forecasts.outcomes.resolved_day IS 'Trading day at whose end the result was first known: the due day, the day of the hit, or later.';
+COMMENT ON COLUMN forecasts.outcomes.actual_price IS 'Price of the result in the basis of the decision day: splits in between undone.';
+COMMENT ON COLUMN forecasts.outcomes.actual_return IS 'Total return ln((S_T + dividends) / S0) from D to the result.';
+COMMENT ON COLUMN forecasts.outcomes.score IS 'Brier score of the event; score_<baseline> is the baseline''s on the same row.';
+COMMENT ON COLUMN forecasts.outcomes.knowledge_time IS '24:00 UTC of resolved_day.';
+COMMENT ON COLUMN forecasts.outcomes.realised_volatility IS 'sqrt(mean of squared daily log returns over (D, T]), splits undone.';
+COMMENT ON COLUMN forecasts.outcomes.qlike IS 'x - ln x - 1, x = (realised / predicted)^2; qlike_no_change takes sigma as the prediction.';
+COMMENT ON COLUMN forecasts.outcomes.reason IS 'Of an expired one: reference_price_is_not_the_close, where S0 was no close of D known at as_of. NULL: no price came.';
+COMMENT ON INDEX forecasts.outcomes_late IS 'Outcomes that became known after they fell due.';
+
+GRANT SELECT ON ALL TABLES IN SCHEMA forecasts TO predtrack_reader, predtrack_writer;
+GRANT ALL ON ALL TABLES IN SCHEMA forecasts TO predtrack_owner;
+GRANT INSERT ON forecasts.skipped_predictions, forecasts.outcomes TO predtrack_writer;
+-- When a row was written is the database's to say.
+GRANT INSERT (model_id, kind, symbol, trading_day, as_of, horizon, due_day, event, confidence, reference_price, sigma,
+              climatology, predicted_price, q05, q10, q25, q50, q75, q90, q95, p_within_band, target_price, side,
+              hit_rule, predicted_days, predicted_volatility, feature_digest, knowable_at, origin, artifact_id)
+    ON forecasts.predictions TO predtrack_writer;

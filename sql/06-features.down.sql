@@ -1,2 +1,0 @@
-DROP VIEW market.symbol_conditions;
-DROP SCHEMA features CASCADE;

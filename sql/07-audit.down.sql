@@ -1,0 +1,4 @@
+DROP TABLE audit.audit_trail,
+    forecasts.prediction_batches,
+    audit.row_encodings;
+DROP FUNCTION audit.refuse_broken_chain;

@@ -1,0 +1,86 @@
+-- What was committed when: Merkle batches of predictions in a chain, and the audit trail, chained the
+-- same way. Byte formats: docs/ledger.md. Tamper-evident, not tamper-proof: publish checkpoints.
+
+-- A writer can neither leave a gap, nor fork the chain, nor date a link before its transaction.
+CREATE FUNCTION audit.refuse_broken_chain() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    broken bigint;
+BEGIN
+    EXECUTE format($links$
+        SELECT min(link.%1$I) FROM added link LEFT JOIN %3$s previous ON previous.%1$I = link.%1$I - 1
+        WHERE link.previous_hash IS DISTINCT FROM
+                CASE link.%1$I WHEN 1 THEN decode(repeat('00', 32), 'hex') ELSE previous.hash END
+           OR link.%2$I NOT BETWEEN now() AND clock_timestamp()
+        $links$, TG_ARGV[0], TG_ARGV[1], TG_RELID::regclass) INTO broken;
+    IF broken IS NOT NULL THEN
+        RAISE EXCEPTION '%.%: link % does not continue the chain', TG_TABLE_SCHEMA, TG_TABLE_NAME, broken
+            USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE TABLE audit.row_encodings (
+    encoding     bytea PRIMARY KEY,
+    description  text NOT NULL,
+    CONSTRAINT digest_of_description CHECK (encoding = sha256(convert_to(description, 'UTF8')))
+);
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit.row_encodings
+    FOR EACH STATEMENT EXECUTE FUNCTION forecasts.refuse_rewrite();
+COMMENT ON TABLE audit.row_encodings IS 'Which columns the leaves of a batch hold, by SHA-256 of the description. Columns added later belong to a new encoding.';
+
+CREATE TABLE forecasts.prediction_batches (
+    batch_index     bigint PRIMARY KEY CHECK (batch_index > 0),
+    model_id        text NOT NULL,
+    kind            text NOT NULL,
+    trading_day     date NOT NULL,
+    as_of           timestamptz NOT NULL,
+    row_count       integer NOT NULL CHECK (row_count > 0),
+    origin          text NOT NULL CHECK (origin IN ('live', 'replay')),
+    encoding        bytea NOT NULL REFERENCES audit.row_encodings,
+    committed_at    timestamptz NOT NULL,
+    merkle_root     bytea NOT NULL CHECK (length(merkle_root) = 32),
+    previous_hash   bytea NOT NULL CHECK (length(previous_hash) = 32),
+    hash            bytea NOT NULL UNIQUE CHECK (length(hash) = 32),
+    prediction_ids  bytea NOT NULL,
+    leaves          bytea NOT NULL,
+    CONSTRAINT one_leaf_per_row CHECK (
+        length(leaves) = 32 * row_count AND length(prediction_ids) = 16 * row_count)
+);
+-- Hashes do not compress; trying takes time.
+ALTER TABLE forecasts.prediction_batches ALTER prediction_ids SET STORAGE EXTERNAL,
+                                         ALTER leaves SET STORAGE EXTERNAL;
+CREATE INDEX prediction_batches_by_day ON forecasts.prediction_batches (trading_day, model_id, kind);
+CREATE TRIGGER continues_chain AFTER INSERT ON forecasts.prediction_batches REFERENCING NEW TABLE AS added
+    FOR EACH STATEMENT EXECUTE FUNCTION audit.refuse_broken_chain('batch_index', 'committed_at');
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON forecasts.prediction_batches
+    FOR EACH STATEMENT EXECUTE FUNCTION forecasts.refuse_rewrite();
+COMMENT ON TABLE forecasts.prediction_batches IS 'The ledger''s chain: one Merkle tree per decision day, model version, kind and origin of what one transaction committed. Append-only.';
+COMMENT ON COLUMN forecasts.prediction_batches.batch_index IS 'From 1 without gaps, given out under an advisory lock.';
+COMMENT ON COLUMN forecasts.prediction_batches.origin IS 'live: committed before any of its outcomes could be known. Otherwise replay.';
+COMMENT ON COLUMN forecasts.prediction_batches.committed_at IS 'The database''s clock when the batch was written.';
+COMMENT ON COLUMN forecasts.prediction_batches.prediction_ids IS 'Identities of the rows, 16 bytes each, in the order of the leaves.';
+COMMENT ON COLUMN forecasts.prediction_batches.leaves IS 'Leaf hashes, 32 bytes each; they stay when retention drops the rows.';
+
+CREATE TABLE audit.audit_trail (
+    event_index    bigint PRIMARY KEY CHECK (event_index > 0),
+    event_type     text NOT NULL,
+    subject        text NOT NULL,
+    payload        jsonb NOT NULL,
+    actor          text NOT NULL,
+    at             timestamptz NOT NULL,
+    encoding       bytea NOT NULL REFERENCES audit.row_encodings,
+    previous_hash  bytea NOT NULL CHECK (length(previous_hash) = 32),
+    hash           bytea NOT NULL UNIQUE CHECK (length(hash) = 32)
+);
+CREATE INDEX audit_trail_by_type ON audit.audit_trail (event_type, event_index);
+CREATE TRIGGER continues_chain AFTER INSERT ON audit.audit_trail REFERENCING NEW TABLE AS added
+    FOR EACH STATEMENT EXECUTE FUNCTION audit.refuse_broken_chain('event_index', 'at');
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit.audit_trail
+    FOR EACH STATEMENT EXECUTE FUNCTION forecasts.refuse_rewrite();
+COMMENT ON TABLE audit.audit_trail IS 'Who decided what, when and why; chained like the ledger. Append-only.';
+COMMENT ON COLUMN audit.audit_trail.at IS 'The database''s clock when the event was written.';
+
+GRANT SELECT ON audit.row_encodings, audit.audit_trail, forecasts.prediction_batches
+    TO predtrack_reader, predtrack_writer;
+GRANT INSERT ON audit.row_encodings, audit.audit_trail, forecasts.prediction_batches TO predtrack_writer;
+GRANT ALL ON audit.row_encodings, audit.audit_trail, forecasts.prediction_batches TO predtrack_owner;

@@ -1,2 +1,0 @@
-DROP VIEW accuracy.v_current_performance;
-DROP TABLE accuracy.performance_analytics;

@@ -1,1 +1,0 @@
-DROP FUNCTION accuracy.band_calibration(text, timestamptz);
