@@ -25,6 +25,7 @@ from dagster._serdes import ConfigurableClassData
 from dagster._utils.concurrency import ConcurrencyClaimStatus
 from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
 
+from predtrack_assets.automation.dagster_schema import complete_dagster_schema
 from predtrack_assets.automation.dead_runs import end_dead_runs
 from predtrack_assets.automation.progress import CONSOLE
 from predtrack_assets.settings import Settings, get_settings
@@ -151,6 +152,7 @@ def _checked_url(settings: Settings) -> str:
             EmbeddedServer(settings.home).url()  # raises if it does not run
         url = dagster_url(settings)
         ensure_database(url)
+        complete_dagster_schema(url)
     except (ServerError, psycopg.OperationalError, ValueError) as error:
         reason = str(error).splitlines()[0].rstrip(".")
         raise click.ClickException(

@@ -10,14 +10,18 @@ from pathlib import Path
 
 import click
 import dagster as dg
+import psycopg
 import pytest
 import sqlalchemy as sa
 from dagster._core.instance import InstanceRef
 from dagster._core.run_coordinator import QueuedRunCoordinator
 from dagster._core.storage.event_log.schema import AssetEventTagsTable, SqlEventLogStorageTable
+from dagster._core.storage.runs.schema import RunStorageSqlMetadata
 from dagster._utils.tags import TagConcurrencyLimitsCounter
 from dagster_postgres import PostgresEventLogStorage, PostgresRunStorage
+from psycopg import sql
 
+from predtrack_assets.automation.dagster_schema import DATA_MIGRATIONS, complete_dagster_schema
 from predtrack_assets.automation.dagster_storage import EVENT_VARIABLES, EventLogStorage
 from predtrack_assets.settings import PROJECT_ROOT
 from predtrack_assets.warehouse.database.embedded_server import EmbeddedServer, ensure_database
@@ -61,6 +65,66 @@ def test_the_instance_boots_on_postgresql_and_remembers_runs(
         run_id = dg.materialize([numbers], instance=instance).run_id
     with boot(tmp_path) as again:
         assert again.get_run_by_id(run_id) is not None
+
+
+def dagster_tables(url: str) -> list[str]:
+    with psycopg.connect(url) as connection:
+        found = connection.execute(
+            "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
+        )
+        return [name for (name,) in found]
+
+
+def test_a_schema_left_half_made_is_completed(
+    empty_database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PREDTRACK_DAGSTER_URL", empty_database_url)
+    with boot(tmp_path):
+        whole = dagster_tables(empty_database_url)
+    for lost in (whole[number::4] for number in range(4)):
+        with psycopg.connect(empty_database_url) as connection:
+            for table in lost:
+                connection.execute(sql.SQL("DROP TABLE {} CASCADE").format(sql.Identifier(table)))
+        complete_dagster_schema(normalise(empty_database_url, "psycopg2"))
+        assert dagster_tables(empty_database_url) == whole, lost
+    with boot(tmp_path) as instance:
+        assert dg.materialize([numbers], instance=instance).success
+
+
+def test_a_schema_cut_short_after_any_statement_is_completed(
+    empty_database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """dagster-postgres commits each table by itself: its first start is ended after some of them."""
+    monkeypatch.setenv("PREDTRACK_DAGSTER_URL", empty_database_url)
+    url = normalise(empty_database_url, "psycopg2")
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+    for cut in (1, 3, 9):
+        for table in RunStorageSqlMetadata.sorted_tables[:cut]:
+            table.create(engine, checkfirst=True)
+        with boot(tmp_path) as instance:
+            assert dg.materialize([numbers], instance=instance).success
+            assert instance.get_runs_count() == 1
+            assert not instance.run_storage.has_run("none")
+        with psycopg.connect(empty_database_url) as connection:
+            connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    engine.dispose()
+
+
+def test_a_lost_index_or_note_is_mended_and_an_older_schema_is_left_alone(
+    empty_database_url: str,
+) -> None:
+    url = normalise(empty_database_url, "psycopg2")
+    complete_dagster_schema(url)
+    with psycopg.connect(empty_database_url) as connection:
+        connection.execute("DROP INDEX idx_run_tags; DELETE FROM secondary_indexes")
+    complete_dagster_schema(url)
+    with psycopg.connect(empty_database_url) as connection:
+        lost = "SELECT to_regclass('idx_run_tags'), (SELECT count(*) FROM secondary_indexes)"
+        assert connection.execute(lost).fetchone() == ("idx_run_tags", len(DATA_MIGRATIONS))
+        connection.execute("UPDATE alembic_version SET version_num = '7e2f3204cf8e'")
+        connection.execute("DROP TABLE concurrency_limits")
+    complete_dagster_schema(url)
+    assert "concurrency_limits" not in dagster_tables(empty_database_url)
 
 
 def test_limits_and_retention_are_in_force(

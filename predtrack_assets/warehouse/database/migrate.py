@@ -107,7 +107,7 @@ def migrate(url: str, sql_dir: Path) -> list[str]:
     """
     migrations = read_migrations(sql_dir)
     views = _views(sql_dir, migrations)
-    with _locked(url) as connection:
+    with migration_lock(url) as connection:
         states = {s.name: s.state for s in _verified(connection, migrations)}
         connection.execute(CREATE_BOOKKEEPING)
         possible = _has_timescaledb(connection)
@@ -131,7 +131,7 @@ def rollback(url: str, sql_dir: Path, to: int = -1) -> list[str]:
     All views go before them; `migrate` brings them back. Raises MigrationError as it does.
     """
     migrations = read_migrations(sql_dir)
-    with _locked(url) as connection:
+    with migration_lock(url) as connection:
         states = {s.name: s.state for s in _verified(connection, migrations)}
         undone = drop_views(connection)
         for migration in reversed(migrations):
@@ -198,7 +198,8 @@ def _views(sql_dir: Path, migrations: list[Migration]) -> list[ViewFile]:
 
 
 @contextmanager
-def _locked(url: str) -> Iterator[psycopg.Connection]:
+def migration_lock(url: str) -> Iterator[psycopg.Connection]:
+    """A connection to `url` (any driver) for as long as nobody else changes that database's schema."""
     with psycopg.connect(normalise(url), autocommit=True) as connection:
         connection.execute("SET client_min_messages = warning")
         connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])

@@ -15,11 +15,11 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Literal, get_args
 
-import adbc_driver_postgresql.dbapi as adbc
 import psycopg
 from psycopg import sql
 
 from predtrack_assets.warehouse.database.binaries import ServerError
+from predtrack_assets.warehouse.database.connections import connect
 from predtrack_assets.warehouse.database.migrate import migrate
 from predtrack_assets.warehouse.database.transaction import READER, Transaction
 from predtrack_assets.warehouse.database.urls import database_name, with_database, with_role
@@ -236,7 +236,7 @@ class Scratch:
     @contextmanager
     def transaction(self) -> Iterator[PoisonedTransaction]:
         """A transaction that is rolled back at its end, whatever happened in it."""
-        with adbc.connect(self.url) as connection:
+        with connect(self.url) as connection:
             try:
                 with connection.cursor() as cursor:
                     yield PoisonedTransaction(cursor, self._sources)

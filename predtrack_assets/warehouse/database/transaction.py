@@ -9,13 +9,13 @@ from datetime import date, datetime
 from functools import cached_property
 from typing import Any
 
-import adbc_driver_postgresql.dbapi as adbc
 import polars as pl
 import pyarrow as pa
 from psycopg import sql
 
 from predtrack_assets.settings import get_settings
 from predtrack_assets.warehouse.database import writes
+from predtrack_assets.warehouse.database.connections import connect
 from predtrack_assets.warehouse.database.embedded_server import database_url
 from predtrack_assets.warehouse.database.query import Query
 from predtrack_assets.warehouse.database.urls import with_role
@@ -76,7 +76,7 @@ class Database:
     @contextmanager
     def transaction(self, role: str = WRITER) -> Iterator[Transaction]:
         """One transaction: committed at the end of the block, rolled back by any exception."""
-        with adbc.connect(with_role(self._resolved_url(), role)) as connection:
+        with connect(with_role(self._resolved_url(), role)) as connection:
             try:
                 with connection.cursor() as cursor:
                     yield Transaction(cursor)
