@@ -9,7 +9,7 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=["predtrack_assets", "predtrack_assets.*"]),
     package_data={"predtrack_assets": ["**/*.csv", "**/*.txt"]},
-    entry_points={"console_scripts": ["predtrack = predtrack_assets.cli:main"]},
+    entry_points={"console_scripts": ["predtrack = predtrack_assets.cli.main:main"]},
     install_requires=[
         # Orchestration; the webserver pins the core to its own version.
         "dagster>=1.13.27,<1.14",

@@ -6,12 +6,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.gate_power import differences
-from predtrack_assets.domain import e_process
-
-Floats = NDArray[np.float64]
+from predtrack_assets.domain.numerics.types import Floats
+from predtrack_assets.domain.statistics import e_process
 
 DATES = 3000
 SIZES = (1, 10, 40)

@@ -12,7 +12,7 @@ from psycopg import sql
 from benchmarks.lines import Line, Options, line
 from benchmarks.predictions import FIRST, SYMBOLS
 from benchmarks.sandbox import Database, Sandbox
-from predtrack_assets.domain.calendar import calendar
+from predtrack_assets.domain.time.calendar import calendar
 from predtrack_assets.warehouse.tables import OUTCOMES
 
 DUE, OUTCOME_ROWS, ECE_ROWS = 1_000_000, 5_000_000, 10_000_000

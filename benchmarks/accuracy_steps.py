@@ -14,8 +14,8 @@ REPEATS = 5
 
 def ece(rows: int) -> dict[str, Any]:
     """The expected calibration error beside NumPy's bincounts of the same rows."""
-    from predtrack_assets.domain.calibration import BUCKETS
-    from predtrack_assets.domain.calibration import ece as product
+    from predtrack_assets.domain.statistics.calibration import BUCKETS
+    from predtrack_assets.domain.statistics.calibration import ece as product
 
     random = np.random.default_rng(3)
     p = random.random(rows)

@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.lines import Line, Options, line
 from benchmarks.sandbox import Sandbox
-from predtrack_assets.domain.drift_distances import (
+from predtrack_assets.domain.accuracy.drift.distances import (
     jensen_shannon,
     kolmogorov_smirnov,
     psi,

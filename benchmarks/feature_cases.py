@@ -10,7 +10,7 @@ from psycopg import sql
 from benchmarks.floor import Floor
 from benchmarks.lines import PEAK_LIMIT_MB, Line, Options, line, simulated, span
 from benchmarks.sandbox import Database, Sandbox
-from predtrack_assets.domain.features import STANDARD
+from predtrack_assets.domain.features.feature_set import STANDARD
 from predtrack_assets.warehouse.tables import FEATURE_STORE
 
 SIZES = {"features_store": (554, 5_100), "features_store_1030": (1_130, 5_000)}

@@ -11,18 +11,18 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from predtrack_assets.domain.calendar import as_of, calendar
-from predtrack_assets.domain.features import (
+from predtrack_assets.domain.features.feature_set import (
     STANDARD,
     SYMBOLS_AT_ONCE,
     MarketContext,
     compute_features,
     first_session,
 )
-from predtrack_assets.domain.panel import Panel, build_panel
-from predtrack_assets.warehouse import features as store
-from predtrack_assets.warehouse import queries
-from predtrack_assets.warehouse.warehouse import READER, Transaction, Warehouse
+from predtrack_assets.domain.market.panel import Panel, build_panel
+from predtrack_assets.domain.time.calendar import as_of, calendar
+from predtrack_assets.warehouse.database.transaction import READER, Database, Transaction
+from predtrack_assets.warehouse.features import store
+from predtrack_assets.warehouse.market import queries as market_queries
 
 XNYS = calendar("XNYS")
 GROUP = 128  # symbols whose features are held at once
@@ -37,7 +37,7 @@ def features_talib(symbols: int, sessions: int) -> Found:
     """Nine indicators of random bars on one thread: TA-Lib by symbol, the product by its groups."""
     import talib
 
-    from predtrack_assets.domain.indicators import (
+    from predtrack_assets.domain.features.indicators import (
         atr,
         bollinger,
         directional,
@@ -120,8 +120,8 @@ def features_file(path: str) -> Found:
 def feature_reads(first: str, last: str, rows: int) -> Found:
     """Training frame, latest vectors, histories and joins as of a day, beside the plain statements."""
     begin, end = date.fromisoformat(first), date.fromisoformat(last)
-    with Warehouse().transaction(READER) as transaction:
-        names = transaction.read(queries.SYMBOLS)["symbol"].to_list()
+    with Database().transaction(READER) as transaction:
+        names = transaction.read(market_queries.SYMBOLS)["symbol"].to_list()
         found = {"training_frame": _training(transaction, names, begin, end)}
         found["latest_vector"] = _per_symbol(
             transaction, names, lambda name: store.latest_vector(transaction, STANDARD, name)

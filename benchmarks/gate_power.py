@@ -19,14 +19,14 @@ from scipy.signal import lfilter
 from scipy.special import ndtr, ndtri
 from scipy.stats import norm
 
-from predtrack_assets.domain import e_process
-from predtrack_assets.domain.gate_records import BINS, Due, Record, Returns, Scores
-from predtrack_assets.domain.gates import Thresholds, evaluate
-from predtrack_assets.domain.models import QUANTILE_LEVELS
-from predtrack_assets.domain.recommendations import daily_returns, follow, recommend
-from predtrack_assets.domain.scores import crps_from_quantiles
-
-Floats = NDArray[np.float64]
+from predtrack_assets.domain.deployment.gates import Thresholds, evaluate
+from predtrack_assets.domain.deployment.track_record import BINS, Due, Record, Returns, Scores
+from predtrack_assets.domain.forecasts.recommendations import recommend
+from predtrack_assets.domain.models.forecast import QUANTILE_LEVELS
+from predtrack_assets.domain.numerics.types import Floats
+from predtrack_assets.domain.statistics import e_process
+from predtrack_assets.domain.statistics.scoring_rules import crps_from_quantiles
+from predtrack_assets.domain.trading.following import daily_returns, follow
 
 DOCS = Path(__file__).resolve().parent.parent / "docs" / "gates.md"
 BEGIN, END = "<!-- simulated: begin -->", "<!-- simulated: end -->"

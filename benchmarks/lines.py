@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.sandbox import Database, Sandbox
-from predtrack_assets.domain.calendar import calendar
+from predtrack_assets.domain.time.calendar import calendar
 
 SESSIONS = 5_000
 FIRST = date(2000, 1, 3)

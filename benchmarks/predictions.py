@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from predtrack_assets.domain.calendar import as_of_array, calendar
-from predtrack_assets.domain.forecasts import PREDICTIONS
+from predtrack_assets.domain.forecasts.predict import PREDICTIONS
+from predtrack_assets.domain.time.calendar import as_of_array, calendar
 
 SEED = 9
 SYMBOLS, HORIZONS, MODELS = 1_000, (1, 5, 21), 4

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from predtrack_assets.domain.calendar import as_of, calendar
-from predtrack_assets.warehouse import queries
-from predtrack_assets.warehouse.queries import Query
-from predtrack_assets.warehouse.warehouse import READER, Warehouse
+from predtrack_assets.domain.time.calendar import as_of, calendar
+from predtrack_assets.warehouse.database.query import Query
+from predtrack_assets.warehouse.database.transaction import READER, Database
+from predtrack_assets.warehouse.market import queries as market_queries
 
 POINTS = 300  # reads of one symbol, and of one day
 PANELS = 5
@@ -20,7 +20,7 @@ SEED = 20
 
 Point = dict[str, Any]
 
-_BARS = queries.BARS_AS_OF.source
+_BARS = market_queries.BARS_AS_OF.source
 _PLAIN_BARS = Query(_BARS.replace("market.market_data_as_of(:as_of)", "market.market_data"))
 _DAY_AS_OF = Query("SELECT * FROM market.market_data_as_of(:as_of) WHERE trading_day = :day")
 _PLAIN_DAY = Query("SELECT * FROM market.market_data WHERE trading_day = :day")
@@ -30,8 +30,8 @@ def measure(first: date, last: date) -> dict[str, dict[str, float]]:
     """Per read: product_s, reference_s (medians) and rows (of the last one)."""
     days = calendar("XNYS").between(first, last)
     random = np.random.default_rng(SEED)
-    with Warehouse().transaction(READER) as transaction:
-        names = transaction.read(queries.SYMBOLS)["symbol"].to_list()
+    with Database().transaction(READER) as transaction:
+        names = transaction.read(market_queries.SYMBOLS)["symbol"].to_list()
         end = {"as_of": as_of(last)}
         symbols = random.choice(names, POINTS).tolist()
         sampled = random.choice(days, POINTS).tolist()
@@ -48,9 +48,9 @@ def measure(first: date, last: date) -> dict[str, dict[str, float]]:
         sections = [{"day": day} for day in sampled]
         panels = [{"symbols": names, "first": year, "last": last}] * PANELS
         return {
-            "symbol_history": compare(queries.BARS_AS_OF, _PLAIN_BARS, histories),
+            "symbol_history": compare(market_queries.BARS_AS_OF, _PLAIN_BARS, histories),
             "day": compare(_DAY_AS_OF, _PLAIN_DAY, sections),
-            "year_panel": compare(queries.BARS_AS_OF, _PLAIN_BARS, panels),
+            "year_panel": compare(market_queries.BARS_AS_OF, _PLAIN_BARS, panels),
         }
 
 

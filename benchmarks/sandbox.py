@@ -19,8 +19,8 @@ from typing import Any
 import psycopg
 
 from predtrack_assets.settings import PROJECT_ROOT
-from predtrack_assets.warehouse.migrate import migrate
-from predtrack_assets.warehouse.server import EmbeddedServer, ensure_database
+from predtrack_assets.warehouse.database.embedded_server import EmbeddedServer, ensure_database
+from predtrack_assets.warehouse.database.migrate import migrate
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,10 @@ from typing import Any
 import dagster as dg
 
 from predtrack_assets.automation.runs import RunReport, prepare, run_window, selection_of
+from predtrack_assets.days import Window
 from predtrack_assets.definitions import build_definitions
-from predtrack_assets.domain.actions import adjust
-from predtrack_assets.partitions import Window, day_asset
+from predtrack_assets.domain.market.actions import adjust
+from predtrack_assets.partitions import day_asset
 from predtrack_assets.proofs.checks import PROOFS
 from predtrack_assets.settings import get_settings
 from predtrack_assets.sources.routing import make_source
@@ -116,24 +117,20 @@ def views(names: list[str]) -> dict[str, Any]:
 
 def ledger_append(rows: int) -> dict[str, Any]:
     """Simulated predictions appended and sealed in one transaction, until it is committed."""
-    from benchmarks.predictions import (
-        simulated_models,
-        simulated_predictions,
-        simulated_symbols,
-    )
-    from predtrack_assets.warehouse.ledger import seal
-    from predtrack_assets.warehouse.queries import Query
-    from predtrack_assets.warehouse.warehouse import Warehouse
+    from benchmarks.predictions import simulated_models, simulated_predictions, simulated_symbols
+    from predtrack_assets.assets.resources import Database
+    from predtrack_assets.warehouse.database.query import Query
+    from predtrack_assets.warehouse.forecasts.ledger import seal
 
-    closes = Warehouse().read(
+    closes = Database().read(
         Query("SELECT symbol, trading_day, close FROM market.market_data_current")
     )
     frame = simulated_predictions(rows, None if closes.is_empty() else closes)
-    with Warehouse().transaction() as transaction:
+    with Database().transaction() as transaction:
         transaction.append(tables.MODEL_REGISTRY, simulated_models(frame))
         transaction.append(tables.SYMBOLS, simulated_symbols(frame))
     start = time.perf_counter()
-    with Warehouse().transaction() as transaction:
+    with Database().transaction() as transaction:
         transaction.append(tables.PREDICTIONS, frame)
         appended = time.perf_counter()
         sealed = seal(transaction)
@@ -148,11 +145,11 @@ def ledger_append(rows: int) -> dict[str, Any]:
 
 def ledger_verify() -> dict[str, Any]:
     """What `predtrack ledger verify` does. cpu_s: of this process alone. Raises if it finds a fault."""
-    from predtrack_assets.warehouse.verification import verify
-    from predtrack_assets.warehouse.warehouse import READER, Warehouse
+    from predtrack_assets.services.audit.verification import verify
+    from predtrack_assets.warehouse.database.transaction import READER, Database
 
     start, cpu = time.perf_counter(), time.process_time()
-    with Warehouse().transaction(READER) as transaction:
+    with Database().transaction(READER) as transaction:
         verdict = verify(transaction)
     seconds, cpu_s = time.perf_counter() - start, time.process_time() - cpu
     if not verdict.good:

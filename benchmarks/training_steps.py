@@ -8,21 +8,22 @@ from typing import Any
 
 import numpy as np
 
-from predtrack_assets.assets.feature_days import feature_days
-from predtrack_assets.assets.fitting import training_data
-from predtrack_assets.domain.features import STANDARD
-from predtrack_assets.domain.history import MAX_GAP, MEMORY
-from predtrack_assets.domain.learners.pooled import fit_pooled
-from predtrack_assets.partitions import Window
+from predtrack_assets.days import Window
+from predtrack_assets.domain.features.feature_set import STANDARD
+from predtrack_assets.domain.market.returns import MAX_GAP
+from predtrack_assets.domain.models.as_of_statistics import MEMORY
+from predtrack_assets.domain.models.learners.pooled import fit_pooled
+from predtrack_assets.services.features.feature_days import feature_days
+from predtrack_assets.services.models.fitting import training_data
 from predtrack_assets.settings import Settings, get_settings
-from predtrack_assets.warehouse.features import FeatureRows, read_features
-from predtrack_assets.warehouse.snapshots import (
+from predtrack_assets.warehouse.database.transaction import READER, Database, Transaction
+from predtrack_assets.warehouse.features.store import FeatureRows, read_features
+from predtrack_assets.warehouse.market.epochs import (
     market_epochs,
     read_panel,
     sessions_before,
     symbol_groups,
 )
-from predtrack_assets.warehouse.warehouse import READER, Transaction, Warehouse
 
 ROUNDS = 2  # of each, in turn; the best counts
 
@@ -43,7 +44,7 @@ def training_from_store(first: str, last: str) -> dict[str, Any]:
         taken.setdefault(name, []).append(time.perf_counter() - start)
 
     for _ in range(ROUNDS):
-        with Warehouse().transaction(READER) as transaction:
+        with Database().transaction(READER) as transaction:
             start = time.perf_counter()
             stored = read_features(transaction, STANDARD, None, window.start, window.end)
             timed("features_read_s", start)
@@ -56,7 +57,7 @@ def training_from_store(first: str, last: str) -> dict[str, Any]:
         _refuse_other(stored, computed)
         del stored, computed
         start = time.perf_counter()
-        ((cutoff, data),) = training_data(Warehouse(), settings, [window.end], None)
+        ((cutoff, data),) = training_data(Database(), settings, [window.end], None)
         timed("product_s", start)
         start = time.perf_counter()
         fit_pooled(data, settings.horizons, cutoff=np.datetime64(cutoff))

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from psycopg import sql
 
-from predtrack_assets.warehouse.queries import Query
-from predtrack_assets.warehouse.warehouse import READER, Transaction, Warehouse
+from predtrack_assets.warehouse.database.query import Query
+from predtrack_assets.warehouse.database.transaction import READER, Database, Transaction
 
 TURNS = 21
 
@@ -73,7 +73,7 @@ _KEY = Query("""
 
 def measure(names: list[str]) -> dict[str, dict[str, float]]:
     """Per view: product_s, reference_s (medians), rows and the slowest time, slowest_s."""
-    with Warehouse().transaction(READER) as transaction:
+    with Database().transaction(READER) as transaction:
         return {name: _measure(transaction, VIEWS[name]) for name in names}
 
 

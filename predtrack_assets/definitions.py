@@ -6,21 +6,17 @@ from typing import Any
 
 import dagster as dg
 
-from predtrack_assets.assets import (
-    accuracy,
-    deployment,
-    drift,
-    features,
-    forecasts,
-    market,
-    model_performance,
-    models,
-    outcomes,
-    regimes,
-    survival,
-    training,
-    tuning,
+from predtrack_assets.assets import deployment, features, market
+from predtrack_assets.assets.accuracy import (
+    accuracy_correlation,
+    drift_metrics,
+    prediction_scores,
+    reports,
+    survival_curves,
 )
+from predtrack_assets.assets.forecasts import outcomes, predictions
+from predtrack_assets.assets.models import registry, training, tuning
+from predtrack_assets.assets.resources import Warehouse
 from predtrack_assets.automation.jobs import JOBS
 from predtrack_assets.automation.progress import progress_logger
 from predtrack_assets.automation.schedules import build_schedules
@@ -30,22 +26,21 @@ from predtrack_assets.checks.ledger import ledger_verifies
 from predtrack_assets.checks.suites import CHECKS
 from predtrack_assets.proofs.checks import PROOFS
 from predtrack_assets.settings import get_settings
-from predtrack_assets.warehouse.warehouse import Warehouse
 
 ASSETS = dg.load_assets_from_modules(
     [
         market,
         features,
-        models,
+        registry,
         training,
         tuning,
-        forecasts,
+        predictions,
         outcomes,
-        accuracy,
-        regimes,
-        survival,
-        model_performance,
-        drift,
+        reports,
+        accuracy_correlation,
+        survival_curves,
+        prediction_scores,
+        drift_metrics,
         deployment,
     ]
 )

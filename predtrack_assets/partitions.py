@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
 import dagster as dg
 import numpy as np
 
-from predtrack_assets.domain.calendar import FIRST_DAY, LAST_DAY, Days, all_days, calendar
+from predtrack_assets.days import Window, month_ends, sessions_of
+from predtrack_assets.domain.time.calendar import FIRST_DAY, LAST_DAY, all_days
 from predtrack_assets.settings import Settings, get_settings
 
 # Beta since 1.5 and the base of every run here; without this, each asset warns at load.
@@ -26,10 +26,6 @@ OWNERS = ("team:predtrack",)
 KINDS = frozenset({"postgres", "python"})
 
 
-def _sessions(exchanges: Sequence[str]) -> Days:
-    return np.unique(np.concatenate([calendar(exchange).sessions for exchange in exchanges]))
-
-
 def trading_days(settings: Settings) -> dg.TimeWindowPartitionsDefinition:
     """Daily partitions from settings.first_day, keyed YYYY-MM-DD, each exactly one UTC day.
 
@@ -38,7 +34,7 @@ def trading_days(settings: Settings) -> dg.TimeWindowPartitionsDefinition:
     """
     if not FIRST_DAY <= settings.first_day <= LAST_DAY:
         raise ValueError(f"first_day must lie between {FIRST_DAY} and {LAST_DAY}")
-    sessions = _sessions(settings.exchanges)
+    sessions = sessions_of(settings.exchanges)
     closed = np.setdiff1d(all_days(settings.first_day, LAST_DAY), sessions)
     exclusions: list[str | datetime] = []
     if np.is_busday(sessions).all():  # a cron string in place of a date for every weekend day
@@ -63,29 +59,6 @@ MONTHS = dg.MonthlyPartitionsDefinition(
 
 SYMBOLS = dg.DynamicPartitionsDefinition(name="symbols")
 """Symbols that have a model of their own."""
-
-
-@dataclass(frozen=True)
-class Window:
-    """The trading days from start to end, both included. Raises ValueError if end < start."""
-
-    start: date
-    end: date
-
-    def __post_init__(self) -> None:
-        if self.end < self.start:
-            raise ValueError(f"window ends on {self.end}, before its start {self.start}")
-
-    @property
-    def days(self) -> Days:
-        """Sorted trading days of the configured exchanges, datetime64[D]."""
-        days = _sessions(get_settings().exchanges)
-        return days[(days >= np.datetime64(self.start)) & (days <= np.datetime64(self.end))]
-
-    @property
-    def opens(self) -> date:
-        """`window_start` of the first day: what becomes known from then on belongs to it."""
-        return window_start(self.start, get_settings())
 
 
 def window(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> Window:
@@ -156,34 +129,3 @@ def months(context: dg.AssetExecutionContext) -> list[date]:
     """The last trading days of the months that a run asks for, in order."""
     keys = context.partition_key_range
     return month_ends(date.fromisoformat(f"{keys.start}-01"), date.fromisoformat(f"{keys.end}-01"))
-
-
-def month_ends(first: date, last: date) -> list[date]:
-    """The last trading day of every month from that of `first` to that of `last`."""
-    days = _sessions(get_settings().exchanges)
-    after = np.arange(np.datetime64(first, "M"), np.datetime64(last, "M") + 1) + 1
-    index = np.searchsorted(days, after.astype("datetime64[D]")) - 1
-    return [day.item() for day in days[index[index >= 0]]]
-
-
-def window_start(day: date, settings: Settings) -> date:
-    """The day after the last trading day before `day`: where the window of `day` begins.
-
-    Days in between belong to no partition; what a vendor says of them is judged with `day`.
-    """
-    days = _sessions(settings.exchanges)
-    index = int(np.searchsorted(days, np.datetime64(day))) - 1
-    return day if index < 0 else (days[index] + 1).item()
-
-
-def last_days_of(unit: str, days: Days) -> Days:
-    """Those of `days` that are the last trading day of their week, month, quarter or year.
-
-    unit: "W", "M", "3M" or "Y".
-    """
-    sessions = _sessions(get_settings().exchanges)
-    following = sessions[np.minimum(np.searchsorted(sessions, days) + 1, len(sessions) - 1)]
-    # datetime64[W] weeks begin on Thursdays; shift so that they begin on Mondays.
-    shift = np.timedelta64(3, "D") if unit == "W" else np.timedelta64(0, "D")
-    period = f"datetime64[{unit}]"
-    return days[(days + shift).astype(period) != (following + shift).astype(period)]

@@ -17,9 +17,9 @@ import pytest
 from psycopg import sql
 
 from predtrack_assets.settings import PROJECT_ROOT
-from predtrack_assets.warehouse.migrate import LOCK, migrate
-from predtrack_assets.warehouse.server import EmbeddedServer
-from predtrack_assets.warehouse.urls import normalise, with_database
+from predtrack_assets.warehouse.database.embedded_server import EmbeddedServer
+from predtrack_assets.warehouse.database.migrate import LOCK, migrate
+from predtrack_assets.warehouse.database.urls import normalise, with_database
 
 OUTSIDE_SERVER = os.environ.get("PREDTRACK_TEST_DATABASE_URL")
 

@@ -14,10 +14,10 @@ import polars as pl
 import psycopg
 from psycopg import sql
 
+from predtrack_assets.assets.resources import Warehouse
+from predtrack_assets.days import Window
 from predtrack_assets.definitions import ASSETS
-from predtrack_assets.partitions import Window
-from predtrack_assets.warehouse.urls import database_name, with_database
-from predtrack_assets.warehouse.warehouse import Warehouse
+from predtrack_assets.warehouse.database.urls import database_name, with_database
 
 REFERENCE = dg.AssetSelection.assets(
     "market/universe_members", "features/feature_sets", "models/model_registry"

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -20,22 +21,33 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # A part may import those in the layers below its own, and itself. A new part is placed here.
 LAYERS: list[set[str]] = [
     {"domain"},
-    {"settings", "clock", "tracking", "triggers"},
-    {"artifacts"},
-    {"warehouse", "sources", "partitions"},
-    {"dagster_storage", "plots", "report"},
+    {"settings", "clock"},
+    {"days"},
+    {"stores", "sources"},
+    {"warehouse"},
+    {"services"},
+    {"reporting"},
+    {"partitions"},
     {"assets", "checks"},
     {"proofs"},
     {"automation"},
     {"definitions"},
-    {"backfill", "prove"},
-    {"demo"},
-    {"command"},
-    {"ledger_cli", "gates_cli"},
     {"cli"},
 ]
 # A check names the asset that it checks; dagster_storage is on its way into automation.
 SIDEWAYS = {("checks", "assets"), ("dagster_storage", "automation")}
+
+# The rooms of domain, in the same manner.
+ROOMS: list[set[str]] = [
+    {"numerics"},
+    {"time"},
+    {"statistics", "market", "audit"},
+    {"features", "models"},
+    {"forecasts"},
+    {"accuracy", "trading"},
+    {"deployment"},
+]
+LARGEST_FOLDER = 20
 
 PURE = {"dagster", "sqlalchemy", "psycopg", "psycopg2", "adbc_driver_postgresql", "yfinance"}
 SLOW = {
@@ -73,6 +85,10 @@ def part(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(PROJECT_ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
 def imports(tree: ast.AST) -> Iterator[str]:
     """Full names of the modules that a source imports, wherever in it."""
     for node in ast.walk(tree):
@@ -102,6 +118,50 @@ def test_imports_point_one_way(module: tuple[Path, ast.Module]) -> None:
         there = part_of(imported)
         below = height[there] < height[here]
         assert below or there == here or (here, there) in SIDEWAYS, f"{here} imports {imported}"
+
+
+def test_rooms_of_domain_point_one_way(module: tuple[Path, ast.Module]) -> None:
+    path, tree = module
+    inside = path.relative_to(PACKAGE).parts
+    if inside[0] != "domain" or len(inside) == 2:
+        return
+    height = {name: number for number, names in enumerate(ROOMS) for name in names}
+    here = inside[1]
+    assert here in height, f"give {here} its place in ROOMS"
+    for imported in imports(tree):
+        if not imported.startswith("predtrack_assets.domain."):
+            continue
+        there = imported.split(".")[2]
+        assert height[there] < height[here] or there == here, f"{here} imports {imported}"
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    """Imports at the top of modules have no circles, inside a room either."""
+    modules = {module_of(path): path for path in MODULES}
+    arrows: dict[str, set[str]] = {}
+    for name, path in modules.items():
+        body = ast.parse(path.read_text(encoding="utf-8")).body
+        found = (i for node in body for i in imports(node) if isinstance(node, ast.stmt))
+        targets = {i if i in modules else i.rpartition(".")[0] for i in found}
+        arrows[name] = (targets & modules.keys()) - {name}
+    tuple(TopologicalSorter(arrows).static_order())  # raises CycleError
+
+
+def test_a_folder_is_a_room_and_no_heap() -> None:
+    for folder in {path.parent for path in MODULES}:
+        files = [path for path in folder.glob("*.py") if path.name != "__init__.py"]
+        assert len(files) <= LARGEST_FOLDER, f"{folder.relative_to(PACKAGE)} has {len(files)} files"
+
+
+def test_what_reads_imports_no_dagster() -> None:
+    """A fresh interpreter: services, reporting, warehouse, stores, sources, domain."""
+    parts = {"domain", "stores", "sources", "warehouse", "services", "reporting"}
+    names = [module_of(path) for path in MODULES if part(path) in parts]
+    code = f"import sys, importlib; [importlib.import_module(n) for n in {names}]"
+    code += "; print('dagster' in sys.modules)"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=PROJECT_ROOT)
+    assert done.stdout.strip() == "False"
 
 
 def test_domain_is_pure(module: tuple[Path, ast.Module]) -> None:
@@ -157,9 +217,11 @@ def test_sql_is_told_from_english(text: str, found: bool) -> None:
 
 
 def test_every_package_says_what_belongs_in_it() -> None:
-    for path in PACKAGE.glob("*/__init__.py"):
+    for path in PACKAGE.glob("*/**/__init__.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        assert len(tree.body) == 1, f"{path.parent.name}: a docstring and nothing else"
+        assert len(tree.body) == 1, (
+            f"{path.parent.relative_to(PACKAGE)}: a docstring and nothing else"
+        )
         documentation = ast.get_docstring(tree) or ""
         assert "Belongs here:" in documentation
         assert "Does not:" in documentation

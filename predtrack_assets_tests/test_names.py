@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from predtrack_assets.automation.schedules import TIMES
-from predtrack_assets.cli import app
+from predtrack_assets.cli.main import app
 from predtrack_assets.definitions import ASSETS
 from predtrack_assets.settings import PROJECT_ROOT
 from predtrack_assets_tests.graph import frame

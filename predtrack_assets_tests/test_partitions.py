@@ -6,17 +6,15 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from predtrack_assets.domain.calendar import calendar
+from predtrack_assets.days import Window, last_days_of, window_start
+from predtrack_assets.domain.time.calendar import calendar
 from predtrack_assets.partitions import (
     ONE_RUN,
     TRADING_DAYS,
-    Window,
     day_asset,
     day_multi_asset,
-    last_days_of,
     trading_days,
     window,
-    window_start,
 )
 from predtrack_assets.settings import Settings
 

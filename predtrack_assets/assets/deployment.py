@@ -10,26 +10,40 @@ import dagster as dg
 import numpy as np
 import polars as pl
 
-from predtrack_assets.assets.outcomes import outcomes
-from predtrack_assets.domain import e_process, gates, promotion
-from predtrack_assets.domain.calendar import as_of
-from predtrack_assets.domain.gate_records import Record
-from predtrack_assets.domain.promotion import Deployment, Duel, Evidence, Level, State, Walk
-from predtrack_assets.partitions import day_asset, day_multi_asset, last_days_of, window
-from predtrack_assets.settings import Settings, get_settings
-from predtrack_assets.warehouse import ab_tests, decisions, improvements, tables
-from predtrack_assets.warehouse import gates as store
-from predtrack_assets.warehouse.ab_test_digests import digests_of_tests
-from predtrack_assets.warehouse.audit import record_run
-from predtrack_assets.warehouse.gate_records import (
+from predtrack_assets.assets.forecasts.outcomes import outcomes
+from predtrack_assets.assets.metadata import materialized
+from predtrack_assets.assets.resources import Warehouse
+from predtrack_assets.days import last_days_of
+from predtrack_assets.domain.deployment import champions as promotion
+from predtrack_assets.domain.deployment import gates, paired_forecasts
+from predtrack_assets.domain.deployment.champions import (
+    Deployment,
+    Duel,
+    Evidence,
+    Level,
+    State,
+    Walk,
+)
+from predtrack_assets.domain.deployment.track_record import Record
+from predtrack_assets.domain.statistics import e_process
+from predtrack_assets.domain.time.calendar import as_of
+from predtrack_assets.partitions import day_asset, day_multi_asset, window
+from predtrack_assets.services.audit.record_run import record_run
+from predtrack_assets.services.deployment import decisions
+from predtrack_assets.services.deployment.track_records import (
     KINDS,
     read_records,
     record_epochs,
     said_and_done,
     years,
 )
-from predtrack_assets.warehouse.snapshots import Epoch
-from predtrack_assets.warehouse.warehouse import Transaction, Warehouse, Written
+from predtrack_assets.settings import Settings, get_settings
+from predtrack_assets.warehouse import tables
+from predtrack_assets.warehouse.audit.ab_test_digests import digests_of_tests
+from predtrack_assets.warehouse.database.transaction import Transaction, Written
+from predtrack_assets.warehouse.deployment import ab_tests, improvements
+from predtrack_assets.warehouse.deployment import queries as store
+from predtrack_assets.warehouse.market.epochs import Epoch
 
 PRICES = [dg.AssetKey(["market", "market_data"]), dg.AssetKey(["market", "corporate_actions"])]
 
@@ -76,7 +90,7 @@ def deployment_gates(
             f"{written.conflicting:,} gates of before would be judged otherwise today"
             " (other settings, trials or outcomes): what was decided stands"
         )
-    return written.as_result()
+    return materialized(written)
 
 
 def _gates(
@@ -212,8 +226,8 @@ def champions(
         digests = digests_of_tests(transaction)
         record_run(transaction, "ab_test", tables.AB_TESTS, span, tested, context.run, digests)
         improvements.note_disabled(transaction, as_of(asked.end))
-    yield tested.as_result(["deployment", "ab_tests"])
-    yield deployed.as_result(["deployment", "deployments"])
+    yield materialized(tested, ["deployment", "ab_tests"])
+    yield materialized(deployed, ["deployment", "deployments"])
 
 
 class Scope(NamedTuple):
@@ -321,7 +335,7 @@ def _evidence(sight: Sight, scope: Scope, duel: Duel) -> Evidence:
             rows.filter(pl.col("model_id") == side) for side in (duel.control, duel.treatment)
         )
         if len(control) and len(treatment):
-            frames.append(e_process.paired_differences(control, treatment, kind))
+            frames.append(paired_forecasts.paired_differences(control, treatment, kind))
     empty = {"trading_day": pl.Date, "known_day": pl.Date, "d": pl.Float64}
     course = pl.concat(frames) if frames else pl.DataFrame(schema=empty)
     for side in sides:

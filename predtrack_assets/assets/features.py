@@ -3,14 +3,16 @@
 import dagster as dg
 import polars as pl
 
-from predtrack_assets.assets.feature_days import feature_days
 from predtrack_assets.assets.market import market_conditions, prices
-from predtrack_assets.domain.features import STANDARD
+from predtrack_assets.assets.metadata import materialized
+from predtrack_assets.assets.resources import Warehouse
+from predtrack_assets.domain.features.feature_set import STANDARD
 from predtrack_assets.partitions import day_asset, window
+from predtrack_assets.services.features.feature_days import feature_days
 from predtrack_assets.settings import get_settings
 from predtrack_assets.warehouse import tables
-from predtrack_assets.warehouse.features import write_features
-from predtrack_assets.warehouse.warehouse import Warehouse, Written
+from predtrack_assets.warehouse.database.transaction import Written
+from predtrack_assets.warehouse.features.store import write_features
 
 
 @dg.asset(
@@ -40,7 +42,7 @@ def feature_sets(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.
             f"The code of {STANDARD.id} is not the code it was registered with. If its numbers have"
             " changed, it needs a new version; features.feature_sets keeps the first hash."
         )
-    return written.as_result(features=len(STANDARD.columns))
+    return materialized(written, features=len(STANDARD.columns))
 
 
 @day_asset(
@@ -60,4 +62,4 @@ def feature_store(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg
                 f"{part.first} to {part.last}: {part.symbols[0]} to {part.symbols[-1]},"
                 f" {written.changed:,} vectors written so far"
             )
-    return written.as_result(feature_set=STANDARD.id)
+    return materialized(written, feature_set=STANDARD.id)

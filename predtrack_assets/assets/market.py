@@ -6,20 +6,16 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from predtrack_assets.assets.ingest import IngestReport, ingest
-from predtrack_assets.domain import conditions
-from predtrack_assets.domain.calendar import calendar
-from predtrack_assets.partitions import Window, day_asset, day_multi_asset, window
-from predtrack_assets.settings import Settings, get_settings
-from predtrack_assets.sources.routing import make_source, route
-from predtrack_assets.warehouse import queries, tables
-from predtrack_assets.warehouse.snapshots import (
-    Epoch,
-    market_epochs,
-    read_panel,
-    sessions_before,
-)
-from predtrack_assets.warehouse.warehouse import Transaction, Warehouse, Written
+from predtrack_assets.assets.metadata import materialized
+from predtrack_assets.assets.resources import Warehouse
+from predtrack_assets.partitions import day_asset, day_multi_asset, window
+from predtrack_assets.services.market.condition_days import condition_days
+from predtrack_assets.services.market.ingest import IngestReport, ingest
+from predtrack_assets.settings import get_settings
+from predtrack_assets.sources.routing import make_source
+from predtrack_assets.warehouse import tables
+from predtrack_assets.warehouse.database.transaction import Written
+from predtrack_assets.warehouse.market import queries as market_queries
 
 
 @dg.asset(
@@ -35,9 +31,9 @@ def universe_members(warehouse: Warehouse) -> dg.MaterializeResult:
 
     members = built_in_membership().with_columns(source=pl.lit("builtin"))
     with warehouse.transaction() as transaction:
-        loaded = transaction.read(queries.LOADED_UNIVERSES)["universe"].to_list()
+        loaded = transaction.read(market_queries.LOADED_UNIVERSES)["universe"].to_list()
         members = members.filter(~pl.col("universe").is_in(loaded))
-        return transaction.append(tables.UNIVERSE_MEMBERS, members).as_result()
+        return materialized(transaction.append(tables.UNIVERSE_MEMBERS, members))
 
 
 @day_multi_asset(
@@ -82,8 +78,8 @@ def prices(
             metadata=_metadata(report),
         )
     _warn(context, report)
-    yield report.bars.as_result(asset_key=["market", "market_data"], **_metadata(report))
-    yield report.actions.as_result(asset_key=["market", "corporate_actions"])
+    yield materialized(report.bars, asset_key=["market", "market_data"], **_metadata(report))
+    yield materialized(report.actions, asset_key=["market", "corporate_actions"])
 
 
 def _metadata(report: IngestReport) -> dict[str, Any]:
@@ -118,30 +114,10 @@ def market_conditions(
     with warehouse.transaction() as transaction:
         for epoch, frame in condition_days(transaction, window(context), settings):
             written += transaction.replace(tables.MARKET_CONDITIONS, frame, epoch.first, epoch.last)
-        known = settings.benchmark in set(transaction.read(queries.SYMBOLS)["symbol"])
+        known = settings.benchmark in set(transaction.read(market_queries.SYMBOLS)["symbol"])
     if not known:
         context.log.warning(
             f"No bars of the benchmark {settings.benchmark}, so no market conditions."
             " Set PREDTRACK_BENCHMARK to a symbol that the source has."
         )
-    return written.as_result(benchmark=settings.benchmark)
-
-
-def condition_days(
-    transaction: Transaction, asked: Window, settings: Settings
-) -> Iterator[tuple[Epoch, pl.DataFrame]]:
-    """The market's condition on the days of each epoch of `asked`; reads, never writes."""
-    symbols = transaction.read(queries.SYMBOLS)
-    exchange = calendar(route(settings.benchmark).exchange)
-    local = symbols.filter(pl.col("exchange") == exchange.name)
-    stocks = set(local.filter(pl.col("kind") == "stock")["symbol"])
-    names = sorted(stocks | ({settings.benchmark, settings.vix} & set(local["symbol"])))
-    for epoch in market_epochs(transaction, asked.days, asked.opens):
-        first = sessions_before(exchange, epoch.first, conditions.LOOKBACK)
-        panel = read_panel(transaction, names, exchange, first, epoch)
-        yield (
-            epoch,
-            conditions.market_conditions(
-                panel, settings.benchmark, settings.vix, stocks, epoch.days
-            ),
-        )
+    return materialized(written, benchmark=settings.benchmark)

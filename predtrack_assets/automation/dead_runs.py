@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from predtrack_assets.warehouse.run_locks import RunLocks
+from predtrack_assets.warehouse.database.run_locks import RunLocks
 
 MESSAGE = (
     "The process of this run is gone: it was killed, ran out of memory, or lost its machine or its"

@@ -4,9 +4,9 @@ from collections.abc import Collection
 
 import dagster as dg
 
-from predtrack_assets.report.text import counted
-from predtrack_assets.warehouse.retraining import DEGRADATIONS, note_degraded
-from predtrack_assets.warehouse.warehouse import Warehouse
+from predtrack_assets.assets.resources import Warehouse
+from predtrack_assets.reporting.tables.text import counted
+from predtrack_assets.warehouse.models.retraining import DEGRADATIONS, note_degraded
 
 DEGRADATION = "degradation_sensor"
 

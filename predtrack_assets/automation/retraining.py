@@ -5,83 +5,27 @@ Nothing is kept in a cursor, so a sensor that was off for a month, or anew, asks
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
 import dagster as dg
-import numpy as np
 import polars as pl
 
+from predtrack_assets.assets.resources import Warehouse
 from predtrack_assets.automation.catch_up import RANGE_END, RANGE_START, UNFINISHED
 from predtrack_assets.automation.jobs import symbol_training_job
-from predtrack_assets.domain.calendar import Days
-from predtrack_assets.domain.fitted import SYMBOL
-from predtrack_assets.partitions import SYMBOLS, Window
-from predtrack_assets.report.text import counted
+from predtrack_assets.days import Window
+from predtrack_assets.domain.models.fitted_model import SYMBOL
+from predtrack_assets.domain.numerics.types import Days
+from predtrack_assets.partitions import SYMBOLS
+from predtrack_assets.reporting.tables.text import counted
+from predtrack_assets.services.models.retraining_choice import WANTED, Limits, choose
 from predtrack_assets.settings import get_settings
-from predtrack_assets.warehouse.retraining import FLAGGED
-from predtrack_assets.warehouse.warehouse import Warehouse
+from predtrack_assets.warehouse.models.retraining import FLAGGED
 
 RETRAINING = "retraining_sensor"
 ASSET = dg.AssetKey(["models", "symbol_models"])
 RUN_KEY, PARTITION = "dagster/run_key", "dagster/partition"
 RANGE = (RANGE_START, RANGE_END)
 NAMED = 5  # symbols that a sentence names
-
-RUNNING = "is being fitted"
-COOLING = "was fitted less than {} sessions before the report"
-ASKED = "was asked for by the same report"
-LATER = "waits for a later tick: at most {} at a time"
-WANTED = "is asked for"
-
-
-@dataclass(frozen=True)
-class Limits:
-    """cap: retrainings asked for and unfinished at once; cool_down: sessions between two fits."""
-
-    cap: int
-    cool_down: int
-
-
-def choose(
-    candidates: pl.DataFrame,
-    sessions: Days,
-    asked: Collection[str],
-    running: Collection[str],
-    limits: Limits,
-) -> pl.DataFrame:
-    """Candidates, worst first, with `why`: WANTED, or the reason that it is not asked for now.
-
-    candidates: one row per symbol (symbol, run_key, posterior_mean, report_day, fitted_through or
-    null, spared: a reason of its own or null). sessions: sorted trading days that cover the days in
-    them. asked: run keys of before; running: symbols that are being fitted, each of which takes one
-    of the cap's places.
-    """
-    frame = candidates.sort("posterior_mean", "symbol")
-    at = {
-        name: np.searchsorted(sessions, frame[name].to_numpy().astype("datetime64[D]"))
-        for name in ("report_day", "fitted_through")
-    }
-    rested = pl.Series(at["report_day"] - at["fitted_through"])
-    fitted_lately = pl.col("fitted_through").is_not_null() & (rested < limits.cool_down)
-    wanted = pl.col("why") == WANTED
-    free = max(0, limits.cap - len(set(running)))
-    return frame.with_columns(
-        pl.when(pl.col("spared").is_not_null())
-        .then("spared")
-        .when(pl.col("symbol").is_in(list(running)))
-        .then(pl.lit(RUNNING))
-        .when(fitted_lately)
-        .then(pl.lit(COOLING.format(limits.cool_down)))
-        .when(pl.col("run_key").is_in(list(asked)))
-        .then(pl.lit(ASKED))
-        .otherwise(pl.lit(WANTED))
-        .alias("why")
-    ).with_columns(
-        pl.when(wanted & (wanted.cum_sum() > free))
-        .then(pl.lit(LATER.format(limits.cap)))
-        .otherwise("why")
-        .alias("why")
-    )
 
 
 def _sessions_of(candidates: pl.DataFrame) -> Days:

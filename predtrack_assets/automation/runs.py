@@ -11,6 +11,8 @@ from datetime import date, timedelta
 import dagster as dg
 from dagster._core.events import RunFailureReason
 
+from predtrack_assets.assets.resources import Warehouse
+from predtrack_assets.automation.dagster_storage import EVENT_VARIABLES
 from predtrack_assets.automation.jobs import (
     BEFORE_TRAINING,
     PROOFS,
@@ -19,14 +21,17 @@ from predtrack_assets.automation.jobs import (
     TRAINING,
     TUNING,
 )
-from predtrack_assets.dagster_storage import EVENT_VARIABLES
-from predtrack_assets.partitions import MONTHS, TRADING_DAYS, Window
+from predtrack_assets.days import Window
+from predtrack_assets.partitions import MONTHS, TRADING_DAYS
 from predtrack_assets.settings import PROJECT_ROOT, Settings
-from predtrack_assets.warehouse import queries
-from predtrack_assets.warehouse.migrate import migrate
-from predtrack_assets.warehouse.server import dagster_url, database_url, ensure_database
-from predtrack_assets.warehouse.urls import normalise
-from predtrack_assets.warehouse.warehouse import Warehouse
+from predtrack_assets.warehouse.database.embedded_server import (
+    dagster_url,
+    database_url,
+    ensure_database,
+)
+from predtrack_assets.warehouse.database.migrate import migrate
+from predtrack_assets.warehouse.database.urls import normalise
+from predtrack_assets.warehouse.market import queries as market_queries
 
 
 def prepare(settings: Settings) -> list[str]:
@@ -53,7 +58,7 @@ def prepare(settings: Settings) -> list[str]:
 
 def stored_source() -> str | None:
     """The source of what is stored, if it is one that needs nothing more to be named."""
-    stored = Warehouse().read(queries.SOURCES)["source"].to_list()
+    stored = Warehouse().read(market_queries.SOURCES)["source"].to_list()
     return stored[0] if stored in (["sample"], ["simulated"]) else None
 
 

@@ -25,7 +25,8 @@ from predtrack_assets.automation.jobs import (
     tuning_job,
     validation_job,
 )
-from predtrack_assets.partitions import MONTHS, TRADING_DAYS, Window
+from predtrack_assets.days import Window
+from predtrack_assets.partitions import MONTHS, TRADING_DAYS
 from predtrack_assets.settings import get_settings
 
 MONTHS_BACK = 3

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import polars as pl
 
-from predtrack_assets.checks.adapter import Profile
-from predtrack_assets.checks.profiles import every_day, per_day, period_ends, reports, span_of
-from predtrack_assets.checks.rules import Rule, at_most, none
-from predtrack_assets.domain.calendar import Days
-from predtrack_assets.warehouse import accuracy_profiles, profiles, tables
-from predtrack_assets.warehouse.warehouse import Transaction
+from predtrack_assets.checks.engine.adapter import Profile
+from predtrack_assets.checks.engine.profiles import (
+    every_day,
+    per_day,
+    period_ends,
+    reports,
+    span_of,
+)
+from predtrack_assets.checks.engine.rules import Rule, at_most, none
+from predtrack_assets.domain.numerics.types import Days
+from predtrack_assets.warehouse import tables
+from predtrack_assets.warehouse.accuracy import profiles as accuracy_profiles
+from predtrack_assets.warehouse.database import profiles
+from predtrack_assets.warehouse.database.transaction import Transaction
 
 KINDS = ("price", "direction", "time_to_hit", "volatility")
 MOST_LACKING = 0.05

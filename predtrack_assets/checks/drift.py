@@ -4,17 +4,20 @@ import dagster as dg
 import numpy as np
 import polars as pl
 
-from predtrack_assets.checks.adapter import MAX_SAMPLES, Profile, markdown
-from predtrack_assets.checks.factory import Suite
-from predtrack_assets.checks.profiles import per_day, recent_days, span_of
-from predtrack_assets.checks.rules import none, structural
-from predtrack_assets.domain.calendar import Days
-from predtrack_assets.domain.drift_reports import LEAST_REFERENCE
-from predtrack_assets.partitions import last_days_of, window
+from predtrack_assets.assets.resources import Warehouse
+from predtrack_assets.checks.engine.adapter import MAX_SAMPLES, Profile, markdown
+from predtrack_assets.checks.engine.factory import Suite
+from predtrack_assets.checks.engine.profiles import per_day, recent_days, span_of
+from predtrack_assets.checks.engine.rules import none, structural
+from predtrack_assets.days import last_days_of
+from predtrack_assets.domain.accuracy.drift.report import LEAST_REFERENCE
+from predtrack_assets.domain.numerics.types import Days
+from predtrack_assets.partitions import window
 from predtrack_assets.settings import get_settings
-from predtrack_assets.warehouse import drift as store
-from predtrack_assets.warehouse import profiles, tables
-from predtrack_assets.warehouse.warehouse import READER, Transaction, Warehouse
+from predtrack_assets.warehouse import tables
+from predtrack_assets.warehouse.accuracy import drift as store
+from predtrack_assets.warehouse.database import profiles
+from predtrack_assets.warehouse.database.transaction import READER, Transaction
 
 
 def _profile(transaction: Transaction, days: Days) -> Profile:

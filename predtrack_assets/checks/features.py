@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import polars as pl
 
-from predtrack_assets.checks.adapter import Profile
-from predtrack_assets.checks.profiles import per_day, span_of
-from predtrack_assets.checks.rules import none, structural
-from predtrack_assets.domain.calendar import Days
-from predtrack_assets.warehouse import feature_profiles, profiles, tables
-from predtrack_assets.warehouse.warehouse import Transaction
+from predtrack_assets.checks.engine.adapter import Profile
+from predtrack_assets.checks.engine.profiles import per_day, span_of
+from predtrack_assets.checks.engine.rules import none, structural
+from predtrack_assets.domain.numerics.types import Days
+from predtrack_assets.warehouse import tables
+from predtrack_assets.warehouse.database import profiles
+from predtrack_assets.warehouse.database.transaction import Transaction
+from predtrack_assets.warehouse.features import profiles as feature_profiles
 
 FEATURE_SETS = (
     structural("duplicates", "no_duplicate_keys", "No two rows have the same key."),

@@ -3,12 +3,14 @@
 import dagster as dg
 import polars as pl
 
-from predtrack_assets.checks.adapter import MAX_SAMPLES, markdown
-from predtrack_assets.checks.profiles import recent_days
-from predtrack_assets.partitions import Window, window
+from predtrack_assets.assets.resources import Warehouse
+from predtrack_assets.checks.engine.adapter import MAX_SAMPLES, markdown
+from predtrack_assets.checks.engine.profiles import recent_days
+from predtrack_assets.days import Window
+from predtrack_assets.partitions import window
+from predtrack_assets.services.audit.verification import verify_days
 from predtrack_assets.warehouse import tables
-from predtrack_assets.warehouse.verification import verify_days
-from predtrack_assets.warehouse.warehouse import READER, Warehouse
+from predtrack_assets.warehouse.database.transaction import READER
 
 
 @dg.asset_check(

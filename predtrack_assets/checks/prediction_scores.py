@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from predtrack_assets.checks.profiles import reports
-from predtrack_assets.checks.rules import none, structural
-from predtrack_assets.domain.calendar import Days
-from predtrack_assets.domain.regime_performance import PROPER
-from predtrack_assets.partitions import last_days_of
+from predtrack_assets.checks.engine.profiles import reports
+from predtrack_assets.checks.engine.rules import none, structural
+from predtrack_assets.days import last_days_of
+from predtrack_assets.domain.accuracy.regime_performance import PROPER
+from predtrack_assets.domain.numerics.types import Days
 from predtrack_assets.warehouse import tables
-from predtrack_assets.warehouse.model_performance import PREDICTION_SCORES as PROFILE
+from predtrack_assets.warehouse.models.scores import PREDICTION_SCORES as PROFILE
 
 PREDICTION_SCORES = (
     structural(

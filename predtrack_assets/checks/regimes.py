@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import polars as pl
 
-from predtrack_assets.checks.adapter import Profile
-from predtrack_assets.checks.profiles import per_day, span_of
-from predtrack_assets.checks.rules import none, structural
-from predtrack_assets.domain.calendar import Days
-from predtrack_assets.partitions import last_days_of
-from predtrack_assets.warehouse import profiles, regime_profiles, tables
-from predtrack_assets.warehouse.warehouse import Transaction
+from predtrack_assets.checks.engine.adapter import Profile
+from predtrack_assets.checks.engine.profiles import per_day, span_of
+from predtrack_assets.checks.engine.rules import none, structural
+from predtrack_assets.days import last_days_of
+from predtrack_assets.domain.numerics.types import Days
+from predtrack_assets.warehouse import tables
+from predtrack_assets.warehouse.accuracy import regime_profiles
+from predtrack_assets.warehouse.database import profiles
+from predtrack_assets.warehouse.database.transaction import Transaction
 
 ACCURACY_CORRELATION = (
     structural(

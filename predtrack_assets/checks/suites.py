@@ -2,14 +2,16 @@
 
 import dagster as dg
 
-from predtrack_assets.checks import coverage, features, prediction_scores, profiles, regimes
+from predtrack_assets.checks import coverage, features, prediction_scores, regimes
+from predtrack_assets.checks.deployment import GATE_SUITES
 from predtrack_assets.checks.drift import DRIFT_SUITES
-from predtrack_assets.checks.factory import Suite, build_check
-from predtrack_assets.checks.gate_suites import GATE_SUITES
-from predtrack_assets.checks.profiles import every_day, period_ends, reports
-from predtrack_assets.checks.rules import BETWEEN, Rule, at_most, none, structural
-from predtrack_assets.checks.tuning_suites import TUNING_SUITES
-from predtrack_assets.warehouse import accuracy_profiles, tables
+from predtrack_assets.checks.engine import profiles
+from predtrack_assets.checks.engine.factory import Suite, build_check
+from predtrack_assets.checks.engine.profiles import every_day, period_ends, reports
+from predtrack_assets.checks.engine.rules import BETWEEN, Rule, at_most, none, structural
+from predtrack_assets.checks.tuning import TUNING_SUITES
+from predtrack_assets.warehouse import tables
+from predtrack_assets.warehouse.accuracy import profiles as accuracy_profiles
 
 MISSING = structural(
     "day_missing", "no_missing_days", "Every trading day that must have rows has some."

@@ -11,16 +11,16 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from predtrack_assets.checks.adapter import markdown
-from predtrack_assets.domain.calendar import Days
-from predtrack_assets.domain.parity import Parity
+from predtrack_assets.assets.resources import Warehouse
+from predtrack_assets.checks.engine.adapter import markdown
+from predtrack_assets.domain.audit.replay_comparison import Parity
+from predtrack_assets.domain.numerics.types import Days
 from predtrack_assets.proofs.lookahead import Verdict, lookahead, sample_days, with_a_future
 from predtrack_assets.proofs.replay import replay
 from predtrack_assets.proofs.stages import REPLAYED, RESOLVED, STAGES, Stage, decision_days
 from predtrack_assets.settings import get_settings
-from predtrack_assets.warehouse.scratch import POISONS, scratch_database
-from predtrack_assets.warehouse.server import database_url
-from predtrack_assets.warehouse.warehouse import Warehouse
+from predtrack_assets.warehouse.database.embedded_server import database_url
+from predtrack_assets.warehouse.database.scratch import POISONS, scratch_database
 
 RECENT_DAYS = 30  # replayed in one go, every row
 SAMPLED_DAYS = 5  # of the whole history: replayed each alone, and their future poisoned

@@ -9,18 +9,24 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
-from predtrack_assets.domain.calendar import Days, as_of
-from predtrack_assets.domain.digest import total_digest
-from predtrack_assets.domain.features import STANDARD
-from predtrack_assets.domain.history import lookback
-from predtrack_assets.domain.parity import Mismatch, compare
-from predtrack_assets.partitions import Window
+from predtrack_assets.days import Window
+from predtrack_assets.domain.audit.replay_comparison import Mismatch, compare
+from predtrack_assets.domain.features.feature_set import STANDARD
+from predtrack_assets.domain.models.as_of_statistics import lookback
+from predtrack_assets.domain.numerics.digest import total_digest
+from predtrack_assets.domain.numerics.types import Days
+from predtrack_assets.domain.time.calendar import as_of
 from predtrack_assets.proofs.stages import PREDICTED, STAGES, Stage
 from predtrack_assets.settings import Settings
 from predtrack_assets.warehouse import tables
-from predtrack_assets.warehouse.profiles import last_day
-from predtrack_assets.warehouse.scratch import POISONS, Poison, PoisonedTransaction, Scratch
-from predtrack_assets.warehouse.warehouse import Warehouse
+from predtrack_assets.warehouse.database.profiles import last_day
+from predtrack_assets.warehouse.database.scratch import (
+    POISONS,
+    Poison,
+    PoisonedTransaction,
+    Scratch,
+)
+from predtrack_assets.warehouse.database.transaction import Database
 
 FUTURE_DAYS = 10  # days after the proven one that are computed in the same run, as a backfill does
 SESSIONS_A_YEAR = 245  # no fewer on any exchange
@@ -89,7 +95,7 @@ def lookahead(
     return verdict
 
 
-def with_a_future(warehouse: Warehouse, days: Days) -> Days:
+def with_a_future(warehouse: Database, days: Days) -> Days:
     """Those of `days` that a stored bar lies after: of the others there is nothing to poison."""
     newest = warehouse.read(last_day(tables.MARKET_DATA))["day"].item()
     return days[days < np.datetime64(newest, "D")]

@@ -8,16 +8,17 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from predtrack_assets.assets.fits import fits_that_spoke, procedures
-from predtrack_assets.assets.forecasting import forecast_days
-from predtrack_assets.domain.forecasts import PREDICTIONS
-from predtrack_assets.domain.models import MODELS
-from predtrack_assets.domain.parity import Parity, compare
-from predtrack_assets.partitions import Window
+from predtrack_assets.days import Window
+from predtrack_assets.domain.audit.replay_comparison import Parity, compare
+from predtrack_assets.domain.forecasts.predict import PREDICTIONS
+from predtrack_assets.domain.models.baselines import MODELS
 from predtrack_assets.proofs.stages import PREDICTED, REPLAYED, Stage
+from predtrack_assets.services.forecasts.forecast_days import forecast_days
+from predtrack_assets.services.models.fits_in_force import fits_that_spoke, procedures
 from predtrack_assets.settings import Settings
-from predtrack_assets.warehouse import stored_rows, tables
-from predtrack_assets.warehouse.warehouse import READER, Transaction, Warehouse
+from predtrack_assets.warehouse import tables
+from predtrack_assets.warehouse.database.transaction import READER, Database, Transaction
+from predtrack_assets.warehouse.forecasts import stored_rows
 
 ROWS_AT_ONCE = 400_000
 DAYS_AT_ONCE = 125
@@ -29,7 +30,7 @@ Progress = Callable[[str], None]
 
 
 def replay(
-    warehouse: Warehouse,
+    warehouse: Database,
     settings: Settings,
     first: date,
     last: date,
@@ -59,7 +60,7 @@ def replay(
 
 
 def _windows(
-    warehouse: Warehouse, stage: Stage, first: date, last: date, sample: int | None, seed: int
+    warehouse: Database, stage: Stage, first: date, last: date, sample: int | None, seed: int
 ) -> Iterator[tuple[Window, int, int]]:
     """Windows that together hold the days with stored rows, or the sampled ones, with a count."""
     stored = warehouse.read(stored_rows.rows_per_day(stage.table), first=first, last=last)

@@ -8,17 +8,21 @@ from datetime import date
 
 import polars as pl
 
-from predtrack_assets.assets import feature_days, fitting, forecasting, market, outcomes
-from predtrack_assets.domain.calendar import Days
-from predtrack_assets.domain.features import STANDARD
-from predtrack_assets.domain.forecasts import PREDICTIONS
-from predtrack_assets.domain.outcomes import OUTCOMES
-from predtrack_assets.partitions import Window
+from predtrack_assets.days import Window
+from predtrack_assets.domain.features.feature_set import STANDARD
+from predtrack_assets.domain.forecasts.outcomes import OUTCOMES
+from predtrack_assets.domain.forecasts.predict import PREDICTIONS
+from predtrack_assets.domain.numerics.types import Days
+from predtrack_assets.services.features import feature_days
+from predtrack_assets.services.forecasts import forecast_days, outcome_days
+from predtrack_assets.services.market import condition_days
+from predtrack_assets.services.models import fitting
 from predtrack_assets.settings import Settings
-from predtrack_assets.warehouse import stored_rows, tables
-from predtrack_assets.warehouse.snapshots import market_epochs
+from predtrack_assets.warehouse import tables
+from predtrack_assets.warehouse.database.transaction import Database, Transaction
+from predtrack_assets.warehouse.forecasts import stored_rows
+from predtrack_assets.warehouse.market.epochs import market_epochs
 from predtrack_assets.warehouse.tables import Table
-from predtrack_assets.warehouse.warehouse import Transaction, Warehouse
 
 Compute = Callable[[Transaction, Window, Settings], pl.DataFrame]
 
@@ -45,7 +49,7 @@ class Stage:
 
 
 def _conditions(transaction: Transaction, asked: Window, settings: Settings) -> pl.DataFrame:
-    parts = [frame for _, frame in market.condition_days(transaction, asked, settings)]
+    parts = [frame for _, frame in condition_days.condition_days(transaction, asked, settings)]
     return pl.concat(parts)
 
 
@@ -65,8 +69,8 @@ def _training_data(transaction: Transaction, asked: Window, settings: Settings) 
 
 
 def _predictions(transaction: Transaction, asked: Window, settings: Settings) -> pl.DataFrame:
-    models = forecasting.predicting_models(settings)
-    parts = forecasting.forecast_days(transaction, asked, settings.horizons, models, retired=True)
+    models = forecast_days.predicting_models(settings)
+    parts = forecast_days.forecast_days(transaction, asked, settings.horizons, models, retired=True)
     return pl.concat([pl.DataFrame(schema=PREDICTIONS), *(part.accepted for part in parts)])
 
 
@@ -74,7 +78,7 @@ def _outcomes(transaction: Transaction, asked: Window, settings: Settings) -> pl
     """What became known on the days, of the predictions as they are stored."""
     parts = [pl.DataFrame(schema=OUTCOMES)]
     key = list(RESOLVED.table.key)
-    for epoch, symbols, frame in outcomes.outcome_days(transaction, asked, settings):
+    for epoch, symbols, frame in outcome_days.outcome_days(transaction, asked, settings):
         if epoch.touched:  # a restatement is stored only where it says something else
             stored = transaction.read(
                 stored_rows.rows_of(RESOLVED.table), first=epoch.first, last=epoch.last
@@ -125,7 +129,7 @@ RESOLVED = Stage(
 REPLAYED = (*(stage for stage in STAGES if stage.stored), RESOLVED)
 
 
-def decision_days(warehouse: Warehouse, first: date, last: date) -> Days:
+def decision_days(warehouse: Database, first: date, last: date) -> Days:
     """The days in [first, last] with stored predictions, datetime64[D]."""
     stored = warehouse.read(stored_rows.rows_per_day(PREDICTED.table), first=first, last=last)
     return stored["day"].to_numpy().astype("datetime64[D]")

@@ -9,8 +9,8 @@ from typing import Literal, Protocol
 
 import polars as pl
 
-from predtrack_assets.domain.actions import ACTIONS, empty_actions
-from predtrack_assets.domain.bars import BARS, REJECTS, empty_rejects
+from predtrack_assets.domain.market.actions import ACTIONS, empty_actions
+from predtrack_assets.domain.market.bars import BARS, REJECTS, empty_rejects
 
 FETCHES = pl.Schema(
     {

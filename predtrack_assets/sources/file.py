@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from predtrack_assets.domain.actions import (
+from predtrack_assets.domain.market.actions import (
     ACTIONS,
     LOOKBACK,
     PRICES,
@@ -20,7 +20,7 @@ from predtrack_assets.domain.actions import (
     split_factor,
     unadjust,
 )
-from predtrack_assets.domain.bars import BARS, REJECTS, empty_rejects, raw_payload
+from predtrack_assets.domain.market.bars import BARS, REJECTS, empty_rejects, raw_payload
 from predtrack_assets.sources.base import (
     Batch,
     Revises,

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import polars as pl
 
-from predtrack_assets.domain.actions import infer_actions
-from predtrack_assets.domain.bars import BARS
+from predtrack_assets.domain.market.actions import infer_actions
+from predtrack_assets.domain.market.bars import BARS
 from predtrack_assets.sources.base import Batch, Revises, SourceError, log_fetches, within
 
 FIRST_DAY = date(2000, 3, 1)

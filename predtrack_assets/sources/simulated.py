@@ -16,9 +16,10 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-from predtrack_assets.domain.actions import ACTIONS
-from predtrack_assets.domain.bars import BARS
-from predtrack_assets.domain.calendar import Calendar, calendar
+from predtrack_assets.domain.market.actions import ACTIONS
+from predtrack_assets.domain.market.bars import BARS
+from predtrack_assets.domain.numerics.types import Floats
+from predtrack_assets.domain.time.calendar import Calendar, calendar
 from predtrack_assets.sources.base import (
     BATCH_ROWS,
     Batch,
@@ -27,8 +28,6 @@ from predtrack_assets.sources.base import (
     log_fetches,
     within,
 )
-
-Floats = NDArray[np.float64]
 
 ORIGIN = date(2000, 1, 3)
 """The first simulated session. Every window is cut from the path that starts here."""

@@ -24,7 +24,7 @@ from yfinance import exceptions as vendor
 from yfinance.data import YfData
 
 from predtrack_assets.clock import utc_now
-from predtrack_assets.domain.actions import (
+from predtrack_assets.domain.market.actions import (
     ACTIONS,
     PRICES,
     empty_actions,
@@ -32,7 +32,7 @@ from predtrack_assets.domain.actions import (
     split_factor,
     unadjust,
 )
-from predtrack_assets.domain.bars import BARS
+from predtrack_assets.domain.market.bars import BARS
 from predtrack_assets.settings import Settings
 from predtrack_assets.sources.base import (
     BATCH_ROWS,

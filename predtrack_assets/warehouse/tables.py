@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from predtrack_assets.domain.forecasts import PREDICTIONS as PREDICTION_COLUMNS
-from predtrack_assets.domain.ledger.batches import BATCHES as BATCH_COLUMNS
-from predtrack_assets.domain.outcomes import OUTCOMES as OUTCOME_COLUMNS
+from predtrack_assets.domain.audit.ledger.batches import BATCHES as BATCH_COLUMNS
+from predtrack_assets.domain.forecasts.outcomes import OUTCOMES as OUTCOME_COLUMNS
+from predtrack_assets.domain.forecasts.predict import PREDICTIONS as PREDICTION_COLUMNS
 
 
 @dataclass(frozen=True)

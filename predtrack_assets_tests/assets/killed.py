@@ -13,8 +13,8 @@ import sys
 from datetime import date
 from typing import Any
 
-from predtrack_assets.warehouse.queries import Query
-from predtrack_assets.warehouse.warehouse import Transaction, Written
+from predtrack_assets.warehouse.database.query import Query
+from predtrack_assets.warehouse.database.transaction import Transaction, Written
 from predtrack_assets_tests import graph
 
 BACKEND = Query("SELECT pg_backend_pid() AS pid")

@@ -11,12 +11,15 @@ import psycopg
 import pytest
 from scipy.special import ndtr, ndtri
 
-from predtrack_assets.assets.accuracy_plots import leading
-from predtrack_assets.domain.calendar import calendar
-from predtrack_assets.domain.gates import FAILED, INSUFFICIENT, PASSED
-from predtrack_assets.domain.models import QUANTILE_LEVELS, QUANTILE_NAMES
-from predtrack_assets.warehouse import decision_records, decisions, gates, tables
-from predtrack_assets.warehouse.warehouse import Warehouse
+from predtrack_assets.assets.resources import Warehouse
+from predtrack_assets.domain.deployment.gates import FAILED, INSUFFICIENT, PASSED
+from predtrack_assets.domain.models.forecast import QUANTILE_LEVELS, QUANTILE_NAMES
+from predtrack_assets.domain.time.calendar import calendar
+from predtrack_assets.reporting.plots.accuracy import leading
+from predtrack_assets.services.deployment import decisions
+from predtrack_assets.warehouse import tables
+from predtrack_assets.warehouse.audit import decision_records
+from predtrack_assets.warehouse.deployment import queries
 from predtrack_assets_tests import graph
 
 pytestmark = pytest.mark.slow
@@ -130,7 +133,7 @@ def statuses(url: str, model: str, kind: str) -> list[tuple[date, str]]:
 
 
 def champions(url: str, at: datetime) -> set[tuple[str, str]]:
-    found = Warehouse(url=url).read(gates.CHAMPIONS_AT, at=at)
+    found = Warehouse(url=url).read(queries.CHAMPIONS_AT, at=at)
     return set(found.select("kind", "model_id").iter_rows())
 
 

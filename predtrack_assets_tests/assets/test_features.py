@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from predtrack_assets.domain import indicators
-from predtrack_assets.domain.features import STANDARD
-from predtrack_assets.warehouse.features import FeatureRows, read_features
-from predtrack_assets.warehouse.warehouse import READER, Warehouse
+from predtrack_assets.assets.resources import Warehouse
+from predtrack_assets.domain.features import indicators
+from predtrack_assets.domain.features.feature_set import STANDARD
+from predtrack_assets.warehouse.database.transaction import READER
+from predtrack_assets.warehouse.features.store import FeatureRows, read_features
 from predtrack_assets_tests import graph
 from predtrack_assets_tests.assets.test_range_is_day_by_day import market_file, revise, utc
 

@@ -16,9 +16,9 @@ import pytest
 from psycopg import sql
 
 from predtrack_assets.settings import PROJECT_ROOT
-from predtrack_assets.warehouse.binaries import find_binaries
-from predtrack_assets.warehouse.migrate import migrate
-from predtrack_assets.warehouse.server import EmbeddedServer
+from predtrack_assets.warehouse.database.binaries import find_binaries
+from predtrack_assets.warehouse.database.embedded_server import EmbeddedServer
+from predtrack_assets.warehouse.database.migrate import migrate
 from predtrack_assets_tests import graph
 
 WINDOW = (date(2021, 1, 4), date(2021, 2, 19))

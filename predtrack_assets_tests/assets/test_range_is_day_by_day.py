@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from predtrack_assets.domain.calendar import calendar
+from predtrack_assets.domain.time.calendar import calendar
 from predtrack_assets_tests import graph
 
 WARM_UP = (date(2021, 1, 4), date(2021, 3, 31))

@@ -7,7 +7,7 @@ from datetime import date
 import polars as pl
 import pytest
 
-from predtrack_assets.domain.calendar import calendar
+from predtrack_assets.domain.time.calendar import calendar
 from predtrack_assets_tests import graph
 from predtrack_assets_tests.assets.test_range_is_day_by_day import CHAIN
 from predtrack_assets_tests.graph import utc

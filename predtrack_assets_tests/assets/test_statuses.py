@@ -10,10 +10,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from predtrack_assets.assets import forecasting
-from predtrack_assets.domain.calendar import calendar
-from predtrack_assets.domain.models import MODELS, Cells, Forecast, Model, no_change
-from predtrack_assets.warehouse.urls import with_database
+from predtrack_assets.domain.models.baselines import MODELS, Model, no_change
+from predtrack_assets.domain.models.forecast import Cells, Forecast
+from predtrack_assets.domain.time.calendar import calendar
+from predtrack_assets.services.forecasts import forecast_days
+from predtrack_assets.warehouse.database.urls import with_database
 from predtrack_assets_tests import graph
 from predtrack_assets_tests.assets.test_range_is_day_by_day import CHAIN
 from predtrack_assets_tests.graph import utc
@@ -66,7 +67,7 @@ def lived(postgres_server: str, template_database: str) -> Iterator[str]:
     with graph.copy_of(empty) as url, pytest.MonkeyPatch.context() as patch:
         patch.setenv("PREDTRACK_HORIZONS", "1,4")
         patch.setenv("PREDTRACK_EXPIRE_AFTER", "3")
-        patch.setattr(forecasting, "MODELS", (*MODELS, BROKEN))
+        patch.setattr(forecast_days, "MODELS", (*MODELS, BROKEN))
         graph.run_reference(url)
         graph.store_bars(url, market())
         graph.store_action(url, "SPLT", SPLIT_DAY, "split", 2.0, utc(2021, 2, 25, 9))

@@ -14,7 +14,7 @@ from typing import Any
 
 from predtrack_assets.cli import main
 from predtrack_assets.warehouse import tables
-from predtrack_assets.warehouse.warehouse import Transaction, Written
+from predtrack_assets.warehouse.database.transaction import Transaction, Written
 
 revise = Transaction.revise
 

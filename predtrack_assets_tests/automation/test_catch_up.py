@@ -10,8 +10,8 @@ import pytest
 
 from predtrack_assets.automation.catch_up import CAUGHT_UP, MAX_RUNS, RANGE_END, RANGE_START
 from predtrack_assets.automation.schedules import build_schedules
+from predtrack_assets.days import Window
 from predtrack_assets.definitions import build_definitions
-from predtrack_assets.partitions import Window
 
 REPOSITORY = build_definitions().get_repository_def()
 SCHEDULES = {schedule.name: schedule for schedule in build_schedules(())}

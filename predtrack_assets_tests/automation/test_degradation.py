@@ -9,15 +9,15 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from predtrack_assets.assets.resources import Warehouse
 from predtrack_assets.automation.degradation import build_degradation_sensor
-from predtrack_assets.automation.notifications import dispatch
-from predtrack_assets.domain.gates import FAILED, INSUFFICIENT, PASSED
-from predtrack_assets.warehouse import decisions
-from predtrack_assets.warehouse.verification import verify
-from predtrack_assets.warehouse.warehouse import Warehouse
+from predtrack_assets.domain.deployment.gates import FAILED, INSUFFICIENT, PASSED
+from predtrack_assets.services.audit.verification import verify
+from predtrack_assets.services.deployment import decisions
+from predtrack_assets.services.deployment.notifications import dispatch
 from predtrack_assets_tests.graph import execute, frame
-from predtrack_assets_tests.warehouse.test_decision_records import note_gates
-from predtrack_assets_tests.warehouse.test_decisions import LATER, add_gate
+from predtrack_assets_tests.services.deployment.test_decisions import LATER, add_gate
+from predtrack_assets_tests.warehouse.audit.test_decision_records import note_gates
 
 WEEKS = [date(2024, 3, day) for day in (1, 8, 15, 22)]
 

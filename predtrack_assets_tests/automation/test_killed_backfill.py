@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from predtrack_assets.settings import PROJECT_ROOT
-from predtrack_assets.warehouse.server import EmbeddedServer
+from predtrack_assets.warehouse.database.embedded_server import EmbeddedServer
 
 BACKFILL = ("backfill", "--from", "2021-01-04", "--to", "2021-01-08", "--select", "market_data")
 COMMAND = ("predtrack_assets.cli",)

@@ -15,15 +15,15 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
+from predtrack_assets.assets.resources import Warehouse
 from predtrack_assets.automation import notifications
-from predtrack_assets.automation.notifications import NotSent, dispatch, webhook
+from predtrack_assets.services.deployment.notifications import NotSent, dispatch, webhook
 from predtrack_assets.settings import Settings
-from predtrack_assets.warehouse.improvements import (
+from predtrack_assets.warehouse.deployment.improvements import (
     MOST_NOTIFICATIONS,
     Optimized,
     note_optimized,
 )
-from predtrack_assets.warehouse.warehouse import Warehouse
 from predtrack_assets_tests.graph import execute, frame
 
 MOMENT = datetime(2024, 3, 2, tzinfo=UTC)

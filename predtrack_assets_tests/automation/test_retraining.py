@@ -13,20 +13,18 @@ import polars as pl
 import psycopg
 import pytest
 
-from predtrack_assets.automation.retraining import (
+from predtrack_assets.assets.resources import Warehouse
+from predtrack_assets.automation.retraining import RETRAINING, build_retraining_sensor, sentence
+from predtrack_assets.definitions import build_definitions
+from predtrack_assets.services.models.retraining_choice import (
     ASKED,
     COOLING,
     LATER,
-    RETRAINING,
     RUNNING,
     WANTED,
     Limits,
-    build_retraining_sensor,
     choose,
-    sentence,
 )
-from predtrack_assets.definitions import build_definitions
-from predtrack_assets.warehouse.warehouse import Warehouse
 
 REPORT = date(2024, 3, 1)
 SESSIONS = np.arange("2024-01-01", "2024-04-01", dtype="datetime64[D]")

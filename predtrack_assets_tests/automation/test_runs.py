@@ -8,8 +8,9 @@ import dagster as dg
 import pytest
 
 from predtrack_assets.automation.runs import months_before, run_window, selection_of
+from predtrack_assets.days import Window, month_ends
 from predtrack_assets.definitions import build_definitions
-from predtrack_assets.partitions import MONTHS, Window, month_ends
+from predtrack_assets.partitions import MONTHS
 
 
 @pytest.mark.parametrize(

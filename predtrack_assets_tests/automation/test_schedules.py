@@ -12,7 +12,7 @@ import pytest
 from predtrack_assets.automation.catch_up import RANGE_END, RANGE_START
 from predtrack_assets.automation.schedules import build_schedules
 from predtrack_assets.definitions import build_definitions
-from predtrack_assets.domain.calendar import calendar
+from predtrack_assets.domain.time.calendar import calendar
 
 REPOSITORY = build_definitions().get_repository_def()
 CRON = {

@@ -8,9 +8,10 @@ import polars as pl
 import psycopg
 import pytest
 
-from predtrack_assets.domain.gaps import ended_per_day, find_gaps, missing_per_day
-from predtrack_assets.warehouse.gaps import gap_report
-from predtrack_assets.warehouse.warehouse import READER, Warehouse
+from predtrack_assets.assets.resources import Warehouse
+from predtrack_assets.domain.market.gaps import ended_per_day, find_gaps, missing_per_day
+from predtrack_assets.services.market.gaps import gap_report
+from predtrack_assets.warehouse.database.transaction import READER
 
 JULY = (date(2024, 7, 1), date(2024, 7, 31))
 

@@ -7,10 +7,10 @@ from datetime import date, timedelta
 import dagster as dg
 import pytest
 
+from predtrack_assets.assets.resources import Warehouse
 from predtrack_assets.checks.ledger import ledger_verifies
-from predtrack_assets.warehouse.warehouse import Warehouse
 from predtrack_assets_tests import graph
-from predtrack_assets_tests.warehouse.ledgers import FIRST, attacker, commit, predictions
+from predtrack_assets_tests.builders.ledgers import FIRST, attacker, commit, predictions
 
 
 def evaluate(url: str, first: date, last: date) -> dg.AssetCheckEvaluation:

@@ -13,12 +13,12 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from predtrack_assets.checks.adapter import evaluate
-from predtrack_assets.checks.factory import Suite
+from predtrack_assets.checks.engine.adapter import evaluate
+from predtrack_assets.checks.engine.factory import Suite
 from predtrack_assets.checks.suites import SUITES
-from predtrack_assets.partitions import Window
-from predtrack_assets.warehouse.urls import with_database
-from predtrack_assets.warehouse.warehouse import Transaction
+from predtrack_assets.days import Window
+from predtrack_assets.warehouse.database.transaction import Transaction
+from predtrack_assets.warehouse.database.urls import with_database
 from predtrack_assets_tests.checks.faults import COPY, FAULTS, Fault
 from predtrack_assets_tests.graph import run, run_reference
 

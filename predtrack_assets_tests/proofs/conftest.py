@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from predtrack_assets.settings import PROJECT_ROOT
-from predtrack_assets.warehouse.scratch import Scratch, scratch_database
-from predtrack_assets.warehouse.urls import with_database
+from predtrack_assets.warehouse.database.scratch import Scratch, scratch_database
+from predtrack_assets.warehouse.database.urls import with_database
 from predtrack_assets_tests import graph
 from predtrack_assets_tests.proofs import small_market
 

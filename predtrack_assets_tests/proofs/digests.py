@@ -11,10 +11,11 @@ from datetime import date
 
 import polars as pl
 
-from predtrack_assets.domain.digest import total_digest
-from predtrack_assets.partitions import Window
+from predtrack_assets.assets.resources import Warehouse
+from predtrack_assets.days import Window
+from predtrack_assets.domain.numerics.digest import total_digest
 from predtrack_assets.proofs.stages import STAGES, Stage
-from predtrack_assets.warehouse.warehouse import READER, Warehouse
+from predtrack_assets.warehouse.database.transaction import READER
 from predtrack_assets_tests.proofs.small_market import SETTINGS
 
 

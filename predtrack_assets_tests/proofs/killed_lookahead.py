@@ -12,7 +12,7 @@ from typing import Any
 
 from predtrack_assets.proofs.lookahead import lookahead
 from predtrack_assets.settings import PROJECT_ROOT
-from predtrack_assets.warehouse.scratch import PoisonedTransaction, scratch_database
+from predtrack_assets.warehouse.database.scratch import PoisonedTransaction, scratch_database
 from predtrack_assets_tests.proofs.small_market import DAY, SETTINGS
 
 POISON = PoisonedTransaction.poison

@@ -11,13 +11,16 @@ import numpy as np
 import polars as pl
 import pytest
 
-from predtrack_assets.assets import feature_days, forecasting
-from predtrack_assets.domain import conditions, forecasts
-from predtrack_assets.domain.history import Statistics, forward_returns
-from predtrack_assets.domain.learners.training_data import TrainingData
-from predtrack_assets.domain.panel import Panel
-from predtrack_assets.warehouse import snapshots
-from predtrack_assets.warehouse.queries import Query
+from predtrack_assets.domain.forecasts import predict
+from predtrack_assets.domain.market import conditions
+from predtrack_assets.domain.market.panel import Panel
+from predtrack_assets.domain.market.returns import forward_returns
+from predtrack_assets.domain.models.as_of_statistics import Statistics
+from predtrack_assets.domain.models.learners.training_data import TrainingData
+from predtrack_assets.services.features import feature_days
+from predtrack_assets.services.forecasts import forecast_days
+from predtrack_assets.warehouse.database.query import Query
+from predtrack_assets.warehouse.market import epochs
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 PRICES = ("high", "low", "close")
@@ -25,20 +28,20 @@ PRICES = ("high", "low", "close")
 
 def _panels(change: Callable[[Panel], Panel]) -> Plant:
     """Predictions are made from a changed panel."""
-    honest = forecasting.read_panel
+    honest = forecast_days.read_panel
 
     def plant(patch: pytest.MonkeyPatch) -> None:
-        patch.setattr(forecasting, "read_panel", lambda *read: change(honest(*read)))
+        patch.setattr(forecast_days, "read_panel", lambda *read: change(honest(*read)))
 
     return plant
 
 
 def _statistics(change: Callable[[Panel, Statistics], Statistics]) -> Plant:
     """Predictions are made from changed as-of statistics."""
-    honest = forecasts.as_of_statistics
+    honest = predict.as_of_statistics
 
     def plant(patch: pytest.MonkeyPatch) -> None:
-        patch.setattr(forecasts, "as_of_statistics", lambda panel: change(panel, honest(panel)))
+        patch.setattr(predict, "as_of_statistics", lambda panel: change(panel, honest(panel)))
 
     return plant
 
@@ -132,7 +135,7 @@ LATEST_MEMBERS = Query(
 
 
 def _latest_membership(patch: pytest.MonkeyPatch) -> None:
-    honest = forecasting.symbol_groups
+    honest = forecast_days.symbol_groups
 
     def of_today(transaction: Any, *arguments: Any, **options: Any) -> list[Any]:
         return [
@@ -140,13 +143,13 @@ def _latest_membership(patch: pytest.MonkeyPatch) -> None:
             for exchange, names in honest(transaction, *arguments, **options)
         ]
 
-    patch.setattr(forecasting, "symbol_groups", of_today)
+    patch.setattr(forecast_days, "symbol_groups", of_today)
 
 
 def _corrected_prices(patch: pytest.MonkeyPatch) -> None:
     """Every bar in its latest revision."""
-    latest = Query(snapshots.queries.BARS_AS_OF.source.replace(":as_of", "'infinity'"))
-    honest = forecasting.read_panel
+    latest = Query(epochs.queries.BARS_AS_OF.source.replace(":as_of", "'infinity'"))
+    honest = forecast_days.read_panel
 
     def of_today(
         transaction: Any, symbols: list[str], exchange: Any, first: date, epoch: Any
@@ -156,9 +159,9 @@ def _corrected_prices(patch: pytest.MonkeyPatch) -> None:
         none = pl.DataFrame(
             schema={"symbol": pl.String, "ex_date": pl.Date, "kind": pl.String, "value": pl.Float64}
         )
-        return snapshots.build_panel(bars, none, panel.sessions)
+        return epochs.build_panel(bars, none, panel.sessions)
 
-    patch.setattr(forecasting, "read_panel", of_today)
+    patch.setattr(forecast_days, "read_panel", of_today)
 
 
 LEAKS: dict[str, Plant] = {

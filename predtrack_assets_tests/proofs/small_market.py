@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
-from predtrack_assets.domain.calendar import calendar
+from predtrack_assets.domain.time.calendar import calendar
 from predtrack_assets.settings import Settings
 from predtrack_assets_tests import graph
 

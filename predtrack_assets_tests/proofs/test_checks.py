@@ -6,10 +6,10 @@ import dagster as dg
 import pytest
 
 from predtrack_assets.assets import market
+from predtrack_assets.assets.resources import Warehouse
 from predtrack_assets.definitions import build_definitions
 from predtrack_assets.proofs import checks
 from predtrack_assets.proofs.stages import REPLAYED, STAGES
-from predtrack_assets.warehouse.warehouse import Warehouse
 from predtrack_assets_tests import graph
 from predtrack_assets_tests.proofs.small_market import BENCHMARK, DAY
 from predtrack_assets_tests.proofs.test_replay import NUDGE, rewrite

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from predtrack_assets.domain.parity import Parity
+from predtrack_assets.assets.resources import Warehouse
+from predtrack_assets.cli.prove import parity_line
+from predtrack_assets.domain.audit.replay_comparison import Parity
 from predtrack_assets.proofs.replay import replay
 from predtrack_assets.proofs.stages import PREDICTED
-from predtrack_assets.prove import parity_line
-from predtrack_assets.warehouse.warehouse import Warehouse
 from predtrack_assets_tests import graph
 from predtrack_assets_tests.proofs.small_market import BENCHMARK, FIRST, SETTINGS
 from predtrack_assets_tests.proofs.test_replay import rewrite

@@ -13,14 +13,15 @@ from itertools import pairwise
 
 import pytest
 
-from predtrack_assets.assets import feature_days, forecasting
-from predtrack_assets.domain.parity import Parity
-from predtrack_assets.partitions import Window
+from predtrack_assets.assets.resources import Warehouse
+from predtrack_assets.days import Window
+from predtrack_assets.domain.audit.replay_comparison import Parity
 from predtrack_assets.proofs.replay import replay
 from predtrack_assets.proofs.stages import REPLAYED, STAGES
+from predtrack_assets.services.features import feature_days
+from predtrack_assets.services.forecasts import forecast_days
 from predtrack_assets.settings import PROJECT_ROOT
-from predtrack_assets.warehouse.snapshots import symbol_groups
-from predtrack_assets.warehouse.warehouse import Warehouse
+from predtrack_assets.warehouse.market.epochs import symbol_groups
 from predtrack_assets_tests import graph
 from predtrack_assets_tests.proofs.digests import digests
 from predtrack_assets_tests.proofs.small_market import BENCHMARK, DAY, SETTINGS
@@ -74,7 +75,7 @@ def test_the_order_of_days_does_not_matter(market_url: str, expected: dict[str, 
 def test_the_size_of_chunks_does_not_matter(
     market_url: str, expected: dict[str, str], monkeypatch: pytest.MonkeyPatch, rows: int
 ) -> None:
-    monkeypatch.setattr(forecasting, "symbol_groups", functools.partial(symbol_groups, rows=rows))
+    monkeypatch.setattr(forecast_days, "symbol_groups", functools.partial(symbol_groups, rows=rows))
     monkeypatch.setattr(feature_days, "ROWS_AT_ONCE", rows)
     assert digests(market_url, [ASKED]) == expected
 

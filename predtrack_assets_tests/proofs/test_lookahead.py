@@ -12,16 +12,16 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from predtrack_assets import prove
-from predtrack_assets.domain.calendar import as_of
+from predtrack_assets.assets.resources import Warehouse
+from predtrack_assets.cli import prove
+from predtrack_assets.domain.time.calendar import as_of
 from predtrack_assets.proofs import checks
 from predtrack_assets.proofs.lookahead import lookahead, with_a_future
 from predtrack_assets.proofs.stages import STAGES
 from predtrack_assets.settings import PROJECT_ROOT
-from predtrack_assets.warehouse.binaries import ServerError
-from predtrack_assets.warehouse.queries import Query
-from predtrack_assets.warehouse.scratch import POISONS, Poison, Scratch, scratch_database
-from predtrack_assets.warehouse.warehouse import Warehouse
+from predtrack_assets.warehouse.database.binaries import ServerError
+from predtrack_assets.warehouse.database.query import Query
+from predtrack_assets.warehouse.database.scratch import POISONS, Poison, Scratch, scratch_database
 from predtrack_assets_tests import graph
 from predtrack_assets_tests.proofs.leaks import LEAKS, Plant
 from predtrack_assets_tests.proofs.small_market import DAY, FIRST, LAST, SETTINGS

@@ -7,14 +7,14 @@ from datetime import date, timedelta
 import psycopg
 import pytest
 
-from predtrack_assets.domain import forecasts
-from predtrack_assets.domain.history import Statistics
-from predtrack_assets.domain.panel import Panel
-from predtrack_assets.domain.parity import Parity
+from predtrack_assets.assets.resources import Warehouse
+from predtrack_assets.cli.prove import run_replay
+from predtrack_assets.domain.audit.replay_comparison import Parity
+from predtrack_assets.domain.forecasts import predict
+from predtrack_assets.domain.market.panel import Panel
+from predtrack_assets.domain.models.as_of_statistics import Statistics
 from predtrack_assets.proofs import replay as replays
 from predtrack_assets.proofs.stages import FEATURES, PREDICTED, REPLAYED, RESOLVED, Stage
-from predtrack_assets.prove import run_replay
-from predtrack_assets.warehouse.warehouse import Warehouse
 from predtrack_assets_tests import graph
 from predtrack_assets_tests.proofs.leaks import LEAKS
 from predtrack_assets_tests.proofs.small_market import BENCHMARK, DAY, SEEN, SETTINGS
@@ -228,7 +228,7 @@ def test_where_nothing_is_ours_nothing_is_proven(
 
 
 def test_a_changed_model_is_found(stored: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    honest = forecasts.as_of_statistics
+    honest = predict.as_of_statistics
 
     def changed(panel: Panel) -> Statistics:
         statistics = honest(panel)
@@ -236,7 +236,7 @@ def test_a_changed_model_is_found(stored: str, monkeypatch: pytest.MonkeyPatch) 
             statistics.sigma * 1.001, statistics.drift, statistics.momentum, statistics.reversal
         )
 
-    monkeypatch.setattr(forecasts, "as_of_statistics", changed)
+    monkeypatch.setattr(predict, "as_of_statistics", changed)
     found = replays.replay(Warehouse(url=stored), SETTINGS, START, END, stages=(PREDICTED,))
     assert found[PREDICTED].equal.total() == 0
 

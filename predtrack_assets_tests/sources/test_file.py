@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from predtrack_assets.domain.actions import adjust
+from predtrack_assets.domain.market.actions import adjust
 from predtrack_assets.sources.base import Batch, SourceError
 from predtrack_assets.sources.file import FileSource
 

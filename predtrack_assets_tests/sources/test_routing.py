@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from predtrack_assets.domain.calendar import EXCHANGES
+from predtrack_assets.domain.time.calendar import EXCHANGES
 from predtrack_assets.settings import Settings
 from predtrack_assets.sources.base import SourceError
 from predtrack_assets.sources.file import FileSource

@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from predtrack_assets.domain.actions import adjust
-from predtrack_assets.domain.bars import empty_previous, screen
-from predtrack_assets.domain.calendar import calendar
+from predtrack_assets.domain.market.actions import adjust
+from predtrack_assets.domain.market.bars import empty_previous, screen
+from predtrack_assets.domain.time.calendar import calendar
 from predtrack_assets.sources import sample
 from predtrack_assets.sources.base import Batch, SourceError
 from predtrack_assets.sources.routing import routes

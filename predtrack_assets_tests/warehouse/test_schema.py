@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg import errors, sql
 
-from predtrack_assets.warehouse.urls import with_database, with_role
+from predtrack_assets.warehouse.database.urls import with_database, with_role
 from predtrack_assets_tests import graph
 
 DAY, NEXT, END = "2024-03-05", "2024-03-06", "2024-03-06T00:00:00Z"

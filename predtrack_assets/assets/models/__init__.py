@@ -1,0 +1,5 @@
+"""Assets of the group models.
+
+Belongs here: Dagster's words around one service call.
+Does not: computations.
+"""

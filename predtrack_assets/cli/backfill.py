@@ -1,0 +1,132 @@
+"""`predtrack backfill`: a range of days in up to three runs, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+import dagster as dg
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from predtrack_assets.automation.progress import CONSOLE
+from predtrack_assets.automation.runs import (
+    RunReport,
+    prepare,
+    run_reference,
+    run_window,
+    selection_of,
+    trading_window,
+)
+from predtrack_assets.clock import utc_now
+from predtrack_assets.reporting.tables.text import counted, wide_console
+from predtrack_assets.settings import Settings
+from predtrack_assets.sources.base import SourceError
+from predtrack_assets.stores.artifacts import ArtifactError
+
+DONE, FAILED, PARTIAL = 0, 1, 3  # 2 is a wrong command line
+STORED = ("inserted", "updated", "unchanged")
+
+
+def run_backfill(settings: Settings, first: date, last: date, names: Sequence[str] | None) -> int:
+    """Compute the assets `names` (None: all) for [first, last], print the result, return the exit code."""
+    asked = trading_window(first, last, utc_now().date())
+    applied = prepare(settings)
+    if applied:
+        CONSOLE.print(f"Schema: applied {', '.join(applied)}")
+    from predtrack_assets.definitions import build_definitions
+
+    defs = build_definitions()
+    selection = selection_of(names, defs) if names else None
+    CONSOLE.print(
+        f"{counted(len(asked.days), 'trading day')}, {asked.start} to {asked.end}, from {settings.source}"
+    )
+    with dg.DagsterInstance.get() as instance:
+        reference = run_reference(defs, instance)
+        report = run_window(defs, instance, asked, selection) if reference.success else reference
+    if report.materialized:
+        wide_console().print(result_table(report))
+    return explain(report, wide_console())
+
+
+def result_table(report: RunReport) -> Table:
+    """Rows stored, revised, removed and left per asset, with the time its step took."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("asset")
+    for column in ("stored", "revised", "removed", "unchanged", "seconds"):
+        table.add_column(column, justify="right")
+    for name, metadata in report.materialized.items():
+        step = name.replace("/", "__")
+        seconds = report.seconds.get(step, report.seconds.get("prices"))
+        counts = (
+            metadata.get(f"rows_{what}", 0)
+            for what in ("inserted", "updated", "deleted", "unchanged")
+        )
+        shared = name == "market/corporate_actions"
+        table.add_row(
+            name,
+            *(f"{count:,}" for count in counts),
+            "" if shared or not seconds else f"{seconds:.1f}",
+        )
+    return table
+
+
+def explain(report: RunReport, console: Console) -> int:
+    """Say what was refused, what was not fetched and what failed; the exit code."""
+    prices = report.materialized.get("market/market_data", {})
+    for what, said in (
+        ("quarantined", "Quarantined"),
+        ("flagged", "Kept, flagged suspect"),
+        ("failures", "Symbols not fetched"),
+    ):
+        counts = prices.get(what)
+        if isinstance(counts, Mapping) and counts:
+            parts = ", ".join(f"{n:,} {reason}" for reason, n in counts.items())
+            console.print(f"{said}: {parts}")
+        elif what == "quarantined" and prices:
+            console.print("Quarantined: nothing")
+    troubled = prices.get("most_troubled")
+    if isinstance(troubled, Mapping) and troubled:
+        console.print(
+            escape(
+                "Most troubled: "
+                + ", ".join(f"{s} ({counted(n, 'bar')})" for s, n in troubled.items())
+            )
+        )
+    fits = report.materialized.get("models/pooled_models", {})
+    skipped, retired = (int(str(fits.get(n, 0))) for n in ("fits_skipped", "fits_retired"))
+    if retired:
+        console.print(f"No fit in {counted(retired, 'month')}: the version is retired.")
+    if skipped := skipped - retired:
+        console.print(
+            f"No fit in {counted(skipped, 'month')}: fewer sessions with features than"
+            " PREDTRACK_MIN_TRAINING_SESSIONS; pooled models say nothing before the first fit."
+        )
+    for check in report.failed_checks:
+        console.print(f"[yellow]Check did not pass[/]: {check}")
+    for step, error in report.failed.items():
+        sentence = error
+        for known in (SourceError, ArtifactError):
+            sentence = sentence.removeprefix(f"{known.__module__}.{known.__name__}: ")
+        console.print(f"[red]{step} failed[/]: {escape(sentence)}", soft_wrap=True)
+    if not report.success:
+        console.print(
+            "Nothing of a failed step was stored. Mend the cause and run the same command again."
+        )
+        return FAILED
+    failures = prices.get("failures")
+    missed = (
+        {k: v for k, v in failures.items() if k != "EMPTY"} if isinstance(failures, Mapping) else {}
+    )
+    if missed:
+        console.print(
+            "Some symbols are missing; market.fetch_log says why. Run the same command again."
+        )
+        return PARTIAL
+    kept = [*(f"rows_{what}" for what in STORED), "symbols_already_covered"]
+    if prices and not any(prices.get(name) for name in kept):
+        console.print("No price of these days is stored: the source gave no bar that can be kept.")
+    elif report.rows_changed == 0:
+        console.print("No row changed: everything asked for was already there.")
+    return DONE

@@ -1,0 +1,34 @@
+"""What every command of the command line needs: the home, and a database that is ready."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from predtrack_assets.settings import Settings
+
+Home = Annotated[
+    Path | None, typer.Option(help="Where state lives, instead of PREDTRACK_HOME or .predtrack.")
+]
+
+
+def running_url(settings: Settings) -> str:
+    """The URL of a database that answers; says how to start one otherwise."""
+    from predtrack_assets.warehouse.database.embedded_server import EmbeddedServer, database_url
+
+    if settings.database_url is None and not EmbeddedServer(settings.home).is_running():
+        raise ValueError("the database is not running: `predtrack db start` starts it")
+    return database_url(settings)
+
+
+def require_schema(settings: Settings) -> None:
+    """Raises ValueError where migrations are missing."""
+    from predtrack_assets.warehouse.database.migrate import status as migrations
+
+    pending = [
+        m.name for m in migrations(running_url(settings), settings.sql_dir) if m.state == "pending"
+    ]
+    if pending:
+        raise ValueError("the schema is not up to date: `predtrack db migrate` brings it there")

@@ -1,0 +1,81 @@
+"""`predtrack demo`: the sample through the whole graph, and an honest summary."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+
+from predtrack_assets.automation.jobs import BEFORE_TRAINING, TUNING
+from predtrack_assets.automation.progress import CONSOLE
+from predtrack_assets.automation.runs import prepare, run_reference, run_window
+from predtrack_assets.cli.backfill import explain, result_table
+from predtrack_assets.days import Window
+from predtrack_assets.reporting.tables.stored import row_counts
+from predtrack_assets.reporting.tables.summary import summary
+from predtrack_assets.reporting.tables.text import wide_console
+from predtrack_assets.settings import Settings
+from predtrack_assets.sources.sample import FIRST_DAY, LAST_DAY
+from predtrack_assets.warehouse.database.transaction import Database
+from predtrack_assets.warehouse.market import queries as market_queries
+
+PREDICTED_FROM = date(2008, 1, 2)
+"""First day of the shorter demo's predictions: five years, and the crisis at their beginning."""
+
+
+def run_demo(settings: Settings, home: Path | None, *, full: bool = False) -> bool:
+    """Run the demo in settings.home and print its summary; whether all of it succeeded.
+
+    full: predictions of every day, instead of those from PREDICTED_FROM on.
+
+    Raises ValueError when the home holds data of another source and no home was named.
+    """
+    CONSOLE.print("Starting PostgreSQL ...")
+    applied = prepare(settings)
+    if applied:
+        CONSOLE.print(f"Schema: applied {', '.join(applied)}")
+    warehouse = Database()
+    others = [s for s in warehouse.read(market_queries.SOURCES)["source"] if s != "sample"]
+    if others and home is None:
+        raise ValueError(
+            f"{settings.home} holds data of source {', '.join(others)}, which the demo would mix with"
+            " its sample. Give the demo a place of its own: predtrack demo --home demo-home"
+        )
+    before = row_counts(warehouse)
+    sample = Window(FIRST_DAY, LAST_DAY)
+    predicted = sample if full else Window(PREDICTED_FROM, LAST_DAY)
+    CONSOLE.print(
+        f"Five US stocks and the S&P 500, three Dagster runs: prices and features of"
+        f" {len(sample.days):,} trading days from {sample.start} on; monthly fits; predictions, outcomes"
+        f" and scores of {len(predicted.days):,} days from {predicted.start} on."
+    )
+    from predtrack_assets.definitions import build_definitions
+
+    defs = build_definitions()
+    results = dg.AssetSelection.all() - TUNING - BEFORE_TRAINING
+    with dg.DagsterInstance.get() as instance:
+        report = run_reference(defs, instance)
+        if report.success:
+            report = run_window(defs, instance, sample, BEFORE_TRAINING)
+        if report.success:
+            report += run_window(defs, instance, predicted, results)
+    console = wide_console()
+    console.print()
+    console.print(result_table(report))
+    console.print()
+    code = explain(report, console)
+    if report.success:
+        console.print()
+        console.print(summary(warehouse, before))
+        console.print()
+        changed = row_counts(warehouse) != before or report.rows_changed
+        console.print(
+            "Run it again: it will change no row."
+            if changed
+            else "Second run: no row changed, the same numbers came out."
+        )
+        if not full:
+            console.print("Predictions of all the days there are prices of: predtrack demo --full")
+        console.print("See it in the Dagster UI: .venv/bin/predtrack dev   (http://127.0.0.1:3000)")
+    return code == 0

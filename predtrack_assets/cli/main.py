@@ -1,0 +1,406 @@
+"""The predtrack command."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated
+
+import psycopg
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.markup import escape
+
+from predtrack_assets.cli.command import Home
+from predtrack_assets.cli.command import require_schema as _require_schema
+from predtrack_assets.cli.command import running_url as _running_url
+from predtrack_assets.cli.gates import champions, deploy, gate
+from predtrack_assets.cli.ledger import claim, ledger
+from predtrack_assets.clock import utc_now
+from predtrack_assets.settings import Settings, SourceName, get_settings, unknown_settings
+from predtrack_assets.sources.base import SourceError
+from predtrack_assets.stores.artifacts import ArtifactError
+from predtrack_assets.warehouse.database.binaries import ServerError
+from predtrack_assets.warehouse.database.migrate import MigrationError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="The honest scoreboard for market predictions.\n\n"
+    "Start with `predtrack demo`, then `predtrack dev` opens the Dagster UI. Your own prices: "
+    "`predtrack backfill --from 2020-01-02 --to 2020-12-31 --file prices.parquet`.",
+)
+db = typer.Typer(
+    no_args_is_help=True, help="The database: embedded unless PREDTRACK_DATABASE_URL is set."
+)
+universe = typer.Typer(
+    no_args_is_help=True, help="Which symbols are fetched: dated index membership."
+)
+app.add_typer(db, name="db")
+app.add_typer(universe, name="universe")
+app.add_typer(gate, name="gate")
+app.add_typer(deploy, name="deploy")
+app.command("champions")(champions)
+app.add_typer(ledger, name="ledger")
+app.add_typer(claim, name="claim")
+
+ERRORS = Console(stderr=True, highlight=False, soft_wrap=True)
+FAILED = 1
+
+Day = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"])]
+
+
+@app.callback()
+def _warn_of_unknown_settings() -> None:
+    """One line for each setting that nothing reads: mistyped, it would be silently ignored."""
+    for name, meant in unknown_settings().items():
+        hint = f"; is it {meant}?" if meant else ""
+        ERRORS.print(f"{name} is no setting and is ignored{hint}", style="yellow", markup=False)
+
+
+def main() -> None:
+    """Entry point; expected faults become one sentence and exit code 1."""
+    with _one_sentence():
+        app()
+
+
+@contextmanager
+def _one_sentence() -> Iterator[None]:
+    """Print faults that a user can mend as a sentence rather than as a traceback."""
+    try:
+        yield
+    except ValidationError as error:
+        for fault in error.errors():
+            name = str(fault["loc"][0]).upper()  # after it comes the place in a list
+            said = fault["msg"].removeprefix("Value error, ")
+            ERRORS.print(f"[red]PREDTRACK_{name.removeprefix('PREDTRACK_')}[/]: {escape(said)}")
+        sys.exit(FAILED)
+    except (ServerError, MigrationError, SourceError, ArtifactError, ValueError) as error:
+        ERRORS.print(str(error), style="red", markup=False)
+        sys.exit(FAILED)
+    except OSError as error:
+        sentence = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        ERRORS.print(sentence, style="red", markup=False)
+        sys.exit(FAILED)
+    except psycopg.OperationalError as error:
+        sentence = f"The database does not answer: {str(error).splitlines()[0]}"
+        ERRORS.print(sentence, style="red", markup=False)
+        sys.exit(FAILED)
+
+
+def _configure(
+    home: Path | None = None, source: str | None = None, file: Path | None = None
+) -> Settings:
+    """Settings with the options of this call, visible to everything that this call starts."""
+    if file is not None and source not in (None, "file"):
+        raise ValueError(f"--file goes with --source file, not with --source {source}")
+    given = {
+        "PREDTRACK_HOME": home and str(home.resolve()),
+        "PREDTRACK_SOURCE": "file" if file is not None else source,
+        "PREDTRACK_FILE": file and str(file.resolve()),
+    }
+    os.environ.update({name: value for name, value in given.items() if value})
+    return get_settings()
+
+
+@app.command()
+def demo(
+    full: Annotated[
+        bool, typer.Option("--full", help="Predict every day from 2000 on, not from 2008.")
+    ] = False,
+    home: Home = None,
+) -> None:
+    """Backfill the bundled sample (five US stocks and the S&P 500, 2000-2013) and show the scores.
+
+    Runs the whole graph: prices and features of all days, and for the last five years predictions,
+    outcomes, accuracy. Doing it again changes no row.
+    """
+    _configure(home, source="sample")
+    from predtrack_assets.cli.demo import run_demo
+
+    sys.exit(0 if run_demo(get_settings(), home, full=full) else FAILED)
+
+
+@app.command()
+def backfill(
+    from_: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")],
+    to: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day.")],
+    select: Annotated[
+        str | None,
+        typer.Option(help="Only these assets: tables, schema/table keys or groups, by commas."),
+    ] = None,
+    source: Annotated[
+        SourceName | None, typer.Option(help="Where prices come from; else PREDTRACK_SOURCE.")
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="Price file (Parquet or CSV); implies --source file.")
+    ] = None,
+    home: Home = None,
+) -> None:
+    """Compute the graph, or a part of it, for a range of days: inputs, fits of its months, results.
+
+    Ends 0 only if everything asked for was done, 1 if something failed, 3 if some symbols could
+    not be fetched.
+    """
+    _configure(home, source, file)
+    from predtrack_assets.cli.backfill import run_backfill
+
+    names = None if select is None else [n.strip() for n in select.split(",") if n.strip()]
+    if names == []:
+        raise ValueError("--select names no asset; leave it out to compute all of them")
+    sys.exit(run_backfill(get_settings(), from_.date(), to.date(), names))
+
+
+@app.command()
+def status(home: Home = None) -> None:
+    """What is stored and how good the predictions are."""
+    _configure(home)
+    from predtrack_assets.reporting.tables.summary import summary
+    from predtrack_assets.reporting.tables.text import wide_console
+    from predtrack_assets.warehouse.database.transaction import Database
+
+    settings = get_settings()
+    _require_schema(settings)
+    wide_console().print(summary(Database(url=_running_url(settings))))
+
+
+@app.command()
+def gaps(home: Home = None) -> None:
+    """Sessions without a bar, per symbol, between its first and its last bar."""
+    _configure(home)
+    from predtrack_assets.reporting.tables.stored import gaps_table
+    from predtrack_assets.reporting.tables.text import wide_console
+    from predtrack_assets.warehouse.database.transaction import Database
+
+    settings = get_settings()
+    _require_schema(settings)
+    wide_console().print(gaps_table(Database(url=_running_url(settings))))
+
+
+@app.command()
+def recommendations(
+    day: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Decision day; without it the last one."),
+    ] = None,
+    home: Home = None,
+) -> None:
+    """BUY, SELL or HOLD of the champions of a day, and what came of it; none without a champion."""
+    _configure(home)
+    from predtrack_assets.reporting.tables.decisions import recommendations_table
+    from predtrack_assets.reporting.tables.text import wide_console
+    from predtrack_assets.warehouse.database.transaction import Database
+
+    settings = get_settings()
+    _require_schema(settings)
+    asked = day and day.date()
+    wide_console().print(recommendations_table(Database(url=_running_url(settings)), asked))
+
+
+@app.command("replay")
+def replay_(
+    from_: Annotated[
+        datetime | None,
+        typer.Option("--from", formats=["%Y-%m-%d"], help="First day; without it all."),
+    ] = None,
+    to: Annotated[
+        datetime | None,
+        typer.Option("--to", formats=["%Y-%m-%d"], help="Last day; without it all."),
+    ] = None,
+    sample: Annotated[
+        int | None, typer.Option(min=1, help="So many random days, each computed alone.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the random days.")] = 0,
+    home: Home = None,
+) -> None:
+    """Compute stored rows again from what was known on their day, and compare them bit for bit.
+
+    Ends 0 only if there are rows of models of ours, and each comes out equal.
+    """
+    settings = _configure(home)
+    _require_schema(settings)
+    from predtrack_assets.cli.prove import run_replay
+
+    first, last = from_ and from_.date(), to and to.date()
+    sys.exit(run_replay(settings, _running_url(settings), first, last, sample, seed))
+
+
+@app.command()
+def lookahead(
+    days: Annotated[int, typer.Option(min=1, help="How many random decision days.")] = 5,
+    seed: Annotated[int, typer.Option(min=0, help="Of the random days.")] = 0,
+    from_: Annotated[
+        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")
+    ] = None,
+    to: Annotated[
+        datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day.")
+    ] = None,
+    home: Home = None,
+) -> None:
+    """Poison the future in a copy, compute again, and see whether anything changes.
+
+    Ends 0 only if nothing does. The database itself is only read.
+    """
+    settings = _configure(home)
+    _require_schema(settings)
+    from predtrack_assets.cli.prove import run_lookahead
+
+    first, last = from_ and from_.date(), to and to.date()
+    sys.exit(run_lookahead(settings, _running_url(settings), days, seed, first, last))
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def dev(context: typer.Context, home: Home = None) -> None:
+    """Start the database and `dagster dev`; further options go to the latter (--port 3001).
+
+    Without PREDTRACK_SOURCE, runs started in the UI take the source that the stored data came from.
+    """
+    settings = _configure(home)
+    _require_free_port(context.args)
+    from predtrack_assets.automation.runs import prepare, stored_source
+    from predtrack_assets.definitions import build_definitions
+    from predtrack_assets.settings import PROJECT_ROOT
+
+    build_definitions()  # a wrong setting is a sentence here, and an empty UI there
+    prepare(settings)
+    if "PREDTRACK_SOURCE" not in os.environ and (source := stored_source()):
+        os.environ["PREDTRACK_SOURCE"] = source
+        typer.echo(
+            f"Runs take prices from {source}, like the stored data; PREDTRACK_SOURCE changes it."
+        )
+    command = [str(Path(sys.executable).with_name("dagster")), "dev", *context.args]
+    if not {"-w", "--workspace", "-m"} & set(context.args):
+        command += ["--workspace", str(PROJECT_ROOT / "workspace.yaml")]
+    os.environ.setdefault("PYTHONWARNINGS", "ignore:Function `dev_command`")
+    os.chdir(os.environ["DAGSTER_HOME"])
+    os.execv(command[0], command)  # in place of this process, so that every signal reaches it
+
+
+def _require_free_port(options: Sequence[str]) -> None:
+    """Raises ValueError where the port that `dagster dev` was told to take, or 3000, is taken."""
+    words = [part for option in options for part in option.split("=", 1)]
+    given = dict(pairwise(words))
+    host = given.get("--host", given.get("-h", "127.0.0.1"))
+    port = given.get("--port", given.get("-p", "3000"))
+    if not port.isdigit():
+        raise ValueError(f"--port {port}: a port is a number")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, int(port)))
+        except (OSError, OverflowError) as error:
+            raise ValueError(
+                f"{host}:{port} cannot be listened on ({error}); another one: predtrack dev --port 3001"
+            ) from None
+
+
+@db.command("start")
+def db_start(home: Home = None) -> None:
+    """Start the embedded server if it is not running, and print its URL."""
+    from predtrack_assets.warehouse.database.embedded_server import database_url
+    from predtrack_assets.warehouse.database.urls import redact
+
+    typer.echo(redact(database_url(_configure(home))))
+
+
+@db.command("stop")
+def db_stop(home: Home = None) -> None:
+    """Stop the embedded server."""
+    from predtrack_assets.warehouse.database.embedded_server import EmbeddedServer
+
+    settings = _configure(home)
+    server = EmbeddedServer(settings.home)
+    if settings.database_url:
+        raise ValueError(
+            "the database is the one of PREDTRACK_DATABASE_URL; it is not ours to stop"
+        )
+    if not server.is_running():
+        typer.echo("not running")
+        return
+    server.stop()
+    typer.echo("stopped")
+
+
+@db.command("status")
+def db_status(home: Home = None) -> None:
+    """Whether the database answers, and which migrations it has. Ends 1 when it does not."""
+    from predtrack_assets.warehouse.database.embedded_server import EmbeddedServer
+    from predtrack_assets.warehouse.database.migrate import status as migrations
+    from predtrack_assets.warehouse.database.urls import redact
+
+    settings = _configure(home)
+    if settings.database_url is None and not EmbeddedServer(settings.home).is_running():
+        typer.echo(f"embedded server of {settings.home}: not running")
+        sys.exit(FAILED)
+    url = _running_url(settings)
+    found = migrations(url, settings.sql_dir)  # raises if it does not answer
+    typer.echo(f"running: {redact(url)}")
+    for migration in found:
+        typer.echo(f"  {migration.name}: {migration.state}")
+
+
+@db.command("url")
+def db_url(home: Home = None) -> None:
+    """Print the database's URL and nothing else (password included); starts the embedded server."""
+    from predtrack_assets.warehouse.database.embedded_server import database_url
+    from predtrack_assets.warehouse.database.urls import normalise
+
+    typer.echo(normalise(database_url(_configure(home))))
+
+
+@db.command("migrate")
+def db_migrate(home: Home = None) -> None:
+    """Apply the migrations that are missing; doing it again changes nothing."""
+    from predtrack_assets.automation.runs import prepare
+
+    applied = prepare(_configure(home))
+    typer.echo(f"applied {', '.join(applied)}" if applied else "up to date")
+
+
+@db.command("psql", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def db_psql(context: typer.Context, home: Home = None) -> None:
+    """Open psql on the database; further options go to psql (-c "SELECT 1")."""
+    from predtrack_assets.warehouse.database.embedded_server import EmbeddedServer, database_url
+    from predtrack_assets.warehouse.database.urls import normalise
+
+    settings = _configure(home)
+    url = normalise(database_url(settings))
+    psql = str(EmbeddedServer(settings.home).psql_path)
+    sys.exit(subprocess.run([psql, url, *context.args], check=False).returncode)
+
+
+@universe.command("load")
+def universe_load(
+    name: Annotated[str, typer.Argument(help="Universe, e.g. SPX500.")],
+    file: Annotated[Path, typer.Argument(help="CSV with ticker, start_date, end_date.")],
+    home: Home = None,
+) -> None:
+    """Load dated membership from a file; it takes the place of what the universe had."""
+    from predtrack_assets.automation.runs import prepare
+    from predtrack_assets.sources.universes import read_membership
+    from predtrack_assets.warehouse.database.transaction import Database
+    from predtrack_assets.warehouse.market.universes import replace_universe
+
+    settings = _configure(home)
+    membership = read_membership(file)
+    prepare(settings)
+    rows = replace_universe(Database(url=_running_url(get_settings())), name, membership, file.name)
+    typer.echo(f"{name}: {rows} memberships of {membership['symbol'].n_unique()} symbols")
+
+
+def today() -> date:
+    """The UTC date."""
+    return utc_now().date()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""How good each model version is beside no_change, over all days and by market regime.
+
+Scores are the proper ones of each kind, over what fell due in the year up to a report day. A regime
+is that of the decision day, as known on it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from predtrack_assets.domain.accuracy.report_windows import column, windows
+from predtrack_assets.domain.numerics.types import Days
+from predtrack_assets.domain.statistics.diebold_mariano import mean_interval
+from predtrack_assets.domain.statistics.scoring_rules import skill
+
+YEAR = "rolling_365d"
+EVERY_REGIME = "all"
+PROPER = {"price": "crps", "direction": "brier", "time_to_hit": "brier", "volatility": "qlike"}
+"""The score of each kind that no forecaster can better by saying what it does not believe."""
+
+CELL = ["model_id", "evaluation", "kind", "horizon", "regime"]
+_SUMS = ["n", "loss", "baseline", "gain", "squares"]
+
+
+def performance_by_regime(losses: pl.DataFrame, report_days: Days) -> pl.DataFrame:
+    """One row per CELL and report day that something fell due for: score, baseline, skill, interval.
+
+    losses: per CELL and due_day the sums over its n rows of the model's loss, the baseline's loss,
+    gain = baseline - loss and its squares; regime null where the day has none. report_days: sorted
+    datetime64[D]. skill_low, skill_high: 95 % interval of the mean gain on n_eff, as a share of the
+    baseline; null below two horizons of dates.
+    """
+    whole = (
+        losses.with_columns(regime=pl.lit(EVERY_REGIME))
+        .group_by(*CELL, "due_day")
+        .agg(pl.col(name).sort().sum() for name in _SUMS)
+    )
+    known = losses.filter(pl.col("regime").is_not_null()).select(whole.columns)
+    view = windows(pl.concat([whole, known]), CELL, report_days, YEAR)
+    per_date = [column(view.rows, name) for name in _SUMS]
+    n, loss, baseline, gain, squares = view.sums(per_date)
+    n_eff = view.effective_sizes(per_date[3], per_date[0], per_date[4])
+    mean, level = gain / n, baseline / n
+    deviation = np.sqrt(np.maximum(squares / n - np.square(mean), 0.0))
+    horizons = view.cells["horizon"].to_numpy().astype(np.int64)[view.cell]
+    low, high = mean_interval(mean, deviation, n_eff, np.diff(view.dates, axis=0)[0] / horizons)
+    shown = np.where(level > 0, level, np.nan)
+    keys = view.cells[view.cell]
+    return (
+        keys.with_columns(
+            pl.col("kind").replace_strict(PROPER, return_dtype=pl.String).alias("score"),
+            pl.lit("no_change").alias("baseline"),
+            pl.Series("evaluated_through", view.ends[view.report]).cast(pl.Date),
+            pl.Series("n", n.astype(np.int64)),
+            pl.Series("n_eff", n_eff),
+            pl.Series("mean_score", loss / n),
+            pl.Series("mean_score_baseline", level),
+            pl.Series("skill", skill(loss / n, level)),
+            pl.Series("skill_low", low / shown),
+            pl.Series("skill_high", high / shown),
+        )
+        .with_columns(pl.selectors.float().fill_nan(None))
+        .sort("evaluated_through", *CELL)
+    )

@@ -1,0 +1,239 @@
+"""Predictions of the built-in models for every symbol and decision day of a window."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+
+from predtrack_assets.domain.market.panel import Panel
+from predtrack_assets.domain.models.as_of_statistics import Statistics, as_of_statistics, tally
+from predtrack_assets.domain.models.baselines import MODELS, Model, base_rates
+from predtrack_assets.domain.models.fitted_model import FittedModel, Procedure
+from predtrack_assets.domain.models.forecast import (
+    QUANTILE_NAMES,
+    Cells,
+    Forecast,
+    target_price,
+)
+from predtrack_assets.domain.numerics.digest import row_digest
+from predtrack_assets.domain.time.calendar import Calendar, as_of_array
+
+# The event that each kind's confidence is about; a volatility has neither.
+EVENTS = {"price": "within_5pct", "direction": "up", "time_to_hit": "hit", "volatility": None}
+EVERY_KIND = "*"  # kind, with horizon 0, of a row that says why a model says nothing of a cell
+OF_THE_PATH = {"time_to_hit", "volatility"}  # outcomes that form from the first session on
+
+PREDICTIONS: dict[str, pl.DataType] = {
+    "model_id": pl.String(),
+    "kind": pl.String(),
+    "symbol": pl.String(),
+    "trading_day": pl.Date(),
+    "as_of": pl.Datetime("us", "UTC"),
+    "horizon": pl.Int16(),
+    "due_day": pl.Date(),
+    "event": pl.String(),
+    "confidence": pl.Float64(),
+    "reference_price": pl.Float64(),
+    "sigma": pl.Float64(),
+    "climatology": pl.Float64(),
+    "predicted_price": pl.Float64(),
+    **{name: pl.Float64() for name in QUANTILE_NAMES},
+    "p_within_band": pl.Float64(),
+    "target_price": pl.Float64(),
+    "side": pl.String(),
+    "hit_rule": pl.String(),
+    "predicted_days": pl.Float64(),
+    "predicted_volatility": pl.Float64(),
+    "artifact_id": pl.String(),
+    "feature_digest": pl.Int64(),
+    "knowable_at": pl.Datetime("us", "UTC"),
+}
+
+
+def predict(
+    panel: Panel,
+    exchange: Calendar,
+    days: np.ndarray,
+    horizons: tuple[int, ...],
+    models: tuple[Model, ...] = MODELS,
+    fitted: tuple[FittedModel, ...] = (),
+) -> pl.DataFrame:
+    """Every model's predictions of its kinds for the decision days `days`.
+
+    panel: history on the exchange's sessions from `lookback(max(horizons))` sessions before
+    days[0] through days[-1] (datetime64[D]), holding only rows known at the end of each day.
+    Where a symbol has a bar but fewer than MIN_RETURNS returns, or does not move, each model has one
+    row of EVERY_KIND and horizon 0 instead, with sigma null or 0. Nothing is said of cells of which
+    no fit of a fitted model speaks. Where the fit lacks the features of a cell, its numbers are NaN
+    and the digest is null.
+    Returns a frame with the columns of PREDICTIONS, one row per model, kind, symbol, day, horizon.
+    """
+    statistics = as_of_statistics(panel)
+    asked = np.isin(panel.sessions, days)
+    present, known = np.isfinite(panel.close) & asked[None, :], np.isfinite(statistics.sigma)
+    rows, columns = np.nonzero(present & known)
+    unknown = np.nonzero(present & ~known)
+    frames = _unpredictable(panel, statistics, unknown, (*models, *fitted))
+    for horizon in horizons if len(rows) else ():
+        frames += _predict_horizon(
+            panel, statistics, exchange, horizon, rows, columns, (*models, *fitted)
+        )
+    return pl.concat([pl.DataFrame(schema=PREDICTIONS), *frames])
+
+
+def _unpredictable(
+    panel: Panel,
+    statistics: Statistics,
+    at: tuple[np.ndarray, ...],
+    models: tuple[Model | FittedModel, ...],
+) -> list[pl.DataFrame]:
+    """One row per model that would speak of cells whose symbols have no volatility yet, or none."""
+    symbols, days = panel.symbols[at[0]], panel.sessions[at[1]]
+    still = np.isfinite(statistics.drift[at])  # enough returns, all of them zero
+    cells = pl.DataFrame(
+        {
+            "symbol": symbols,
+            "trading_day": days,
+            "as_of": as_of_array(days),
+            "reference_price": panel.close[at],
+            "sigma": np.where(still, 0.0, np.nan),
+        },
+        schema_overrides={"symbol": pl.String},
+    ).with_columns(
+        pl.col("sigma").fill_nan(None), kind=pl.lit(EVERY_KIND), horizon=pl.lit(0, pl.Int16)
+    )
+    return [
+        _conform(
+            (
+                cells.filter(model.turns(symbols, days) >= 0)
+                if isinstance(model, FittedModel)
+                else cells
+            ).with_columns(model_id=pl.lit(model.model_id))
+        )
+        for model in models
+        if len(days)
+    ]
+
+
+def _predict_horizon(
+    panel: Panel,
+    statistics: Statistics,
+    exchange: Calendar,
+    horizon: int,
+    rows: np.ndarray,
+    columns: np.ndarray,
+    models: tuple[Model | FittedModel, ...],
+) -> list[pl.DataFrame]:
+    everything, in_state = tally(panel, statistics, horizon, rows, columns)
+    at = (rows, columns)
+    cells = Cells(
+        horizon, panel.close[at], statistics.sigma[at], statistics.drift[at], everything, in_state
+    )
+    days = panel.sessions[columns]
+    due = exchange.offset(days, horizon)
+    common = pl.DataFrame(
+        {
+            "symbol": panel.symbols[rows],
+            "trading_day": days,
+            "as_of": as_of_array(days),
+            "due_day": due,
+            "reference_price": cells.price,
+            "sigma": cells.sigma,
+            "feature_digest": row_digest(
+                cells.price,
+                cells.sigma,
+                cells.drift,
+                statistics.momentum[at],
+                statistics.reversal[at],
+            ),
+        },
+        schema_overrides={"symbol": pl.String},
+    ).with_columns(pl.lit(horizon, pl.Int16).alias("horizon"))
+    common = common.with_columns(
+        pl.Series("closing", exchange.closes_utc(due)),
+        pl.Series("opening", exchange.opens_utc(exchange.offset(days, 1))),
+    )
+    result = []
+    for model in models:
+        if isinstance(model, FittedModel):
+            result += _fitted_frames(common, cells, model)
+        else:
+            result += _frames(common, cells, model, model.forecast(cells))
+    return result
+
+
+def _fitted_frames(common: pl.DataFrame, cells: Cells, model: FittedModel) -> list[pl.DataFrame]:
+    """Frames of the cells of which a fit speaks, its name and the digest of its features in them."""
+    symbols = common["symbol"].to_numpy()
+    days = common["trading_day"].to_numpy().astype("datetime64[D]")
+    turn = model.turns(symbols, days)
+    spoken = np.flatnonzero(turn >= 0)
+    if not len(spoken):
+        return []
+    turn, vectors = turn[spoken], model.features.at(symbols[spoken], days[spoken])
+    cells = replace(cells.take(spoken), features=vectors)
+    digest = row_digest(cells.price, cells.sigma, cells.drift, *vectors.T)
+    known = np.isfinite(vectors).any(axis=1)
+    common = common[spoken].with_columns(
+        pl.when(pl.Series(known)).then(pl.Series(digest)).alias("feature_digest"),
+        pl.Series("artifact_id", model.artifact_ids(turn)),
+    )
+    return _frames(common, cells, model.procedure, model.forecast(cells, turn))
+
+
+def _frames(
+    common: pl.DataFrame, cells: Cells, model: Model | Procedure, forecast: Forecast
+) -> list[pl.DataFrame]:
+    """A frame per kind that the model predicts."""
+    fields_of = _fields(cells, forecast)
+    return [
+        _conform(
+            common.with_columns(
+                pl.lit(model.model_id).alias("model_id"),
+                pl.lit(kind).alias("kind"),
+                pl.lit(EVENTS[kind]).alias("event"),
+                pl.col("opening" if kind in OF_THE_PATH else "closing")
+                .dt.replace_time_zone("UTC")
+                .alias("knowable_at"),
+                *(pl.Series(name, values) for name, values in fields_of[kind].items()),
+            )
+        )
+        for kind in model.kinds
+    ]
+
+
+def _fields(cells: Cells, forecast: Forecast) -> dict[str, dict[str, np.ndarray | None]]:
+    """The columns that differ by kind."""
+    rates = base_rates(cells.everything, forecast.side)
+    quantiles = {name: forecast.quantiles[:, i] for i, name in enumerate(QUANTILE_NAMES)}
+    return {
+        "price": {
+            "confidence": np.clip(forecast.p_within_5pct, 0, 1),
+            "climatology": rates["within_5pct"],
+            "predicted_price": cells.price * np.exp(forecast.quantiles[:, 3]),
+            "p_within_band": np.clip(forecast.p_within_band, 0, 1),
+            **quantiles,
+        },
+        "direction": {"confidence": np.clip(forecast.p_up, 0, 1), "climatology": rates["up"]},
+        "time_to_hit": {
+            "confidence": np.clip(forecast.p_hit, 0, 1),
+            "climatology": rates["hit"],
+            "target_price": target_price(cells, forecast.side),
+            "side": np.where(forecast.side > 0, "above", "below"),
+            "hit_rule": np.full(len(cells.price), "touch"),
+            "predicted_days": forecast.hit_days,
+        },
+        "volatility": {"predicted_volatility": forecast.volatility},
+    }
+
+
+def _conform(frame: pl.DataFrame) -> pl.DataFrame:
+    """Exactly the columns of PREDICTIONS, absent ones null."""
+    absent = [
+        pl.lit(None, dtype).alias(n) for n, dtype in PREDICTIONS.items() if n not in frame.columns
+    ]
+    return frame.with_columns(absent).select(
+        pl.col(name).cast(dtype) for name, dtype in PREDICTIONS.items()
+    )

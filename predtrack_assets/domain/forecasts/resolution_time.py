@@ -1,0 +1,54 @@
+"""When an outcome can first be known: what is said before that moment is a prediction."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+
+from predtrack_assets.domain.forecasts.predict import OF_THE_PATH
+from predtrack_assets.domain.time.calendar import EXCHANGES, calendar
+
+MOMENT = pl.Datetime("us", "UTC")
+CELL = ["exchange", "kind", "trading_day", "horizon"]
+
+
+def knowable_moments(rows: pl.DataFrame) -> pl.Series:
+    """First moment at which the outcome of each row could be known, Datetime("us", "UTC").
+
+    rows: exchange (null: the symbol is unknown), kind, trading_day, horizon and knowable_at, what
+    the writer says. It is the earlier of that and the exchange's hours: the close of the session
+    that many after the decision day, of a touch or a volatility the opening of the next one. Of an
+    unknown exchange, or a day that is no session of it, it is the beginning of the day.
+    """
+    cells = rows.select(CELL).unique(maintain_order=True)
+    known = [
+        of_exchange.with_columns(calendar_moment=_by_calendar(exchange, of_exchange))
+        for (exchange,), of_exchange in cells.group_by("exchange", maintain_order=True)
+        if exchange in EXCHANGES
+    ]
+    moments = pl.concat([pl.DataFrame(schema={**cells.schema, "calendar_moment": MOMENT}), *known])
+    joined = rows.join(moments, on=CELL, how="left", maintain_order="left")
+    never = pl.col("trading_day").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    latest = pl.coalesce("calendar_moment", never)
+    return joined.select(knowable=pl.min_horizontal("knowable_at", latest))["knowable"]
+
+
+def is_hindsight(rows: pl.DataFrame, committed_at: datetime) -> pl.Series:
+    """Whether the outcome of each row could be known at `committed_at`, bool; see knowable_moments."""
+    return knowable_moments(rows) <= committed_at
+
+
+def _by_calendar(exchange: object, cells: pl.DataFrame) -> pl.Series:
+    """The exchange's own moments; null where a day is no session, or too late for the calendar."""
+    market = calendar(str(exchange))
+    days = cells["trading_day"].to_numpy().astype("datetime64[D]")
+    at, last = np.searchsorted(market.sessions, days), len(market.sessions) - 1
+    due = at + cells["horizon"].to_numpy()
+    inside = market.is_session(days) & (due <= last)
+    closing = market.closes_utc(market.sessions[np.minimum(due, last)])
+    opening = market.opens_utc(market.sessions[np.minimum(at + 1, last)])
+    of_path = cells["kind"].is_in(OF_THE_PATH).to_numpy()
+    moments = np.where(inside, np.where(of_path, opening, closing), np.datetime64("NaT", "us"))
+    return pl.Series(moments).dt.replace_time_zone("UTC")

@@ -1,0 +1,270 @@
+"""Judging a daily bar: rejected with one reason, or accepted as good or suspect.
+
+Reasons, the first that applies in this order: malformed_symbol, missing_value, not_finite,
+non_positive_price, high_below_low, ohlc_inconsistent, negative_volume, future_day, not_a_session,
+duplicate_disagrees (every copy), duplicate_identical (every copy but one).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from predtrack_assets.domain.market.actions import LOOKBACK, PRICES, total_returns
+
+BARS = pl.Schema(
+    {
+        "symbol": pl.String,
+        "trading_day": pl.Date,
+        "open": pl.Float64,
+        "high": pl.Float64,
+        "low": pl.Float64,
+        "close": pl.Float64,
+        "volume": pl.Float64,
+    }
+)
+ACCEPTED = pl.Schema([*BARS.items(), ("quality", pl.String()), ("flag", pl.String())])
+REJECTS = pl.Schema(
+    {
+        "symbol": pl.String,
+        "trading_day": pl.Date,
+        "reason": pl.String,
+        "payload": pl.String,
+    }
+)
+PREVIOUS = pl.Schema({"symbol": pl.String, "trading_day": pl.Date, "close": pl.Float64})
+
+REASONS = (
+    "malformed_symbol",
+    "missing_value",
+    "not_finite",
+    "non_positive_price",
+    "high_below_low",
+    "ohlc_inconsistent",
+    "negative_volume",
+    "future_day",
+    "not_a_session",
+    "duplicate_disagrees",
+    "duplicate_identical",
+)
+FLAGS = ("jump", "stale")
+
+SYMBOL_PATTERN = r"^\^?[A-Z0-9][A-Z0-9.&=-]{0,18}$"
+"""Upper-case vendor symbols: BRK-B, BHP.AX, ^GSPC, EURUSD=X, BTC-USD; at most 20 characters."""
+
+_NO_VOLUME = ("index", "volatility", "fx")
+_FLOAT_NOISE = 1e-6
+_KEY = ("symbol", "trading_day")
+
+
+@dataclass(frozen=True)
+class Screened:
+    """accepted: ACCEPTED sorted by symbol and day; rejects: REJECTS. Together every input row."""
+
+    accepted: pl.DataFrame
+    rejects: pl.DataFrame
+
+
+def screen(
+    bars: pl.DataFrame,
+    *,
+    routes: pl.DataFrame,
+    sessions: Mapping[str, NDArray[np.datetime64]],
+    last_complete: date,
+    previous: pl.DataFrame,
+    actions: pl.DataFrame,
+    max_jump: float,
+) -> Screened:
+    """Sorts bars into accepted (good, suspect) and rejected.
+
+    An accepted bar is suspect with flag 'jump' when abs(total log return) from the previous
+    accepted close, after the actions between, exceeds `max_jump`; with 'stale' when nothing traded
+    and all four prices repeat that close (indices and fx have no volume, so never). The previous
+    close of a symbol's first bar comes from `previous`; one more than LOOKBACK days ago is not
+    compared with. Thus a range gives what its days give.
+
+    An open or close outside [low, high] by at most 1e-6 of it is clipped; a missing volume of an
+    index or a currency is 0.
+
+    Args:
+        bars: BARS, as traded, any order.
+        routes: symbol, exchange, kind (all String), one row per symbol of `bars`; kinds 'index',
+            'volatility' and 'fx' have no volume.
+        sessions: exchange to its session dates, datetime64[D]; must cover the days of `bars`.
+        last_complete: the last day whose bars are final; later ones are future_day.
+        previous: PREVIOUS, the last stored close per symbol before the bars; may be empty.
+        actions: ACTIONS that cover the days from `previous` on.
+        max_jump: natural log units.
+
+    Raises:
+        ValueError: a well-formed symbol has no route, or an exchange no sessions.
+    """
+    if bars.is_empty():
+        return Screened(pl.DataFrame(schema=ACCEPTED), pl.DataFrame(schema=REJECTS))
+    marked = _mark_sessions(bars.select(list(BARS)), routes, sessions)
+    marked = marked.with_columns(_filled_volume(), pl.col([*PRICES, "volume"]).name.prefix("raw_"))
+    marked = marked.with_columns(_reason(last_complete).alias("reason"))
+    rejected = marked.filter(pl.col("reason").is_not_null())
+    kept = marked.filter(pl.col("reason").is_null())
+    twins, kept = _split_duplicates(kept)
+    accepted = _flag(_clip(kept), previous, actions, max_jump)
+    return Screened(accepted, _as_rejects(pl.concat([rejected, twins])))
+
+
+def _mark_sessions(
+    bars: pl.DataFrame, routes: pl.DataFrame, sessions: Mapping[str, NDArray[np.datetime64]]
+) -> pl.DataFrame:
+    """Adds exchange, kind and is_session."""
+    routed = bars.join(
+        routes.select("symbol", "exchange", "kind"), on="symbol", how="left", maintain_order="left"
+    )
+    well_formed = routed.filter(pl.col("symbol").str.contains(SYMBOL_PATTERN))
+    unrouted = well_formed.filter(pl.col("exchange").is_null())["symbol"].unique().sort()
+    if not unrouted.is_empty():
+        raise ValueError(f"no route for {', '.join(unrouted.head(5))}")
+    exchanges = well_formed["exchange"].unique().sort().to_list()
+    unknown = [e for e in exchanges if e not in sessions]
+    if unknown:
+        raise ValueError(f"no sessions given for {', '.join(unknown)}")
+    open_days = pl.concat(
+        [
+            pl.DataFrame(schema={"exchange": pl.String, "trading_day": pl.Date}),
+            *(
+                pl.DataFrame({"trading_day": sessions[e].astype("datetime64[D]")}).select(
+                    pl.lit(e).alias("exchange"), pl.col("trading_day").cast(pl.Date)
+                )
+                for e in exchanges
+            ),
+        ]
+    ).with_columns(is_session=pl.lit(True))
+    return routed.join(
+        open_days, on=["exchange", "trading_day"], how="left", maintain_order="left"
+    ).with_columns(pl.col("is_session").fill_null(False))
+
+
+def _filled_volume() -> pl.Expr:
+    no_volume = pl.col("volume").is_null() & pl.col("kind").is_in(_NO_VOLUME)
+    return pl.when(no_volume).then(0.0).otherwise(pl.col("volume")).alias("volume")
+
+
+def _reason(last_complete: date) -> pl.Expr:
+    """The first applicable reason of a single row, or null."""
+    numbers = [*PRICES, "volume"]
+    slack_low = pl.col("low") * (1 - _FLOAT_NOISE)
+    slack_high = pl.col("high") * (1 + _FLOAT_NOISE)
+    outside = pl.any_horizontal(
+        (pl.col(c) < slack_low) | (pl.col(c) > slack_high) for c in ("open", "close")
+    )
+    tests: dict[str, pl.Expr] = {
+        "malformed_symbol": ~pl.col("symbol").str.contains(SYMBOL_PATTERN).fill_null(False),
+        "missing_value": pl.any_horizontal(pl.col(c).is_null() for c in ["trading_day", *numbers]),
+        "not_finite": ~pl.all_horizontal(pl.col(c).is_finite() for c in numbers),
+        "non_positive_price": pl.any_horizontal(pl.col(c) <= 0 for c in PRICES),
+        "high_below_low": pl.col("high") < slack_low,
+        "ohlc_inconsistent": outside,
+        "negative_volume": pl.col("volume") < 0,
+        "future_day": pl.col("trading_day") > last_complete,
+        "not_a_session": ~pl.col("is_session"),
+    }
+    return pl.coalesce(pl.when(test).then(pl.lit(reason)) for reason, test in tests.items())
+
+
+def _split_duplicates(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """(rejected copies with their reason, one row per symbol and day)."""
+    values = [*PRICES, "volume"]
+    repeated = rows.filter(pl.struct(_KEY).is_duplicated())
+    if repeated.is_empty():
+        return repeated, rows
+    disagree = pl.any_horizontal((pl.col(c).n_unique() > 1).over(_KEY) for c in values)
+    repeated = repeated.with_columns(
+        pl.when(disagree)
+        .then(pl.lit("duplicate_disagrees"))
+        .when(pl.int_range(pl.len()).over(_KEY) > 0)
+        .then(pl.lit("duplicate_identical"))
+        .alias("reason")
+    )
+    single = rows.filter(~pl.struct(_KEY).is_duplicated())
+    first_copies = repeated.filter(pl.col("reason").is_null())
+    return repeated.filter(pl.col("reason").is_not_null()), pl.concat([single, first_copies])
+
+
+def _clip(rows: pl.DataFrame) -> pl.DataFrame:
+    """Takes float noise out of [low, high]; rows beyond it were rejected before."""
+    return rows.with_columns(pl.max_horizontal("high", "low").alias("high")).with_columns(
+        pl.max_horizontal("low", pl.min_horizontal("high", c)).alias(c) for c in ("open", "close")
+    )
+
+
+def _flag(
+    rows: pl.DataFrame, previous: pl.DataFrame, actions: pl.DataFrame, max_jump: float
+) -> pl.DataFrame:
+    """ACCEPTED with quality and flag."""
+    first_days = rows.group_by("symbol").agg(pl.col("trading_day").min().alias("first_day"))
+    before = (
+        previous.select(list(PREVIOUS))
+        .join(first_days, on="symbol")
+        .filter(pl.col("trading_day") < pl.col("first_day"))
+        .select(list(PREVIOUS))
+    )
+    history = pl.concat(
+        [
+            before.with_columns(is_new=pl.lit(False)),
+            rows.with_columns(is_new=pl.lit(True)),
+        ],
+        how="diagonal",
+    )
+    near = pl.col("trading_day") - pl.col("trading_day").shift(1).over("symbol") <= LOOKBACK
+    jump = (pl.col("log_return").abs() > max_jump) & pl.col("near")
+    repeats = pl.all_horizontal(pl.col(c) == pl.col("prev_close") for c in PRICES)
+    stale = (pl.col("volume") == 0) & repeats & pl.col("near") & ~pl.col("kind").is_in(_NO_VOLUME)
+    return (
+        total_returns(history, actions)
+        .with_columns(near.alias("near"))
+        .filter(pl.col("is_new"))
+        .with_columns(
+            pl.when(jump).then(pl.lit("jump")).when(stale).then(pl.lit("stale")).alias("flag")
+        )
+        .with_columns(
+            pl.when(pl.col("flag").is_null())
+            .then(pl.lit("good"))
+            .otherwise(pl.lit("suspect"))
+            .alias("quality")
+        )
+        .select(list(ACCEPTED))
+    )
+
+
+def raw_payload(columns: Mapping[str, str]) -> pl.Expr:
+    """JSON object of strings, {name: column}; strings so that NaN and infinity survive JSON."""
+    fields = [pl.col(column).cast(pl.String).alias(name) for name, column in columns.items()]
+    return pl.struct(fields).struct.json_encode().alias("payload")
+
+
+def _as_rejects(rows: pl.DataFrame) -> pl.DataFrame:
+    columns = {"symbol": "symbol", "trading_day": "trading_day"}
+    columns |= {c: f"raw_{c}" for c in (*PRICES, "volume")}
+    return rows.select(
+        pl.col("symbol").fill_null(""), "trading_day", "reason", raw_payload(columns)
+    ).sort("symbol", "trading_day", "reason", "payload")
+
+
+def empty_rejects() -> pl.DataFrame:
+    """A REJECTS frame without rows."""
+    return pl.DataFrame(schema=REJECTS)
+
+
+def empty_previous() -> pl.DataFrame:
+    """A PREVIOUS frame without rows."""
+    return pl.DataFrame(schema=PREVIOUS)
+
+
+def reason_counts(rejects: pl.DataFrame) -> dict[str, Any]:
+    """Rejected rows per reason, for run metadata."""
+    counted = rejects.group_by("reason").len().sort("reason")
+    return dict(zip(counted["reason"].to_list(), counted["len"].to_list(), strict=True))

@@ -1,0 +1,66 @@
+"""Calibrated forecasters drawn at random, and how miscalibrated each of them looks, as machine code.
+
+Import inside functions only: Numba takes half a second to load.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from predtrack_assets.domain.numerics.compiled import compiled
+from predtrack_assets.domain.numerics.types import Floats, Ints
+
+
+@compiled
+def miscalibration(said: Floats, counts: Ints, hits: Ints) -> float:
+    """CORP's miscalibration of forecasts said (G,) in order, given counts and hits (G,).
+
+    Mean Brier score less that of the isotonic fit, by pooling adjacent violators in whole numbers.
+    """
+    block_rows = np.zeros(said.size, np.int64)
+    block_hits = np.zeros(said.size, np.int64)
+    rows, last, score = 0, -1, 0.0
+    for g in range(said.size):
+        n, k = counts[g], hits[g]
+        if n == 0:
+            continue
+        rows += n
+        score += k * (1 - said[g]) ** 2 + (n - k) * said[g] ** 2
+        while last >= 0 and block_hits[last] * n >= k * block_rows[last]:
+            n, k = n + block_rows[last], k + block_hits[last]
+            last -= 1
+        last += 1
+        block_rows[last], block_hits[last] = n, k
+    for b in range(last + 1):
+        score -= block_hits[b] * (1 - block_hits[b] / block_rows[b])
+    return max(score / rows, 0.0)
+
+
+@compiled
+def calibrated(rng: np.random.Generator, said: Floats, group: Ints, rows: int, reps: int) -> Floats:
+    """Miscalibrations (reps,) of `rows` calibrated forecasts, drawn with replacement each time.
+
+    said (G,): probability of each group; group (n,): which one each forecast is in. Of one uniform
+    number the whole part of its n-fold picks a forecast and the rest decides whether it is a hit.
+    """
+    found = np.zeros(reps)
+    for rep in range(reps):
+        counts = np.zeros(said.size, np.int64)
+        hits = np.zeros(said.size, np.int64)
+        for _ in range(rows):
+            number = rng.random() * group.size
+            forecast = int(number)
+            g = group[forecast]
+            counts[g] += 1
+            hits[g] += number - forecast < said[g]
+        found[rep] = miscalibration(said, counts, hits)
+    return found
+
+
+@compiled
+def miscalibrations(said: Floats, counts: Ints, hits: Ints) -> Floats:
+    """`miscalibration` (R,) of many counts and hits (R, G)."""
+    found = np.zeros(len(counts))
+    for r in range(len(counts)):
+        found[r] = miscalibration(said, counts[r], hits[r])
+    return found

@@ -1,0 +1,5 @@
+"""Sessions of exchanges, their closes and holidays.
+
+Belongs here: calendars, horizons, moments.
+Does not: prices; the clock.
+"""

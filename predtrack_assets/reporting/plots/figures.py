@@ -1,0 +1,417 @@
+"""Small pictures with one palette and labels beside the lines.
+
+Every function returns a Picture: a PNG, or a sentence where there is too little to draw. The same
+pictures serve asset metadata, pages and reports.
+"""
+
+import base64
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predtrack_assets.domain.accuracy.reliability import Reliability
+from predtrack_assets.domain.numerics.types import Floats
+
+INK, MUTED, RULE, PAPER = "#26313a", "#7b8790", "#d9d7d0", "#fbfaf6"
+COLOURS = ("#2f6f9f", "#c8742b", "#3b8f7a", "#8a5a8f", "#a4485a", "#7d7a3c")
+DPI = 110
+TINTS = (0.13, 0.22, 0.35, 0.5, 0.75, 1.0)  # of each colour over the paper, in a PNG
+PANEL = (2.35, 2.2)  # inches
+WIDEST = 3  # panels in a row
+SHOWN = 6  # symbols from either end of a ranking
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A PNG with its text alternative, or the text alone where nothing could be drawn."""
+
+    alt: str
+    png: bytes | None = None
+
+    @property
+    def markdown(self) -> str:
+        """An image that holds its own data, or the sentence."""
+        if self.png is None:
+            return self.alt
+        return f"![{self.alt}](data:image/png;base64,{base64.b64encode(self.png).decode()})"
+
+
+@dataclass
+class _Drawing:
+    """A figure being drawn, then the picture of it."""
+
+    figure: Any
+    axes: list[Any]
+    alt: str
+    result: Picture = field(init=False)
+
+
+def nothing(why: str) -> Picture:
+    """A sentence in the place of a picture."""
+    return Picture(f"Nothing to draw yet: {why}.")
+
+
+def reliability(panels: Mapping[str, Reliability], what: str) -> Picture:
+    """Hit rate against confidence, one panel per title; bars: the 90 % consistency band."""
+    panels = {title: panel for title, panel in panels.items() if panel.rows.size}
+    if not panels:
+        return nothing("no prediction has been validated in this window")
+    with _picture(len(panels), f"Reliability of {what}") as picture:
+        for axis, (title, panel) in zip(picture.axes, panels.items(), strict=True):
+            axis.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8)
+            known = np.isfinite(panel.low)
+            axis.vlines(
+                panel.confidence[known], panel.low[known], panel.high[known],
+                color=COLOURS[0], alpha=0.22, linewidth=5,
+            )  # fmt: skip
+            outside = (panel.rate < panel.low) | (panel.rate > panel.high)
+            size = 6 + 40 * np.sqrt(panel.rows / panel.rows.sum())
+            colours = np.where(outside, COLOURS[1], COLOURS[0])
+            axis.scatter(panel.confidence, panel.rate, s=size, c=colours, zorder=3, linewidths=0)
+            axis.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
+            _title(axis, title, f"n = {panel.rows.sum():,}")
+        picture.axes[0].set_ylabel("came true", fontsize=7, color=MUTED)
+        note = "x: confidence · bars: where 90 % of calibrated rates lie · orange: outside"
+        _footer(picture, note)
+    return picture.result
+
+
+def error_histogram(errors: Mapping[str, Floats], what: str) -> Picture:
+    """Signed relative errors, one panel per title, the outer half per cent in the last bins."""
+    errors = {title: e[np.isfinite(e)] for title, e in errors.items()}
+    errors = {title: e for title, e in errors.items() if e.size}
+    if not errors:
+        return nothing("no price has been validated in this window")
+    reach = max(float(np.quantile(np.abs(np.concatenate([*errors.values()])), 0.995)), 1e-6)
+    edges = np.linspace(-reach, reach, 42)
+    with _picture(len(errors), f"Errors of {what}") as picture:
+        for axis, (title, e) in zip(picture.axes, errors.items(), strict=True):
+            counts, _ = np.histogram(np.clip(e, -reach, reach), edges)
+            axis.stairs(counts / e.size, edges, fill=True, color=COLOURS[0], alpha=0.75)
+            axis.axvline(0, color=MUTED, linewidth=0.8)
+            axis.axvline(e.mean(), color=COLOURS[1], linewidth=1.2)
+            axis.set(xlim=(-reach, reach), yticks=[])
+            axis.xaxis.set_major_formatter(lambda value, _: f"{value:+.0%}" if value else "0%")
+            axis.locator_params(axis="x", nbins=5)
+            _title(axis, title, f"bias {e.mean():+.2%}, n = {e.size:,}")
+        note = "x: (predicted - actual) / actual, the outer 0.5 % in the last bins"
+        _footer(picture, f"{note} · orange: the mean")
+    return picture.result
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """Names and means with their intervals, all (n,), in any order."""
+
+    names: Sequence[str]
+    means: Floats
+    lows: Floats
+    highs: Floats
+
+
+def ranking(panels: Mapping[str, Ranked], what: str, reference: float = 0.5) -> Picture:
+    """The best and the worst rates of each panel with their intervals; a rule at `reference`."""
+    panels = {title: panel for title, panel in panels.items() if len(panel.names)}
+    if not panels:
+        return nothing("no week with results has ended yet")
+    most = min(max(len(panel.names) for panel in panels.values()), 2 * SHOWN + 1)
+    height = 0.7 + 0.17 * most
+    with _picture(len(panels), f"Ranking of {what}", 3.5, height, columns=2) as picture:
+        for axis, (title, panel) in zip(picture.axes, panels.items(), strict=True):
+            order = np.argsort(-panel.means, kind="stable")
+            chosen = order
+            if order.size > 2 * SHOWN:
+                chosen = np.concatenate([order[:SHOWN], order[-SHOWN:]])
+            _intervals(axis, panel, chosen, gap=order.size > 2 * SHOWN)
+            axis.axvline(reference, color=MUTED, linewidth=0.8)
+            axis.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+            axis.locator_params(axis="x", nbins=4)
+            _title(axis, title, f"{order.size:,} symbols")
+        note = "share of calls that came true: posterior mean and 95 % interval"
+        _footer(picture, f"{note} · the best and the worst · rule: {reference:.0%}")
+    return picture.result
+
+
+def by_regime(panels: Mapping[str, Ranked], what: str) -> Picture:
+    """Rates of each panel with their intervals, in the order given."""
+    panels = {title: panel for title, panel in panels.items() if len(panel.names)}
+    if not panels:
+        return nothing("no month with results has ended yet")
+    title = f"Accuracy by market regime of {what}"
+    with _picture(len(panels), title, 3.5, height=1.5, columns=2) as picture:
+        for axis, (title, panel) in zip(picture.axes, panels.items(), strict=True):
+            _intervals(axis, panel, np.arange(len(panel.names)), gap=False)
+            axis.set_xlim(0, 1)
+            axis.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+            axis.locator_params(axis="x", nbins=4)
+            _title(axis, title, "")
+        _footer(picture, "calls that came true, 95 % · regime (▲ ▼ unlike the others) · its dates")
+    return picture.result
+
+
+def importance(
+    names: Sequence[str], means: Floats, lows: Floats, highs: Floats, what: str, shown: int = 20
+) -> Picture:
+    """Feature importances with their intervals, the largest first; all (n,)."""
+    if not len(names):
+        return nothing("no importance has been measured")
+    panel = Ranked(names, *(np.asarray(a, np.float64) for a in (means, lows, highs)))
+    chosen = np.argsort(-panel.means, kind="stable")[:shown]
+    height = 0.9 + 0.17 * chosen.size
+    with _picture(1, f"Importance in {what}", width=5.2, height=height) as picture:
+        _intervals(picture.axes[0], panel, chosen, gap=False)
+        picture.axes[0].axvline(0, color=MUTED, linewidth=0.8)
+        rest = len(names) - chosen.size
+        _title(picture.axes[0], "", f"and {rest} smaller ones" if rest > 0 else "")
+        _footer(picture, "x: loss that a permuted feature adds, as a share of the loss · 95 %")
+    return picture.result
+
+
+def against_critical(
+    names: Sequence[str],
+    values: Floats,
+    critical: Floats,
+    beyond: NDArray[np.bool_],
+    what: str,
+    when: str,
+    shown: int = 24,
+) -> Picture:
+    """Bars of statistics, those beyond in another colour, and each one's critical value; all (n,)."""
+    if not len(names):
+        return nothing("no report has a reference of three windows yet")
+    chosen = np.lexsort((-values, ~beyond))[:shown]
+    place = np.arange(chosen.size)
+    height = 0.9 + 0.17 * chosen.size
+    with _picture(1, f"Drift of features, {when}", width=5.2, height=height) as picture:
+        axis = picture.axes[0]
+        colours = np.where(beyond, COLOURS[1], COLOURS[0])[chosen]
+        axis.barh(place, values[chosen], height=0.6, color=colours, alpha=0.75, linewidth=0)
+        axis.vlines(critical[chosen], place - 0.42, place + 0.42, color=INK, linewidth=1)
+        axis.set_yticks(place, [str(names[i]) for i in chosen], fontsize=6.5, color=INK)
+        axis.tick_params(axis="y", length=0)
+        axis.set_ylim(chosen.size - 0.4, -0.6)
+        _title(axis, what[:1].upper() + what[1:], f"{int(beyond.sum())} of {len(names)} drifted")
+        _footer(picture, "rule: critical value of the one feature · orange: drifted among all")
+    return picture.result
+
+
+@dataclass(frozen=True)
+class Line:
+    """Values over days (T,) datetime64[D], with an interval (lows, highs) or without."""
+
+    days: NDArray[np.datetime64]
+    values: Floats
+    lows: Floats | None = None
+    highs: Floats | None = None
+
+
+def over_time(
+    panels: Mapping[str, Mapping[str, Line]], what: str, note: str, reference: float = 0.0
+) -> Picture:
+    """Lines over days, labelled at their ends, one panel per title; a rule at `reference`."""
+    kept = {
+        title: {name: line for name, line in lines.items() if np.isfinite(line.values).any()}
+        for title, lines in panels.items()
+    }
+    kept = {title: lines for title, lines in kept.items() if lines}
+    if not kept:
+        return nothing("no score has been computed yet")
+    names = list(dict.fromkeys(name for lines in kept.values() for name in lines))
+    with _picture(len(kept), what, width=3.6, columns=2) as picture:
+        for axis, (title, lines) in zip(picture.axes, kept.items(), strict=True):
+            axis.axhline(reference, color=MUTED, linewidth=0.8)
+            for name, line in lines.items():
+                _draw_line(axis, line, COLOURS[names.index(name) % len(COLOURS)])
+            _limit(axis, lines, reference)
+            _label_ends(axis, lines, [COLOURS[names.index(n) % len(COLOURS)] for n in lines])
+            _date_axis(axis)
+            _title(axis, title, "")
+        _footer(picture, note)
+    return picture.result
+
+
+@dataclass(frozen=True)
+class Survival:
+    """Survival at sessions 1 .. H with its interval, and the baseline's, all (H,); the prediction
+    at H; n predictions."""
+
+    values: Floats
+    lows: Floats
+    highs: Floats
+    baseline: Floats
+    predicted: float
+    n: int
+
+
+def survival(panels: Mapping[str, Survival], what: str) -> Picture:
+    """Steps of what was not touched yet, one panel per title, beside the baseline's curve."""
+    panels = {title: panel for title, panel in panels.items() if np.isfinite(panel.values).any()}
+    if not panels:
+        return nothing("no prediction of a touch has been seen for a session")
+    with _picture(len(panels), f"Survival of {what}") as picture:
+        for axis, (title, panel) in zip(picture.axes, panels.items(), strict=True):
+            sessions = np.arange(panel.values.size + 1)
+            values, lows, highs, baseline = (
+                np.append(1.0, a) for a in (panel.values, panel.lows, panel.highs, panel.baseline)
+            )
+            axis.fill_between(
+                sessions, lows, highs, step="post", color=COLOURS[0], alpha=0.13, linewidth=0
+            )
+            axis.step(sessions, values, where="post", color=COLOURS[0], linewidth=1.2)
+            axis.plot(sessions, baseline, color=MUTED, linewidth=0.8, linestyle="--")
+            axis.plot(sessions[-1], panel.predicted, "o", color=COLOURS[1], markersize=3.5)
+            axis.set(ylim=(-0.03, 1.03), yticks=[0, 0.5, 1], xlim=(0, sessions[-1] + 0.4))
+            axis.locator_params(axis="x", integer=True, nbins=5)
+            _title(axis, title, f"n = {panel.n:,}")
+        picture.axes[0].set_ylabel("not touched yet", fontsize=7, color=MUTED)
+        note = "x: sessions after the decision · dashes: first passage"
+        _footer(picture, f"{note} · shade: 95 % · dot: predicted")
+    return picture.result
+
+
+def walk_forward(ends: NDArray[np.datetime64], scores: Mapping[str, Floats], what: str) -> Picture:
+    """Out-of-sample scores of each fold, by the fold's last day (F,), one line per model."""
+    lines = {name: Line(np.asarray(ends), np.asarray(v, float)) for name, v in scores.items()}
+    level = np.concatenate([np.zeros(0), *(line.values for line in lines.values())])
+    reference = float(np.nanmean(level)) if np.isfinite(level).any() else 0.0
+    note = "score per fold, lower is better · rule: the mean of all"
+    return over_time({what: lines}, f"Walk-forward scores: {what}", note, reference)
+
+
+# -- drawing -------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _picture(
+    panels: int, alt: str, width: float = PANEL[0], height: float = PANEL[1], columns: int = WIDEST
+) -> Iterator[_Drawing]:
+    """A figure of so many panels under its title, `alt`, without pyplot and so without state;
+    rendered at the end."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    across = min(panels, columns)
+    down = -(-panels // across)
+    tall = height * down + 0.4
+    figure = Figure((width * across, tall), DPI, facecolor=PAPER)
+    FigureCanvasAgg(figure)
+    figure.set_layout_engine(
+        "constrained", h_pad=0.06, w_pad=0.06, rect=(0, 0.16 / tall, 1, 1 - 0.4 / tall)
+    )
+    figure.text(0.01, 1 - 0.08 / tall, alt, fontsize=9, color=INK, va="top")
+    axes = [figure.add_subplot(down, across, i + 1) for i in range(panels)]
+    for axis in axes:
+        axis.set_facecolor(PAPER)
+        axis.tick_params(labelsize=7, colors=MUTED, length=2, width=0.6)
+        axis.spines[["top", "right", "left"]].set_visible(False)
+        axis.spines["bottom"].set_color(RULE)
+    picture = _Drawing(figure, axes, alt)
+    yield picture
+    picture.result = Picture(alt, _png(figure))
+
+
+def _png(figure: Any) -> bytes:
+    """The figure in the nearest tints of the palette, a third of the bytes."""
+    from PIL import Image
+
+    figure.canvas.draw()
+    pixels = np.asarray(figure.canvas.buffer_rgba())[..., :3].astype(np.uint32)
+    colours, place = np.unique(pixels @ np.array([65536, 256, 1], np.uint32), return_inverse=True)
+    found = np.stack([colours >> 16, colours >> 8 & 255, colours & 255], axis=1).astype(np.int64)
+    tints = _tints()
+    nearest = np.square(found[:, None] - tints[None]).sum(axis=2).argmin(axis=1).astype(np.uint8)
+    image = Image.frombytes("P", pixels.shape[1::-1], nearest[place].tobytes())
+    image.putpalette(tints.astype(np.uint8).tobytes())
+    file = io.BytesIO()
+    image.save(file, "PNG", optimize=True)
+    return file.getvalue()
+
+
+@cache
+def _tints() -> NDArray[np.int64]:
+    """The paper and every colour over it, RGB (N, 3).
+
+    A palette chosen for each figure gives a rare colour away, and what is rare is the signal.
+    """
+    rgb = np.array([[*bytes.fromhex(c[1:])] for c in (PAPER, INK, MUTED, RULE, *COLOURS)])
+    share = np.array(TINTS)[:, None, None]
+    tinted = rgb[0] + share * (rgb[1:] - rgb[0])
+    return np.concatenate([rgb[:1], np.rint(tinted).astype(np.int64).reshape(-1, 3)])
+
+
+def _title(axis: Any, title: str, note: str) -> None:
+    """What comes after the title's first " · " begins the note: a long title would be cut off."""
+    title, *rest = title.split(" · ")
+    note = " · ".join([*rest, note] if note else rest)
+    axis.set_title(title, loc="left", fontsize=8, color=INK, pad=12 if note else 4)
+    if note:
+        axis.annotate(
+            note, (0, 1), (0, 3), xycoords="axes fraction", textcoords="offset points",
+            fontsize=6.5, color=MUTED, annotation_clip=False,
+        )  # fmt: skip
+
+
+def _footer(picture: _Drawing, text: str) -> None:
+    picture.figure.text(0.01, 0.008, text, fontsize=6.5, color=MUTED)
+
+
+def _intervals(axis: Any, panel: Ranked, chosen: NDArray[np.int64], *, gap: bool) -> None:
+    """Dots with intervals from top to bottom, a gap in the middle where some are left out."""
+    place = np.arange(chosen.size, dtype=float)
+    if gap:
+        place[SHOWN:] += 0.8
+    lows, highs, means = (np.asarray(a)[chosen] for a in (panel.lows, panel.highs, panel.means))
+    axis.hlines(place, lows, highs, color=COLOURS[0], alpha=0.35, linewidth=2.5)
+    axis.scatter(means, place, s=14, color=COLOURS[0], zorder=3, linewidths=0)
+    axis.set_yticks(place, [str(panel.names[i]) for i in chosen], fontsize=6.5, color=INK)
+    axis.tick_params(axis="y", length=0)
+    axis.set_ylim(place[-1] + 0.6, -0.6)
+
+
+def _draw_line(axis: Any, line: Line, colour: str) -> None:
+    if line.lows is not None and line.highs is not None:
+        axis.fill_between(line.days, line.lows, line.highs, color=colour, alpha=0.13, linewidth=0)
+    marker = "o" if np.isfinite(line.values).sum() < 4 else ""
+    axis.plot(line.days, line.values, color=colour, linewidth=1.2, marker=marker, markersize=3)
+
+
+def _limit(axis: Any, lines: Mapping[str, Line], reference: float) -> None:
+    """Limits from the lines and the rule: an interval of little data may be far wider."""
+    values = np.concatenate([line.values for line in lines.values()])
+    low, high = np.quantile(values[np.isfinite(values)], [0.01, 0.99])
+    low, high = min(low, reference), max(high, reference)
+    spread = max(high - low, 1e-6)
+    axis.set_ylim(low - 0.35 * spread, high + 0.35 * spread)
+
+
+def _label_ends(axis: Any, lines: Mapping[str, Line], colours: Sequence[str]) -> None:
+    """Names at the right edge, moved apart where lines end together."""
+    low, high = axis.get_ylim()
+    ends = [float(line.values[np.isfinite(line.values)][-1]) for line in lines.values()]
+    step = (high - low) * 0.085
+    place = np.clip(ends, low, high - step)
+    order = np.argsort(place, kind="stable")
+    for before, after in pairwise(order):
+        place[after] = max(place[after], place[before] + step)
+    place -= max(place.max(initial=low) - high, 0.0)
+    for name, colour, y in zip(lines, colours, place, strict=True):
+        axis.annotate(
+            name, (1.01, y), xycoords=("axes fraction", "data"), fontsize=6.5, color=colour,
+            va="center", annotation_clip=False,
+        )  # fmt: skip
+
+
+def _date_axis(axis: Any) -> None:
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    locator = AutoDateLocator(minticks=2, maxticks=5)
+    axis.xaxis.set_major_locator(locator)
+    axis.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    axis.xaxis.get_offset_text().set(fontsize=6.5, color=MUTED)

@@ -1,0 +1,146 @@
+"""Who is champion and why, and what the champions recommend."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+import polars as pl
+from rich.console import RenderableType
+from rich.table import Table
+
+from predtrack_assets.domain.deployment.gates import INSUFFICIENT, PASSED
+from predtrack_assets.reporting.tables.text import counted, number
+from predtrack_assets.warehouse.database.transaction import Database
+from predtrack_assets.warehouse.deployment import queries as decided
+from predtrack_assets.warehouse.deployment import queries as deployment_queries
+from predtrack_assets.warehouse.forecasts import recommendations as recommended
+
+UNMEASURED = "too few BUYs and SELLs to measure, or none"
+
+
+def champion_lines(warehouse: Database) -> str:
+    """The champion per kind and scope, or why there is none: the latest gates and A/B tests."""
+    gates = warehouse.read(decided.LATEST_GATES)
+    champions = {(r[0], r[1]): r for r in warehouse.read(deployment_queries.CHAMPIONS).iter_rows()}
+    tests = warehouse.read(decided.LATEST_TESTS)
+    lines = []
+    if not champions:
+        passed = (gates["gate_status"] == PASSED).any()
+        why = (
+            "none that passed its gate is deployed"
+            if passed
+            else "no model has passed a deployment gate"
+        )
+        lines.append(f"No champion: {why}, so none is recommended; forecasting and scoring go on.")
+    own = pl.col("scope").str.contains(":")
+    for (kind, scope, horizon), judged in gates.filter(~own).group_by(
+        "kind", "scope", "horizon", maintain_order=True
+    ):
+        champion = champions.get((kind, scope))
+        said = _since(champion) if champion else "no champion"
+        lines.append(f"Champion for {kind}, {counted(horizon, 'session')} ahead: {said}.")
+        lines += _gate_lines(judged)
+        of_scope = tests.filter(
+            (pl.col("kind") == kind) & (pl.col("scope") == scope) & (pl.col("n") > 0)
+        )
+        for test in of_scope.iter_rows(named=True):
+            lines.append(
+                f"  {test['treatment']} against {test['control']}: {test['status']},"
+                f" e-value {test['e_value']:.3g} of {test['threshold']:,.0f} after"
+                f" {counted(test['n'], 'day')}, {test['n_live'] or 0:,} live"
+            )
+    lines += own_lines(gates.filter(own), champions)
+    return "\n".join(lines)
+
+
+def _since(champion: tuple[Any, ...]) -> str:
+    """Which model (kind, scope, model_id, valid_from, valid_until) is champion since when, and how."""
+    _, _, model, first, until = champion
+    ends = f", by manual override until {until:%Y-%m-%d %H:%M} UTC" if until else ""
+    return f"{model} since {first:%Y-%m-%d}{ends}"
+
+
+def own_lines(gates: pl.DataFrame, champions: Mapping[Any, tuple[Any, ...]]) -> list[str]:
+    """Symbols whose own model is champion, and how many have one in shadow."""
+    lines = []
+    shadow = 0
+    for kind, scope, model in gates.select("kind", "scope", "model_id").iter_rows():
+        champion = champions.get((kind, scope))
+        if champion and champion[2] == model:
+            lines.append(f"  {kind} {scope}: {_since(champion)}")
+        else:
+            shadow += 1
+    if shadow:
+        lines.append(f"  symbols' own models in shadow: {shadow:,}")
+    return lines
+
+
+def _gate_lines(judged: pl.DataFrame) -> list[str]:
+    """The latest gate of each candidate with its reasons, and of the baselines together."""
+    lines = []
+    for gate in judged.filter(pl.col("role") == "candidate").iter_rows(named=True):
+        status = gate["gate_status"].replace("_", " ")
+        lines.append(f"  {gate['model_id']}, gate of {gate['as_of_day']}: {status}")
+        lines += _reasons(gate["failure_reasons"], json.loads(gate["criteria"]))
+    baselines = judged.filter(pl.col("role") == "baseline")
+    passed = (baselines["gate_status"] == "passed").sum()
+    if len(baselines):
+        lines.append(f"  baselines: {passed} of {len(baselines)} passed")
+    return lines
+
+
+def _reasons(reasons: list[str], criteria: Mapping[str, Any]) -> list[str]:
+    """One line for each criterion that failed, one for all that want more evidence.
+
+    A criterion without a value has nothing to measure, however long its record is.
+    """
+    lines = [f"    {reason}" for reason in reasons if INSUFFICIENT not in reason]
+    lacking = [reason.split()[0] for reason in reasons if INSUFFICIENT in reason]
+    unmeasured = [name for name in lacking if criteria[name]["value"] is None]
+    more = [name for name in lacking if name not in unmeasured]
+    if more:
+        lines.append(f"    not enough evidence for {', '.join(more)}")
+    if unmeasured:
+        lines.append(f"    not enough evidence for {', '.join(unmeasured)}: {UNMEASURED}")
+    return lines
+
+
+def recommendations_table(warehouse: Database, day: date | None = None) -> RenderableType:
+    """What the champions of a decision day recommended; without a day of the last one."""
+    day = day or warehouse.read(recommended.LAST_DAY).item()
+    if day is None:
+        return "No prediction yet: nothing is recommended."
+    if warehouse.read(recommended.CHAMPIONS_ON, day=day).is_empty():
+        return f"No champion on {day}: nothing is recommended."
+    found = warehouse.read(recommended.RECOMMENDATIONS, day=day)
+    if found.is_empty():
+        return f"The champions made no prediction on {day}: nothing is recommended."
+    title = f"Recommended at the end of {day}"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    numbers = ("sessions", "P(right)", "price", "median", "return after cost")
+    for column in (
+        "symbol",
+        "kind",
+        *numbers[:1],
+        "",
+        *numbers[1:4],
+        "origin",
+        "model",
+        "came",
+        *numbers[4:],
+    ):
+        table.add_column(column, justify="right" if column in numbers else "left")
+    for row in found.iter_rows(named=True):
+        right = {None: row["validation_status"], True: "right", False: "wrong"}[row["was_right"]]
+        table.add_row(
+            *(row["symbol"], row["kind"], str(row["horizon"]), row["recommendation"]),
+            number(row["confidence_score"], ".1%"),
+            number(row["current_price"], ",.2f"),
+            number(row["target_price"], ",.2f"),
+            *(row["origin"], row["model_id"], right),
+            number(row["return_after_cost"], "+.2%"),
+        )
+    return table

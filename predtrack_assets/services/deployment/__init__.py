@@ -1,0 +1,5 @@
+"""Track records read, decisions written.
+
+Belongs here: gates, champions, overrides, notifications of them.
+Does not: criteria.
+"""

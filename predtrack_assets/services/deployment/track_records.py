@@ -1,0 +1,186 @@
+"""The records of models as they were known: read year by year, kept as sums per day."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import date
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from predtrack_assets.domain.deployment.track_record import (
+    JUDGED,
+    Cell,
+    Due,
+    Record,
+    Returns,
+    Scores,
+    add_up,
+    as_returns,
+    measure,
+    positions_of,
+    score_sums,
+)
+from predtrack_assets.domain.numerics.types import Days
+from predtrack_assets.domain.trading import following as trading_following
+from predtrack_assets.domain.trading.following import Following, follow
+from predtrack_assets.warehouse.database.transaction import Transaction
+from predtrack_assets.warehouse.deployment import queries
+from predtrack_assets.warehouse.market.epochs import Epoch, market_epochs, read_panel, symbol_groups
+
+KINDS = ("price", "direction")
+
+
+def record_epochs(transaction: Transaction, days: Days, opens: date) -> list[Epoch]:
+    """Epochs of `days` divided by late bars and by outcomes that replace earlier ones.
+
+    An outcome that is merely late divides nothing: it counts from the day it was known.
+    """
+    if not len(days):
+        return []
+    span = {"first": days[0].item(), "last": days[-1].item()}
+    revised = transaction.read(queries.REVISED_OUTCOMES, **span)["resolved_day"].to_numpy()
+    breaks = {epoch.first for epoch in market_epochs(transaction, days, opens)}
+    at = np.searchsorted(days, np.array(sorted(breaks), "datetime64[D]"))
+    at = np.union1d(at, np.searchsorted(days, revised.astype("datetime64[D]")))
+    inside = at[(at > 0) & (at < len(days))]
+    return [Epoch(part, part[0].item()) for part in np.split(days, inside)]
+
+
+def years(first: date, last: date) -> Iterator[tuple[date, date]]:
+    """Calendar years cut to [first, last]."""
+    for year in range(first.year, last.year + 1):
+        yield max(first, date(year, 1, 1)), min(last, date(year, 12, 31))
+
+
+def said_and_done(
+    transaction: Transaction,
+    epoch: Epoch,
+    first: date,
+    last: date,
+    kinds: Sequence[str],
+    horizons: Sequence[int],
+    models: Sequence[str],
+    symbol: str | None = None,
+    live: pl.DataFrame | None = None,
+) -> pl.DataFrame:
+    """Predictions decided in [first, last], sorted, beside outcomes known at the epoch's end.
+
+    symbol: of that one alone. live: of those model_id, kind and trading_day alone.
+    """
+    cut = {
+        "first": first,
+        "last": last,
+        "kinds": list(kinds),
+        "horizons": list(horizons),
+        "models": list(models),
+        "symbol": symbol,
+    }
+    key = ["trading_day", "symbol", "model_id", "kind", "horizon"]
+    results = transaction.read(queries.RESULTS, as_of=epoch.as_of, **cut)
+    said = transaction.read(queries.SAID, **cut)
+    if live is not None:
+        said = said.join(live, on=["model_id", "kind", "trading_day"], how="semi")
+    return said.join(results, on=key, how="left").sort(key)
+
+
+def read_records(
+    transaction: Transaction,
+    epoch: Epoch,
+    models: Sequence[str],
+    horizons: Sequence[int],
+    benchmark: str,
+    by_symbol: Sequence[str] = (),
+    live: pl.DataFrame | None = None,
+) -> dict[Cell, Record]:
+    """Record of each model, kind and horizon with a result, as known at the end of the epoch.
+
+    by_symbol: those of `models` that have one for each symbol. live: model_id, kind, trading_day of
+    the predictions that count, and what was refused since the first of them; None: all.
+    """
+    first = transaction.read(queries.PREDICTED_SPAN, last=epoch.last).item()
+    if first is None or not models:
+        return {}
+    parts: dict[Cell, list[Scores]] = defaultdict(list)
+    advice: list[pl.DataFrame] = []
+    fell_due: list[pl.DataFrame] = []
+    own = pl.when(pl.col("model_id").is_in(list(by_symbol))).then("symbol").alias("judged")
+    day = [*JUDGED, "due_day"]
+    for begin, end in years(first, epoch.last):
+        span = {"first": begin, "last": end, "kinds": list(KINDS)}
+        refused = transaction.read(
+            queries.REFUSED, **span, horizons=list(horizons), models=list(models)
+        )
+        if live is not None:
+            began = live.group_by("model_id", "kind").agg(
+                pl.col("trading_day").min().alias("began")
+            )
+            refused = refused.join(began, on=["model_id", "kind"]).filter(
+                pl.col("due_day") >= pl.col("began")
+            )
+            refused = refused.drop("began")
+        fell_due.append(refused.with_columns(own).group_by(day).agg(pl.len()))
+        rows = said_and_done(transaction, epoch, begin, end, KINDS, horizons, models, live=live)
+        if rows.is_empty():
+            continue
+        rows = measure(rows).with_columns(own)
+        fell_due.append(rows.group_by(day).agg(pl.len()))
+        advice.append(rows.select(*JUDGED, "symbol", "trading_day", "position"))
+        scored = rows.filter(pl.col("gain").is_not_null()).rename({"resolved_day": "known_day"})
+        for key, group in scored.group_by(JUDGED, maintain_order=True):
+            parts[Cell(*key)].append(score_sums(group))
+    if not advice:
+        return {}
+    returns = returns_of(transaction, epoch, pl.concat(advice), first, benchmark)
+    due = _due(pl.concat(fell_due))
+    return {
+        cell: Record(
+            cell.model_id, cell.horizon, add_up(scores), returns[cell], due[cell], cell.symbol
+        )
+        for cell, scores in sorted(parts.items())
+    }
+
+
+def _due(counts: pl.DataFrame) -> dict[Cell, Due]:
+    """What fell due per cell, from numbers (len) of some predictions by JUDGED and due_day."""
+    counts = counts.group_by(*JUDGED, "due_day").agg(pl.col("len").sum()).sort("due_day")
+    return {
+        Cell(*key): Due(
+            group["due_day"].to_numpy().astype("datetime64[D]"),
+            group["len"].to_numpy().astype(np.float64),
+        )
+        for key, group in counts.group_by(JUDGED, maintain_order=True)
+    }
+
+
+def returns_of(
+    transaction: Transaction, epoch: Epoch, advice: pl.DataFrame, first: date, benchmark: str
+) -> dict[Cell, Returns]:
+    """Daily returns of following the advice of every cell, beside those of the benchmarks.
+
+    advice: model_id, kind, horizon, symbol, trading_day, position (+1, 0, -1); first: its oldest day.
+    """
+    sessions = np.arange(np.datetime64(first), np.datetime64(epoch.last) + 1)
+    totals: dict[Cell, Following] = {}
+    open_ = defaultdict[Cell, NDArray[np.bool_]](lambda: np.zeros(sessions.size, bool))
+    index = np.full(sessions.size, np.nan)
+    judged = [column for column in JUDGED if column in advice.columns]
+    for exchange, symbols in symbol_groups(transaction, sessions.size):
+        panel = read_panel(transaction, symbols, exchange, first, epoch)
+        if not len(panel.symbols):
+            continue
+        returns = trading_following.total_returns(panel)
+        at = np.searchsorted(sessions, panel.sessions)
+        if benchmark in panel.symbols:
+            index[at] = returns[panel.symbols == benchmark][0]
+        group = advice.filter(pl.col("symbol").is_in(panel.symbols.tolist()))
+        for key, rows in group.group_by(judged, maintain_order=True):
+            cell = Cell(*key)
+            mine = slice(None) if cell.symbol is None else panel.symbols == cell.symbol
+            followed = follow(positions_of(rows, panel)[mine], returns[mine], cell.horizon)
+            spread = followed.on(at, sessions.size)
+            totals[cell] = totals[cell] + spread if cell in totals else spread
+            open_[cell][at] = True
+    return {cell: as_returns(total, open_[cell], sessions, index) for cell, total in totals.items()}

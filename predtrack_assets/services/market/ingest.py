@@ -1,0 +1,255 @@
+"""Fetch, screen, store: how bars of a source become rows, in one transaction."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+import polars as pl
+
+from predtrack_assets.domain.market.actions import ACTIONS, LOOKBACK
+from predtrack_assets.domain.market.bars import SYMBOL_PATTERN, screen
+from predtrack_assets.domain.time.calendar import as_of_array, calendar
+from predtrack_assets.settings import Settings
+from predtrack_assets.sources.base import Batch, PriceSource
+from predtrack_assets.sources.routing import routes
+from predtrack_assets.warehouse import tables
+from predtrack_assets.warehouse.database.transaction import Transaction, Written
+from predtrack_assets.warehouse.market import queries as market_queries
+from predtrack_assets.warehouse.market.epochs import sessions_before
+
+
+@dataclass
+class IngestReport:
+    """What an ingest stored, refused and could not get."""
+
+    bars: Written = field(default_factory=Written)
+    actions: Written = field(default_factory=Written)
+    quarantined: Counter[str] = field(default_factory=Counter)
+    flagged: Counter[str] = field(default_factory=Counter)
+    failures: Counter[str] = field(default_factory=Counter)
+    symbols_asked: int = 0
+    symbols_covered: int = 0
+    worst: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def failed_share(self) -> float:
+        """Share of all symbols of the window that the source failed to give.
+
+        Symbols that are covered already count as given: a run that asks again for the one that is
+        missing is not a failed run because that one is missing still.
+        """
+        failed = sum(n for category, n in self.failures.items() if category != "EMPTY")
+        return failed / max(self.symbols_asked + self.symbols_covered, 1)
+
+
+def symbols_to_fetch(
+    transaction: Transaction, source: PriceSource, settings: Settings, first: date, last: date
+) -> list[str]:
+    """What the source brings by itself, else the universe's members of the window and the indices."""
+    own = source.symbols()
+    if own is not None:
+        return own
+    members = transaction.read(
+        market_queries.MEMBERS, universe=settings.universe, first=first, last=last
+    )["symbol"]
+    return sorted({*members, settings.benchmark, settings.vix})
+
+
+def ingest(
+    transaction: Transaction,
+    source: PriceSource,
+    settings: Settings,
+    first: date,
+    last: date,
+    run_id: str,
+    say: Callable[[str], None],
+) -> IngestReport:
+    """Bring the window [first, last] up to date from `source`; days that are settled are not asked for.
+
+    say: called with a line of progress after each batch.
+    """
+    report = IngestReport()
+    symbols = symbols_to_fetch(transaction, source, settings, first, last)
+    named = pl.col("symbol").str.contains(SYMBOL_PATTERN)
+    listed = routes(symbols).select("symbol", "exchange", "kind").filter(named)
+    transaction.append(tables.SYMBOLS, listed.with_columns(source=pl.lit(source.name)))
+    last = min(last, transaction.now.date() - timedelta(days=1))
+    if last < first:
+        return report
+    for asked, start in _requests(transaction, source, settings, symbols, first, last):
+        for judged in _ahead(_judged(transaction, source, settings, asked, start, last)):
+            _store(transaction, source, judged, start, last, run_id, report)
+            report.symbols_asked += len(judged.fetches)
+            say(
+                f"{report.symbols_asked} of {len(symbols)} symbols, {report.bars.inserted:,} new bars"
+            )
+    report.symbols_covered = len(symbols) - report.symbols_asked
+    return report
+
+
+def _requests(
+    transaction: Transaction,
+    source: PriceSource,
+    settings: Settings,
+    symbols: list[str],
+    first: date,
+    last: date,
+) -> list[tuple[list[str], date]]:
+    """(symbols, first day) to ask for: whole windows not covered yet, and what may still be revised."""
+    if source.revises == "anything":
+        return [(symbols, first)]
+    covered = set(
+        transaction.read(
+            market_queries.COVERED_SYMBOLS,
+            source=source.name,
+            symbols=symbols,
+            first=first,
+            last=last,
+        )["symbol"]
+    )
+    requests = [([s for s in symbols if s not in covered], first)]
+    if source.revises == "recent":
+        recent = sessions_before(
+            calendar(settings.exchanges[0]), transaction.now.date(), settings.refetch_sessions
+        )
+        if recent <= last:
+            requests.append(([s for s in symbols if s in covered], max(first, recent)))
+    return [(asked, start) for asked, start in requests if asked]
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """A batch ready to be stored: frames in the columns of their tables."""
+
+    bars: pl.DataFrame
+    actions: pl.DataFrame
+    rejects: pl.DataFrame
+    fetches: pl.DataFrame
+
+
+def _judged(
+    transaction: Transaction,
+    source: PriceSource,
+    settings: Settings,
+    symbols: list[str],
+    first: date,
+    last: date,
+) -> Iterator[_Judged]:
+    """Fetch and screen, batch by batch. Reads here, so that iterating needs no database."""
+    previous = transaction.read(
+        market_queries.LAST_CLOSES, symbols=symbols, before=first, since=first - LOOKBACK
+    )
+    before = _actions_before(transaction, symbols, first)
+    source_name = pl.lit(source.name).alias("source")
+
+    def judge(batch: Batch) -> _Judged:
+        listed = routes(batch.fetches["symbol"])
+        exchanges = listed["exchange"].unique().to_list()
+        screened = screen(
+            batch.bars,
+            routes=listed,
+            sessions={name: calendar(name).sessions for name in exchanges},
+            last_complete=last,
+            previous=previous,
+            actions=pl.concat([before, batch.actions]),
+            max_jump=settings.max_jump,
+        )
+        known = _knowledge_times(screened.accepted, listed, source.publication_delay)
+        ex_day_ends = pl.Series("knowledge_time", as_of_array(batch.actions["ex_date"].to_numpy()))
+        rejects = pl.concat([batch.rejects, screened.rejects])
+        return _Judged(
+            known.with_columns(source_name),
+            batch.actions.with_columns(source_name, ex_day_ends.dt.replace_time_zone("UTC")),
+            rejects.with_columns(source_name),
+            batch.fetches.with_columns(source_name),
+        )
+
+    return map(judge, source.fetch(symbols, first, last))
+
+
+def _ahead(batches: Iterator[_Judged]) -> Iterator[_Judged]:
+    """The same, each made in a thread while the one before it is being stored."""
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        upcoming = thread.submit(next, batches, None)
+        while (batch := upcoming.result()) is not None:
+            upcoming = thread.submit(next, batches, None)
+            yield batch
+
+
+def _store(
+    transaction: Transaction,
+    source: PriceSource,
+    judged: _Judged,
+    first: date,
+    last: date,
+    run_id: str,
+    report: IngestReport,
+) -> None:
+    """Write one batch: its bars, actions, refusals and log."""
+    seen = transaction.now
+    report.bars += transaction.revise(tables.MARKET_DATA, judged.bars, seen)
+    report.actions += transaction.revise(tables.CORPORATE_ACTIONS, judged.actions, seen)
+    answered = judged.fetches.filter(pl.col("status") == "ok")["symbol"].to_list()
+    withdrawn = transaction.withdraw_missing_actions(
+        judged.actions, answered, first, last, source.name
+    )
+    report.actions += Written(deleted=withdrawn)
+    transaction.append(tables.QUARANTINE, judged.rejects.unique())
+    transaction.append(tables.FETCH_LOG, judged.fetches.with_columns(run_id=pl.lit(run_id)))
+    _count(report, judged.bars, judged.rejects, judged.fetches)
+
+
+def _actions_before(transaction: Transaction, symbols: list[str], first: date) -> pl.DataFrame:
+    """Stored actions between the last bar before the window and the window, as ACTIONS.
+
+    An ex-date may have no bar of its own; its action then explains the step into the window.
+    """
+    stored = transaction.read(
+        market_queries.ACTIONS_AS_OF,
+        symbols=symbols,
+        first=first - LOOKBACK,
+        last=first - timedelta(days=1),
+        as_of=transaction.now,
+    )
+    return stored.with_columns(inferred=pl.lit(False)).cast(ACTIONS)
+
+
+def _knowledge_times(bars: pl.DataFrame, listed: pl.DataFrame, delay: timedelta) -> pl.DataFrame:
+    """Add knowledge_time: the session's close plus the source's delay, at the latest the day's end."""
+    exchange_of = listed.select("symbol", "exchange")
+    days = bars.join(exchange_of, on="symbol").select("exchange", "trading_day").unique()
+    closes = [
+        group.with_columns(
+            pl.Series("close_utc", calendar(name).closes_utc(group["trading_day"].to_numpy())),
+            pl.Series("day_end", as_of_array(group["trading_day"].to_numpy())),
+        )
+        for (name,), group in days.group_by("exchange")
+    ]
+    if not closes:
+        return bars.with_columns(pl.lit(None, pl.Datetime("us", "UTC")).alias("knowledge_time"))
+    known = pl.min_horizontal(pl.col("close_utc") + delay, "day_end").dt.replace_time_zone("UTC")
+    table = pl.concat(closes).select("exchange", "trading_day", known.alias("knowledge_time"))
+    return (
+        bars.join(exchange_of, on="symbol", how="left", maintain_order="left")
+        .join(table, on=["exchange", "trading_day"], how="left", maintain_order="left")
+        .drop("exchange")
+    )
+
+
+def _count(
+    report: IngestReport, accepted: pl.DataFrame, rejects: pl.DataFrame, fetches: pl.DataFrame
+) -> None:
+    for column, frame, counter in (
+        ("reason", rejects, report.quarantined),
+        ("flag", accepted.filter(pl.col("flag").is_not_null()), report.flagged),
+        ("category", fetches.filter(pl.col("category").is_not_null()), report.failures),
+    ):
+        counter.update(dict(frame.group_by(column).len().iter_rows()))
+    troubled = pl.concat(
+        [rejects.select("symbol"), accepted.filter(pl.col("flag").is_not_null()).select("symbol")]
+    )
+    report.worst.update(dict(troubled.group_by("symbol").len().iter_rows()))

@@ -1,0 +1,50 @@
+"""What the plots of the accuracy stage show: the latest report as of a day, of one horizon."""
+
+from __future__ import annotations
+
+from predtrack_assets.warehouse.database.query import Query
+
+# Of each kind the champion of all symbols, then the fitted versions that began latest.
+LEADING = Query("""
+    WITH fitted AS (
+        SELECT model_id, min(trained_through) AS since FROM models.model_artifacts
+        WHERE trained_through <= :last AND status = 'active' GROUP BY model_id
+    )
+    SELECT kinds.kind, r.model_id
+    FROM models.model_registry r
+    CROSS JOIN unnest(ARRAY['price', 'direction', 'time_to_hit', 'volatility']) AS kinds (kind)
+    LEFT JOIN fitted f USING (model_id)
+    LEFT JOIN LATERAL deployment.champion_at(kinds.kind, 'h' || :horizon::text, :as_of) c
+        ON c.model_id = r.model_id
+    WHERE c.model_id IS NOT NULL OR (f.model_id IS NOT NULL AND r.status <> 'retired')
+    ORDER BY kinds.kind, c.model_id IS NULL, f.since DESC, r.version DESC, r.model_id
+""")
+
+OUTCOMES = Query("""
+    SELECT DISTINCT ON (trading_day, symbol, model_id, kind)
+           model_id, kind, due_day, status, confidence, occurred, relative_error
+    FROM forecasts.outcomes
+    WHERE due_day BETWEEN :first AND :last AND horizon = :horizon AND event IS NOT NULL
+      AND knowledge_time <= :as_of
+    ORDER BY trading_day, symbol, model_id, kind, knowledge_time DESC
+""")
+
+SYMBOLS = Query("""
+    SELECT symbol, model_id, kind, posterior_mean, posterior_low, posterior_high
+    FROM accuracy.symbol_accuracy
+    WHERE period = 'rolling_30d' AND horizon = :horizon AND period_end = (
+        SELECT max(period_end) FROM accuracy.symbol_accuracy
+        WHERE period = 'rolling_30d' AND period_end BETWEEN :first AND :last)
+    ORDER BY symbol, model_id, kind
+""")
+
+SKILL = Query("""
+    SELECT model_id, kind, period_end, skill, difference_low / mean_score_baseline AS low,
+           difference_high / mean_score_baseline AS high
+    FROM accuracy.performance_analytics
+    WHERE period = 'rolling_30d' AND baseline = 'no_change' AND horizon = :horizon
+      AND period_end BETWEEN :first AND :last AND mean_score_baseline > 0
+      AND (kind, score) IN (('price', 'crps'), ('direction', 'brier'), ('time_to_hit', 'brier'),
+                            ('volatility', 'qlike'))
+    ORDER BY model_id, kind, period_end
+""")

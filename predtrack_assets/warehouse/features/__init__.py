@@ -1,0 +1,5 @@
+"""Statements and check profiles of the schema features.
+
+Belongs here: SQL of the feature store.
+Does not: how a feature is computed.
+"""

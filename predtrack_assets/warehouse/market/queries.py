@@ -1,0 +1,74 @@
+"""Statements about bars, actions and symbols."""
+
+from __future__ import annotations
+
+from predtrack_assets.warehouse.database.query import Query
+
+LATE_KNOWLEDGE = Query("""
+    SELECT trading_day, knowledge_time FROM market.market_data
+    WHERE (knowledge_time AT TIME ZONE 'UTC') > (trading_day + 1)::timestamp
+      AND knowledge_time > :after AND knowledge_time <= :until
+    UNION ALL
+    SELECT ex_date, knowledge_time FROM market.corporate_actions
+    WHERE (knowledge_time AT TIME ZONE 'UTC') > (ex_date + 1)::timestamp
+      AND knowledge_time > :after AND knowledge_time <= :until
+""")
+SYMBOLS = Query("SELECT symbol, exchange, kind FROM market.symbols ORDER BY symbol")
+SOURCES = Query("SELECT DISTINCT source FROM market.symbols ORDER BY source")
+MEMBERS = Query("""
+    SELECT DISTINCT symbol FROM market.universe_members
+    WHERE universe = :universe AND coalesce(start_date, '-infinity') <= :last
+      AND coalesce(end_date, 'infinity') >= :first
+    ORDER BY symbol
+""")
+LOADED_UNIVERSES = Query(
+    "SELECT DISTINCT universe FROM market.universe_members WHERE source <> 'builtin'"
+)
+
+
+COVERED_SYMBOLS = Query("""
+    SELECT symbol FROM market.fetch_log
+    WHERE source = :source AND symbol = ANY(:symbols) AND status IN ('ok', 'empty')
+    GROUP BY symbol
+    HAVING range_agg(daterange(first_day, last_day, '[]')) @> daterange(:first, :last, '[]')
+""")
+LAST_CLOSES = Query("""
+    SELECT DISTINCT ON (symbol) symbol, trading_day, close
+    FROM market.market_data_as_of('infinity')
+    WHERE symbol = ANY(:symbols) AND trading_day < :before AND trading_day >= :since
+    ORDER BY symbol, trading_day DESC
+""")
+BARS_AS_OF = Query("""
+    SELECT symbol, trading_day, open, high, low, close, volume,
+           ((knowledge_time - interval '1 microsecond') AT TIME ZONE 'UTC')::date AS known_day
+    FROM market.market_data_as_of(:as_of)
+    WHERE symbol = ANY(:symbols) AND trading_day BETWEEN :first AND :last
+""")
+ACTIONS_AS_OF = Query("""
+    SELECT symbol, ex_date, kind, value
+    FROM market.corporate_actions_as_of(:as_of)
+    WHERE symbol = ANY(:symbols) AND ex_date BETWEEN :first AND :last
+""")
+SPAN = Query("""
+    SELECT min(trading_day) AS first, max(trading_day) AS last, count(DISTINCT symbol) AS symbols
+    FROM market.market_data
+""")
+QUARANTINE_REASONS = Query("""
+    SELECT reason, count(*) AS rows, count(DISTINCT symbol) AS symbols
+    FROM market.quarantine GROUP BY reason ORDER BY rows DESC, reason
+""")
+SUSPECT_FLAGS = Query("""
+    SELECT flag, count(*) AS rows, count(DISTINCT symbol) AS symbols
+    FROM market.market_data_current WHERE quality = 'suspect' GROUP BY flag ORDER BY rows DESC, flag
+""")
+FORGET_UNIVERSE = Query("""
+    WITH gone AS (DELETE FROM market.universe_members WHERE universe = :universe RETURNING 1)
+    SELECT count(*) AS rows FROM gone
+""")
+
+# Every revision that was known by then: who predicted in the evening knew no correction of the night.
+KNOWN_CLOSES = Query("""
+    SELECT symbol, trading_day, close FROM market.market_data
+    WHERE symbol = ANY(:symbols) AND trading_day BETWEEN :first AND :last
+      AND knowledge_time AT TIME ZONE 'UTC' <= trading_day + 1
+""")

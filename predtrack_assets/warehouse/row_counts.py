@@ -1,0 +1,46 @@
+"""Every statement that reads, with named parameters (`:name`) that are always bound."""
+
+from __future__ import annotations
+
+from psycopg import sql
+
+from predtrack_assets.warehouse import tables
+from predtrack_assets.warehouse.database.query import Query
+
+# The tables whose rows a person counts. Identities and logs are not among them.
+COUNTED_TABLES = (
+    tables.MARKET_DATA,
+    tables.CORPORATE_ACTIONS,
+    tables.QUARANTINE,
+    tables.MARKET_CONDITIONS,
+    tables.MODEL_REGISTRY,
+    tables.MODEL_ARTIFACTS,
+    tables.PREDICTIONS,
+    tables.SKIPPED_PREDICTIONS,
+    tables.OUTCOMES,
+    tables.CALIBRATION_METRICS,
+    tables.CALIBRATION_SUMMARY,
+    tables.SYMBOL_ACCURACY,
+    tables.ERROR_DISTRIBUTION,
+    tables.DEPLOYMENT_GATES,
+    tables.AB_TESTS,
+    tables.DEPLOYMENTS,
+    tables.PERFORMANCE_ANALYTICS,
+    tables.ACCURACY_CORRELATION,
+    tables.DRIFT_METRICS,
+    tables.DRIFT_ALERTS,
+    tables.COVERAGE,
+    tables.SURVIVAL_CURVES,
+)
+
+
+def row_counts() -> Query:
+    """Rows of every counted table: table, rows."""
+    one = 'SELECT {label} AS "table", count(*) AS rows FROM {table}'
+    parts = [
+        sql.SQL(one).format(
+            label=sql.Literal(str(table)), table=sql.Identifier(table.schema, table.name)
+        )
+        for table in COUNTED_TABLES
+    ]
+    return Query(sql.SQL(" UNION ALL ").join(parts).as_string())

@@ -1,0 +1,102 @@
+"""The command line: faults that a user can mend are sentences that name what to mend."""
+
+from __future__ import annotations
+
+import socket
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from predtrack_assets.cli import main
+from predtrack_assets.settings import Settings, unknown_settings
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("PREDTRACK_HORIZONS", "1,soon", "PREDTRACK_HORIZONS: Input should be a valid integer"),
+        ("PREDTRACK_HORIZONS", "0", "PREDTRACK_HORIZONS: horizons are counts of sessions"),
+        ("PREDTRACK_GATE_HORIZONS", "5,7", "PREDTRACK_GATE_HORIZONS: only horizons that are"),
+        ("PREDTRACK_WEBHOOK_URL", "ftp://token", "PREDTRACK_WEBHOOK_URL: it must begin with http"),
+        ("PREDTRACK_SOURCE", "gossip", "PREDTRACK_SOURCE: Input should be 'yahoo'"),
+    ],
+)
+def test_a_bad_setting_is_named_as_it_is_set(
+    name: str,
+    value: str,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "argv", ["predtrack", "status"])
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+    assert ended.value.code == 1
+    assert capsys.readouterr().err.startswith(said)
+
+
+def test_a_mistyped_setting_is_named_once_with_the_one_it_may_mean(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PREDTRACK_HORIZON", "1,5")
+    monkeypatch.setenv("PREDTRACK_ZZZZ", "1")
+    for known in ("PREDTRACK_HORIZONS", "predtrack_vix", "PREDTRACK_TEST_DATABASE_URL"):
+        monkeypatch.setenv(known, "5")
+    said = CliRunner().invoke(main.app, ["ledger", "check-proof", "no-such-file"]).stderr
+    assert "PREDTRACK_HORIZON is no setting and is ignored; is it PREDTRACK_HORIZONS?\n" in said
+    assert "PREDTRACK_ZZZZ is no setting and is ignored\n" in said
+    assert said.count("is no setting") == 2
+
+
+def test_every_setting_is_known_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.setenv(f"PREDTRACK_{name.upper()}", "1")
+    assert unknown_settings() == {}
+
+
+def failed(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run the command and expect that it ends with 1."""
+    monkeypatch.setattr(sys, "argv", ["predtrack", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+    assert ended.value.code == 1
+
+
+def test_a_taken_port_is_said_before_anything_starts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        failed(["dev", "--port", port], monkeypatch)
+        assert f"127.0.0.1:{port} cannot be listened on" in capsys.readouterr().err
+        failed(["dev", f"--port={port}"], monkeypatch)
+    failed(["dev", "-p", "http"], monkeypatch)
+    assert "--port http: a port is a number" in capsys.readouterr().err
+
+
+def test_an_unknown_schedule_is_said_before_the_ui_starts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PREDTRACK_SCHEDULES", "gossip_schedule")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    failed(["dev", "--port", port], monkeypatch)
+    assert "PREDTRACK_SCHEDULES names gossip_schedule; there are " in capsys.readouterr().err
+
+
+def test_a_home_that_cannot_be_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("PREDTRACK_DATABASE_URL", raising=False)
+    failed(["db", "start", "--home", "/proc/nowhere"], monkeypatch)
+    assert capsys.readouterr().err.startswith("/proc/nowhere: ")
+
+
+def test_an_unknown_source_is_a_wrong_option() -> None:
+    asked = ["backfill", "--from", "2012-01-05", "--to", "2012-01-06", "--source", "gossip"]
+    done = CliRunner().invoke(main.app, asked)
+    assert done.exit_code == 2
+    assert "--source" in done.stderr
+    assert "simulated" in done.stderr
