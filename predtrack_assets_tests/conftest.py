@@ -105,7 +105,7 @@ def _admin(url: str) -> psycopg.Connection:
     return psycopg.connect(url, autocommit=True)
 
 
-def _create(connection: psycopg.Connection, name: str, template: str = "template1") -> None:
+def _create(connection: psycopg.Connection, name: str, template: str = "template0") -> None:
     query = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
     connection.execute(query.format(sql.Identifier(name), sql.Identifier(template)))
 

@@ -131,10 +131,18 @@ CREATE FUNCTION forecasts.probability_below(x double precision, quantiles double
 $$;
 COMMENT ON FUNCTION forecasts.probability_below IS 'Probability of less than x by the quantiles 5, 10, 25, 50, 75, 90, 95 %: linear between them, 0.05 and 0.95 beyond, where they say no more.';
 
-CREATE VIEW forecasts.outcomes_current AS
-    SELECT DISTINCT ON (trading_day, symbol, model_id, kind, horizon) *
+-- A prediction has one due day, so that naming it here changes no row; but readers that ask by it reach its index.
+CREATE FUNCTION forecasts.outcomes_as_of(as_of timestamptz) RETURNS SETOF forecasts.outcomes
+    LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT DISTINCT ON (trading_day, symbol, model_id, kind, horizon, due_day) *
     FROM forecasts.outcomes
-    ORDER BY trading_day DESC, symbol DESC, model_id DESC, kind DESC, horizon DESC, knowledge_time DESC;
+    WHERE knowledge_time <= as_of
+    ORDER BY trading_day DESC, symbol DESC, model_id DESC, kind DESC, horizon DESC, due_day DESC, knowledge_time DESC
+$$;
+COMMENT ON FUNCTION forecasts.outcomes_as_of IS 'Outcomes as they were known at a moment. Filter by due_day or by the key: both reach the indexes.';
+
+CREATE VIEW forecasts.outcomes_current AS
+    SELECT * FROM forecasts.outcomes_as_of('infinity');
 COMMENT ON VIEW forecasts.outcomes_current IS 'The latest revision of every outcome.';
 
 CREATE VIEW forecasts.prediction_status AS

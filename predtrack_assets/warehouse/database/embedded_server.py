@@ -343,8 +343,10 @@ def ensure_database(url: str) -> None:
             known = connection.execute("SELECT FROM pg_database WHERE datname = %s", [name])
             if known.fetchone() is not None:
                 raise
+            # template1 can be in use (TimescaleDB's workers look into it), and is then no template.
+            create = sql.SQL("CREATE DATABASE {} TEMPLATE template0")
             try:
-                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+                connection.execute(create.format(sql.Identifier(name)))
             except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
                 return  # another process was faster
             except psycopg.errors.InsufficientPrivilege as error:

@@ -254,7 +254,7 @@ def scratch_database(live: str, sql_dir: Path) -> Iterator[Scratch]:
     name = f"predtrack_lookahead_{hashlib.sha256(database_name(live).encode()).hexdigest()[:12]}"
     url = with_database(live, name)
     drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
-    create = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
+    create = sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name))
     with psycopg.connect(with_database(live, "postgres"), autocommit=True) as server:
         # Held by this session: the server releases it when this process dies, however it does.
         locked = server.execute("SELECT pg_try_advisory_lock(hashtext(%s))", [name]).fetchone()

@@ -164,3 +164,70 @@ def test_a_prediction_stands_beside_the_latest_of_its_outcomes(
         ).format(name)
     )
     assert by_id.fetchall() == [("validated",)]
+
+
+OUTCOMES = """
+    INSERT INTO forecasts.outcomes (model_id, kind, event, symbol, trading_day, horizon, due_day,
+        resolved_day, status, confidence, occurred, score, knowledge_time)
+    SELECT 'm', 'direction', 'up', 's' || s, day, 5, day + 7, day + 7, 'validated', 0.5, revision = 0, 0.25,
+           (day + 8 + revision)::timestamp AT TIME ZONE 'UTC'
+    FROM generate_series(1, 20) s, generate_series(0, 1) revision,
+         LATERAL (SELECT DATE '2024-01-01' + d AS day FROM generate_series(0, 499) d) days
+    WHERE revision = 0 OR s = 3
+"""
+BY_DUE_DAY = [
+    "due_day = '2024-06-03'",
+    "due_day = '2024-06-03' AND model_id = 'm' AND kind = 'direction' AND status = 'validated'",
+    "due_day BETWEEN '2024-06-03' AND '2024-06-07'",
+]
+
+
+@pytest.fixture(scope="module")
+def outcomes(postgres_server: str, template_database: str) -> Iterator[psycopg.Connection]:
+    """10,500 outcomes of 20 symbols over 500 days, those of one restated a day later."""
+    empty = with_database(postgres_server, template_database)
+    with graph.copy_of(empty) as url, psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(OUTCOMES)
+        connection.execute("VACUUM ANALYZE forecasts.outcomes")
+        yield connection
+
+
+@pytest.mark.parametrize("asked", BY_DUE_DAY)
+def test_outcomes_by_due_day_are_read_by_an_index(outcomes: psycopg.Connection, asked: str) -> None:
+    query = f"SELECT * FROM forecasts.outcomes_current WHERE {asked}"  # noqa: S608
+    plan = "\n".join(row[0] for row in outcomes.execute(f"EXPLAIN {query}"))  # type: ignore[arg-type]
+    assert "outcomes_by_due_day" in plan
+    assert "Seq Scan" not in plan
+
+
+def test_outcomes_of_a_symbol_are_read_by_the_key(outcomes: psycopg.Connection) -> None:
+    query = "SELECT * FROM forecasts.outcomes_current WHERE trading_day = '2024-06-03' AND symbol = 's3'"
+    plan = "\n".join(row[0] for row in outcomes.execute(f"EXPLAIN {query}"))  # type: ignore[arg-type]
+    assert "outcomes_pkey" in plan
+    assert "Seq Scan" not in plan
+
+
+def test_outcomes_as_of_a_moment_are_the_latest_revisions_known(
+    outcomes: psycopg.Connection,
+) -> None:
+    query = """
+        SELECT count(*), count(*) FILTER (WHERE occurred)
+        FROM forecasts.outcomes_as_of(%s) WHERE due_day = '2024-06-10'
+    """
+    asked = ["2024-06-10T23:59Z", "2024-06-11Z", "2024-06-12Z"]
+    found = [outcomes.execute(query, [moment]).fetchone() for moment in asked]
+    assert found == [(0, 0), (20, 20), (20, 19)]
+    query = "SELECT count(*), count(*) FILTER (WHERE occurred) FROM forecasts.outcomes_current"
+    assert outcomes.execute(query).fetchone() == (10_000, 9_500)
+
+
+def test_outcomes_current_has_every_column_of_its_table(outcomes: psycopg.Connection) -> None:
+    columns = """
+        SELECT array_agg(attname ORDER BY attnum) FROM pg_attribute
+        WHERE attrelid = %s::regclass AND attnum > 0
+    """
+    of_table, of_view = (
+        outcomes.execute(columns, [f"forecasts.{name}"]).fetchone()
+        for name in ("outcomes", "outcomes_current")
+    )
+    assert of_view == of_table
