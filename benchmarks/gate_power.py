@@ -91,13 +91,13 @@ def _record(
     ]
     followed = follow(filled.T, np.expm1(returns.T), horizon)
     following, held = daily_returns(followed)
-    active = followed.weight > 0
+    active = followed.capital_deployed > 0
     series = Returns(
         days[: len(returns)][active],
         following[active],
         held[active, None],
-        followed.placed[active],
-        followed.net[active] / followed.weight[active],
+        followed.gross_exposure[active],
+        followed.net_exposure[active] / followed.capital_deployed[active],
     )
     return Record("simulated", horizon, scores, series, Due(scores.days, scores.count))
 

@@ -17,12 +17,12 @@ from predtrack_assets.days import last_days_of
 from predtrack_assets.domain.deployment import champions as promotion
 from predtrack_assets.domain.deployment import gates, paired_forecasts
 from predtrack_assets.domain.deployment.champions import (
+    ChampionSelection,
     Deployment,
-    Duel,
     Evidence,
     Level,
+    PairedTest,
     State,
-    Walk,
 )
 from predtrack_assets.domain.deployment.track_record import Record
 from predtrack_assets.domain.statistics import e_process
@@ -32,9 +32,9 @@ from predtrack_assets.services.audit.record_run import record_run
 from predtrack_assets.services.deployment import decisions
 from predtrack_assets.services.deployment.track_records import (
     KINDS,
+    predictions_with_outcomes,
     read_records,
     record_epochs,
-    said_and_done,
     years,
 )
 from predtrack_assets.settings import Settings, get_settings
@@ -212,15 +212,17 @@ def champions(
             report_days = [day.item() for day in last_days_of("W", epoch.days)]
             if not report_days:
                 continue
-            sight = Sight(transaction, epoch, settings, _live_days(transaction, epoch))
+            sight = EvaluationContext(transaction, epoch, settings, _live_days(transaction, epoch))
             for kind, horizon in product(KINDS, settings.gated_horizons):
                 walks = _walks(sight, kind, horizon)
                 cohorts = transaction.read(ab_tests.COHORTS, kind=kind, scope=f"h{horizon}").item()
-                promotion.walk_weeks([*walks.values()], report_days, cohorts)
-                for scope, walk in walks.items():
-                    states = _as_tests(walk, scope, _begun_tests(transaction, scope, walk))
+                promotion.select_champions([*walks.values()], report_days, cohorts)
+                for scope, selection in walks.items():
+                    states = _as_tests(
+                        selection, scope, _begun_tests(transaction, scope, selection)
+                    )
                     tested += transaction.append(tables.AB_TESTS, states)
-                    deployed += _deploy(transaction, walk.deployed, scope)
+                    deployed += _deploy(transaction, selection.deployed, scope)
             context.log.info(f"{epoch.first} to {epoch.last}: {deployed.inserted:,} deployments")
         span = (asked.start, asked.end)
         digests = digests_of_tests(transaction)
@@ -243,7 +245,7 @@ class Scope(NamedTuple):
         return f"h{self.horizon}" + (f":{self.symbol}" if self.symbol else "")
 
 
-class Sight(NamedTuple):
+class EvaluationContext(NamedTuple):
     """What an epoch is looked at with. live: model_id, kind, trading_day of what is live."""
 
     transaction: Transaction
@@ -256,7 +258,7 @@ def _live_days(transaction: Transaction, epoch: Epoch) -> pl.DataFrame:
     return transaction.read(ab_tests.LIVE_DAYS, last=epoch.last)
 
 
-def _walks(sight: Sight, kind: str, horizon: int) -> dict[Scope, Walk]:
+def _walks(sight: EvaluationContext, kind: str, horizon: int) -> dict[Scope, ChampionSelection]:
     """All symbols come first: theirs is the champion whom a symbol's own model has to beat."""
     of_all = _walk(sight, Scope(kind, horizon))
     walks = {Scope(kind, horizon): of_all}
@@ -270,9 +272,9 @@ def _walks(sight: Sight, kind: str, horizon: int) -> dict[Scope, Walk]:
 
 
 def _walk(
-    sight: Sight, scope: Scope, wider: Sequence[Deployment] = (), since: date = date.min
-) -> Walk:
-    """Where one scope stands before the epoch, and how its duels are read."""
+    sight: EvaluationContext, scope: Scope, wider: Sequence[Deployment] = (), since: date = date.min
+) -> ChampionSelection:
+    """Where one scope stands before the epoch, and how its tests are read."""
     transaction, epoch, settings, _ = sight
     cell = {"kind": scope.kind, "scope": scope.name}
     fits = "symbol" if scope.symbol else "pooled"
@@ -282,14 +284,14 @@ def _walk(
     passed = transaction.read(store.PASSED_GATES, **cell, **span)
     own = [Deployment(*row) for row in transaction.read(store.DEPLOYMENTS, **cell).iter_rows()]
     left = transaction.read(store.ROLLED_BACK, **cell).filter("judged")["model_id"].to_list()
-    known: dict[Duel, Evidence] = {}
+    known: dict[PairedTest, Evidence] = {}
 
-    def evidence(duel: Duel) -> Evidence:
-        if duel not in known:
-            known[duel] = _evidence(sight, scope, duel)
-        return known[duel]
+    def evidence(test: PairedTest) -> Evidence:
+        if test not in known:
+            known[test] = _evidence(sight, scope, test)
+        return known[test]
 
-    walk = Walk(
+    selection = ChampionSelection(
         treatments=models["model_id"].to_list(),
         deployments=own,
         wider=wider,
@@ -300,63 +302,73 @@ def _walk(
         automatic=settings.auto_deploy,
         since=since,
     )
-    _resume(transaction, epoch, cell, walk)
-    return walk
+    _resume(transaction, epoch, cell, selection)
+    return selection
 
 
-def _resume(transaction: Transaction, epoch: Epoch, cell: dict[str, str], walk: Walk) -> None:
+def _resume(
+    transaction: Transaction, epoch: Epoch, cell: dict[str, str], selection: ChampionSelection
+) -> None:
     """Tell a walk of the tests that began before."""
-    champions = [*walk.deployments, *walk.wider]
+    champions = [*selection.deployments, *selection.wider]
     begun = transaction.read(ab_tests.BEGUN, **cell)
     for control, treatment, start, cohort, threshold in begun.iter_rows():
-        duel = promotion.duel_of(control, treatment, start, champions)
-        walk.begun[control, treatment] = duel
+        test = promotion.duel_of(control, treatment, start, champions)
+        selection.begun[control, treatment] = test
         if cohort is not None:
-            walk.levels[duel] = Level(cohort, threshold)
+            selection.levels[test] = Level(cohort, threshold)
     for control, treatment, day, *rest in transaction.read(ab_tests.FINISHED, **cell).iter_rows():
-        walk.finished[walk.begun[control, treatment]] = (day, State(*rest))
+        selection.finished[selection.begun[control, treatment]] = (day, State(*rest))
     still = transaction.read(ab_tests.OPEN, **cell, first=epoch.first)
     for control, treatment, *rest in still.iter_rows():
-        walk.open[walk.begun[control, treatment]] = State(*rest)
+        selection.open[selection.begun[control, treatment]] = State(*rest)
 
 
-def _evidence(sight: Sight, scope: Scope, duel: Duel) -> Evidence:
-    """The course of a duel over the forecasts that both sides made of the same symbols and days."""
+def _evidence(sight: EvaluationContext, scope: Scope, test: PairedTest) -> Evidence:
+    """The course of a test over the forecasts that both sides made of the same symbols and days."""
     transaction, epoch, settings, live = sight
     first = transaction.read(store.PREDICTED_SPAN, last=epoch.last).item() or epoch.last
     kind, horizon, symbol = scope
     frames = []
-    sides = [duel.control, duel.treatment]
-    for begin, end in years(max(first, duel.start), epoch.last):
-        rows = said_and_done(transaction, epoch, begin, end, [kind], [horizon], sides, symbol)
+    sides = [test.control, test.treatment]
+    for begin, end in years(max(first, test.start), epoch.last):
+        rows = predictions_with_outcomes(
+            transaction, epoch, begin, end, [kind], [horizon], sides, symbol
+        )
         score = "crps" if kind == "price" else "score"
         rows = rows.with_columns(pl.col(score).alias("score")).drop_nulls("score")
         control, treatment = (
-            rows.filter(pl.col("model_id") == side) for side in (duel.control, duel.treatment)
+            rows.filter(pl.col("model_id") == side) for side in (test.control, test.treatment)
         )
         if len(control) and len(treatment):
             frames.append(paired_forecasts.paired_differences(control, treatment, kind))
     empty = {"trading_day": pl.Date, "known_day": pl.Date, "d": pl.Float64}
     course = pl.concat(frames) if frames else pl.DataFrame(schema=empty)
     for side in sides:
-        said = live.filter(kind=kind, model_id=side).select("trading_day", pl.lit(True).alias(side))
-        course = course.join(said, on="trading_day", how="left", maintain_order="left")
+        live_days = live.filter(kind=kind, model_id=side).select(
+            "trading_day", pl.lit(True).alias(side)
+        )
+        course = course.join(live_days, on="trading_day", how="left", maintain_order="left")
     course = course.with_columns(live=pl.all_horizontal(pl.col(sides).fill_null(False)))
     return Evidence.of(course.filter("live") if settings.evidence == "live" else course, horizon)
 
 
-def _begun_tests(transaction: Transaction, scope: Scope, walk: Walk) -> dict[Duel, date]:
+def _begun_tests(
+    transaction: Transaction, scope: Scope, selection: ChampionSelection
+) -> dict[PairedTest, date]:
     """First days of the tests that are stored: a test keeps its own."""
     begun = transaction.read(ab_tests.BEGUN, kind=scope.kind, scope=scope.name)
-    champions = [*walk.deployments, *walk.wider]
+    champions = [*selection.deployments, *selection.wider]
     return {
         promotion.duel_of(control, treatment, day, champions): day
         for control, treatment, day, *_ in begun.iter_rows()
     }
 
 
-def _as_tests(walk: Walk, scope: Scope, begun: Mapping[Duel, date]) -> pl.DataFrame:
-    """The states of a walk's duels in the columns of their table.
+def _as_tests(
+    selection: ChampionSelection, scope: Scope, begun: Mapping[PairedTest, date]
+) -> pl.DataFrame:
+    """The states of a walk's tests in the columns of their table.
 
     A test that counts all there is begins with the first decision date of which a result is known.
     """
@@ -367,26 +379,26 @@ def _as_tests(walk: Walk, scope: Scope, begun: Mapping[Duel, date]) -> pl.DataFr
                 "as_of_day": day,
                 "kind": scope.kind,
                 "scope": scope.name,
-                "control": duel.control,
-                "treatment": duel.treatment,
-                "start_day": begun.get(duel) or _first_day(walk, duel),
+                "control": test.control,
+                "treatment": test.treatment,
+                "start_day": begun.get(test) or _first_day(selection, test),
                 "success_metric": metric,
                 **state._asdict(),
-                **_level(walk, duel)._asdict(),
-                "conclusion": promotion.conclusion(duel, state),
+                **_level(selection, test)._asdict(),
+                "conclusion": promotion.conclusion(test, state),
             }
-            for day, duel, state in walk.states
+            for day, test, state in selection.states
         ],
         infer_schema_length=None,
     )
 
 
-def _level(walk: Walk, duel: Duel) -> Level:
-    return walk.levels.get(duel) or Level(None, e_process.PROMOTE_AT)
+def _level(selection: ChampionSelection, test: PairedTest) -> Level:
+    return selection.levels.get(test) or Level(None, e_process.PROMOTE_AT)
 
 
-def _first_day(walk: Walk, duel: Duel) -> date | None:
-    return walk.evidence(duel).first if duel.start == promotion.BEGINNING else duel.start
+def _first_day(selection: ChampionSelection, test: PairedTest) -> date | None:
+    return selection.evidence(test).first if test.start == promotion.BEGINNING else test.start
 
 
 def _deploy(transaction: Transaction, deployed: list[Deployment], scope: Scope) -> Written:

@@ -29,7 +29,7 @@ def build_degradation_sensor(allowed: Collection[str]) -> dg.SensorDefinition:
             count = transaction.read(DEGRADATIONS).item()
         for message in new:
             context.log.error(message)
-        said = f"{counted(len(new), 'new alert')} of {count} open"
-        return dg.SkipReason(": ".join([said, *new]))
+        message = f"{counted(len(new), 'new alert')} of {count} open"
+        return dg.SkipReason(": ".join([message, *new]))
 
     return run

@@ -104,11 +104,11 @@ def build_retraining_sensor(allowed: Collection[str]) -> dg.SensorDefinition:
         asked = asked_before(context.instance, candidates["run_key"].to_list())
         running = in_flight(context.instance)
         chosen = choose(candidates, _sessions_of(candidates), asked, running, limits)
-        said = sentence(chosen)
+        message = sentence(chosen)
         wanted = chosen.filter(pl.col("why") == WANTED)
         if wanted.is_empty():
-            return dg.SkipReason(said)
-        context.log.info(said)
+            return dg.SkipReason(message)
+        context.log.info(message)
         there = set(context.instance.get_dynamic_partitions(str(SYMBOLS.name)))
         new = [symbol for symbol in wanted["symbol"] if symbol not in there]
         return dg.SensorResult(

@@ -20,7 +20,7 @@ from predtrack_assets.warehouse.database import profiles
 from predtrack_assets.warehouse.database.transaction import Transaction
 
 KINDS = ("price", "direction", "time_to_hit", "volatility")
-MOST_LACKING = 0.05
+MAX_LACKING = 0.05
 
 COVERAGE: tuple[Rule, ...] = (
     none(
@@ -34,7 +34,7 @@ COVERAGE: tuple[Rule, ...] = (
         "Counts are those of calibration_summary for the same kind, horizon and period.",
     ),
     at_most(
-        MOST_LACKING,
+        MAX_LACKING,
         "lacking_share",
         "coverage_holds",
         "At least 95 % of what fell due in 30 days has been validated.",

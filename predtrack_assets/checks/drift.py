@@ -10,7 +10,7 @@ from predtrack_assets.checks.engine.factory import Suite
 from predtrack_assets.checks.engine.profiles import per_day, recent_days, span_of
 from predtrack_assets.checks.engine.rules import none, structural
 from predtrack_assets.days import last_days_of
-from predtrack_assets.domain.accuracy.drift.report import LEAST_REFERENCE
+from predtrack_assets.domain.accuracy.drift.report import MIN_REFERENCE
 from predtrack_assets.domain.numerics.types import Days
 from predtrack_assets.partitions import window
 from predtrack_assets.settings import get_settings
@@ -25,7 +25,7 @@ def _profile(transaction: Transaction, days: Days) -> Profile:
     span = span_of(days)
     ends = last_days_of("W", days)
     # Calendar days in which the least number of sessions is sure to lie.
-    reach = 2 * (1 + LEAST_REFERENCE) * get_settings().drift_current_sessions
+    reach = 2 * (1 + MIN_REFERENCE) * get_settings().drift_current_sessions
     frame = per_day(
         days,
         transaction.read(store.PROFILE, **span),

@@ -75,7 +75,7 @@ def result_table(report: RunReport) -> Table:
 def explain(report: RunReport, console: Console) -> int:
     """Say what was refused, what was not fetched and what failed; the exit code."""
     prices = report.materialized.get("market/market_data", {})
-    for what, said in (
+    for what, message in (
         ("quarantined", "Quarantined"),
         ("flagged", "Kept, flagged suspect"),
         ("failures", "Symbols not fetched"),
@@ -83,7 +83,7 @@ def explain(report: RunReport, console: Console) -> int:
         counts = prices.get(what)
         if isinstance(counts, Mapping) and counts:
             parts = ", ".join(f"{n:,} {reason}" for reason, n in counts.items())
-            console.print(f"{said}: {parts}")
+            console.print(f"{message}: {parts}")
         elif what == "quarantined" and prices:
             console.print("Quarantined: nothing")
     troubled = prices.get("most_troubled")

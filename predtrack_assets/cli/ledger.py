@@ -190,25 +190,25 @@ def claim_verify(
     from predtrack_assets.domain.time import calendar
     from predtrack_assets.services.audit.claims import recompute
 
-    said = Claim(metric, model, kind, horizon, as_of.date(), period)
-    if calendar.as_of(said.as_of) > utc_now():
+    stated = Claim(metric, model, kind, horizon, as_of.date(), period)
+    if calendar.as_of(stated.as_of) > utc_now():
         raise ValueError(
-            f"--as-of {said.as_of} is not over yet: a claim is about what was known at the end of a"
+            f"--as-of {stated.as_of} is not over yet: a claim is about what was known at the end of a"
             " day, 24:00 UTC"
         )
     with _warehouse(home).transaction(READER) as transaction:
-        found = recompute(transaction, said)
+        found = recompute(transaction, stated)
     match = matches(value, found.value)
     if found.value is None:
         typer.echo(
             f"MISMATCH: claimed {value}, and there is nothing to compute it from:"
             f" {found.predictions:,} {kind} predictions of {model!r}, {horizon} sessions ahead, fell"
-            f" due in {period} to {said.as_of}, with {found.outcomes:,} outcomes known at its end"
+            f" due in {period} to {stated.as_of}, with {found.outcomes:,} outcomes known at its end"
         )
         sys.exit(FAILED)
     typer.echo(
         f"{'match' if match else 'MISMATCH'}: claimed {value}, recomputed {found.value!r} from"
-        f" {found.outcomes:,} outcomes known at the end of {said.as_of}; of the"
+        f" {found.outcomes:,} outcomes known at the end of {stated.as_of}; of the"
         f" {found.predictions:,} predictions that fell due {found.live:,} are live, the others replay"
         + (f", {found.unsealed:,} of them never sealed" if found.unsealed else "")
     )
@@ -240,12 +240,12 @@ def _decision_sentence(decided: dict[str, Any]) -> str:
 
 def _json(file: Path) -> dict[str, Any]:
     try:
-        said = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(file.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{file} is not JSON: {error}") from error
-    if not isinstance(said, dict):
+    if not isinstance(content, dict):
         raise ValueError(f"{file} holds no JSON object")
-    return said
+    return content
 
 
 def _key(text: str | None) -> bytes | None:

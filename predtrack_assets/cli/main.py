@@ -81,8 +81,8 @@ def _one_sentence() -> Iterator[None]:
     except ValidationError as error:
         for fault in error.errors():
             name = str(fault["loc"][0]).upper()  # after it comes the place in a list
-            said = fault["msg"].removeprefix("Value error, ")
-            ERRORS.print(f"[red]PREDTRACK_{name.removeprefix('PREDTRACK_')}[/]: {escape(said)}")
+            message = fault["msg"].removeprefix("Value error, ")
+            ERRORS.print(f"[red]PREDTRACK_{name.removeprefix('PREDTRACK_')}[/]: {escape(message)}")
         sys.exit(FAILED)
     except (ServerError, MigrationError, SourceError, ArtifactError, ValueError) as error:
         ERRORS.print(str(error), style="red", markup=False)

@@ -51,8 +51,8 @@ def run_replay(
         console.print(
             f"[red]Not replayable[/]: {rows:,} rows of {escape(' '.join(group))}: {reason}"
         )
-    if total.unsaid:
-        console.print(f"{total.unsaid:,} rows that would be computed now were never stored.")
+    if total.not_predicted:
+        console.print(f"{total.not_predicted:,} rows that would be computed now were never stored.")
     for mismatch in total.mismatches:
         console.print(f"[red]Differs[/]: {escape(str(mismatch))}")
     console.print(parity_line(total))
@@ -93,18 +93,18 @@ def parity_line(total: Parity) -> str:
     """What is proven, and what is not, in words."""
     equal, compared = total.equal.total(), total.compared.total()
     lost, apart = total.unreplayable.total(), total.foreign.total()
-    said = f"Replay parity: {equal:,} of {compared:,} rows are equal bit for bit."
+    message = f"Replay parity: {equal:,} of {compared:,} rows are equal bit for bit."
     if not compared and not lost:
-        said = (
+        message = (
             "Nothing was there to prove: no row of a model of ours is stored there."
             " `predtrack backfill` makes some, or give --from and --to that hold some."
         )
     if lost:
-        said += (
+        message += (
             f" {lost:,} others could not be computed again. Training the month of a fit again"
             " restores its file."
         )
-    return said + (f" {apart:,} rows of other models are apart." if apart else "")
+    return message + (f" {apart:,} rows of other models are apart." if apart else "")
 
 
 def parity_table(parities: dict[Stage, Parity]) -> Table:
@@ -123,8 +123,8 @@ def verdict_table(verdict: Verdict) -> Table:
     for stage in STAGES:
         alarms = verdict.of(stage)
         kinds = Counter(alarm.poison for alarm in alarms)
-        said = ", ".join(f"{n} {kind}" for kind, n in kinds.items())
-        table.add_row(str(stage.table), str(len(alarms)), said or "none")
+        message = ", ".join(f"{n} {kind}" for kind, n in kinds.items())
+        table.add_row(str(stage.table), str(len(alarms)), message or "none")
     return table
 
 

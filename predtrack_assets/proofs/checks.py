@@ -157,7 +157,7 @@ def _parity_metadata(parity: Parity) -> dict[str, Any]:
         "rows_compared": parity.compared.total(),
         "not_replayable": parity.unreplayable.total(),
         "of_other_models": parity.foreign.total(),
-        "never_stored": parity.unsaid,
+        "never_stored": parity.not_predicted,
     }
     apart = {"not_replayable": parity.unreplayable, "of_other_models": parity.foreign}
     for name, counts in apart.items():

@@ -161,6 +161,6 @@ def _judge(
         verdict.equal += 1
         return
     parity = compare(honest, poisoned, stage.table.key, stage.by, 1, stage.places)
-    changed = parity.compared.total() - parity.equal.total() + parity.unsaid
+    changed = parity.compared.total() - parity.equal.total() + parity.not_predicted
     first = parity.mismatches[0] if parity.mismatches else None
     verdict.alarms.append(Alarm(str(stage.table), day, poison, changed, first))

@@ -14,7 +14,7 @@ from predtrack_assets.domain.forecasts.predict import PREDICTIONS
 from predtrack_assets.domain.models.baselines import MODELS
 from predtrack_assets.proofs.stages import PREDICTED, REPLAYED, Stage
 from predtrack_assets.services.forecasts.forecast_days import forecast_days
-from predtrack_assets.services.models.fits_in_force import fits_that_spoke, procedures
+from predtrack_assets.services.models.fits_in_force import procedures, referenced_fits
 from predtrack_assets.settings import Settings
 from predtrack_assets.warehouse import tables
 from predtrack_assets.warehouse.database.transaction import READER, Database, Transaction
@@ -101,8 +101,8 @@ def _replay_predictions(
         .group_by("artifact_id")
         .agg(first=pl.col("trading_day").min(), last=pl.col("trading_day").max())
     )
-    turns, mute = fits_that_spoke(transaction, spoke)
-    reason = _reasons(transaction, stored, mute)
+    turns, unavailable = referenced_fits(transaction, spoke)
+    reason = _reasons(transaction, stored, unavailable)
     apart = stored.with_columns(reason).filter(reason.is_not_null())
     stored = stored.filter(reason.is_null())
     horizons = tuple(stored["horizon"].unique().sort())
@@ -114,19 +114,23 @@ def _replay_predictions(
     recomputed = pl.concat([pl.DataFrame(schema=PREDICTIONS), *accepted, *refused])
     key = [*tables.PREDICTIONS.key, "artifact_id"]
     # Around a refit both fits are asked for the days between; only what was said is compared.
-    said = recomputed.join(stored.select(key), on=key, how="semi", nulls_equal=True)
+    predicted = recomputed.join(stored.select(key), on=key, how="semi", nulls_equal=True)
     unfitted = pl.concat([pl.DataFrame(schema=PREDICTIONS), *accepted]).filter(
         pl.col("artifact_id").is_null()
     )
-    unsaid = unfitted.join(said, on=key, how="anti", nulls_equal=True)
-    parity = compare(stored, pl.concat([said, unsaid]), tables.PREDICTIONS.key, PREDICTED.by, show)
+    not_predicted = unfitted.join(predicted, on=key, how="anti", nulls_equal=True)
+    parity = compare(
+        stored, pl.concat([predicted, not_predicted]), tables.PREDICTIONS.key, PREDICTED.by, show
+    )
     for model, kind, why, rows in apart.group_by("model_id", "kind", "reason").len().iter_rows():
         found = parity.foreign if why in (HANDED_IN, UNKNOWN) else parity.unreplayable
         found[(model, kind), why] += rows
     return parity
 
 
-def _reasons(transaction: Transaction, stored: pl.DataFrame, mute: dict[str, str]) -> pl.Series:
+def _reasons(
+    transaction: Transaction, stored: pl.DataFrame, unavailable: dict[str, str]
+) -> pl.Series:
     """Why a stored row cannot be computed again, null where it can."""
     registered = set(transaction.read(stored_rows.REGISTERED)["model_id"])
     unfitted = {model.model_id for model in MODELS}
@@ -139,7 +143,7 @@ def _reasons(transaction: Transaction, stored: pl.DataFrame, mute: dict[str, str
     reasons = stored.select(
         pl.coalesce(
             pl.col("model_id").replace_strict(of_model, default=None, return_dtype=pl.String),
-            pl.col("artifact_id").replace_strict(mute, default=None, return_dtype=pl.String),
+            pl.col("artifact_id").replace_strict(unavailable, default=None, return_dtype=pl.String),
             pl.when(pl.col("model_id").is_in(fitted) & pl.col("artifact_id").is_null())
             .then(pl.lit("it names no fit"))
             .otherwise(nothing),

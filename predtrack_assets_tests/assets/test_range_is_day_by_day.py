@@ -36,8 +36,8 @@ def market_file(path: Path) -> Path:
 
     def bars(symbol: str, exchange: str, seed: int, first: str, last: str) -> pl.DataFrame:
         days = calendar(exchange).between(np.datetime64(first), np.datetime64(last))
-        walk = graph.random_walk(days, seed)
-        return walk.select(pl.lit(symbol).alias("symbol"), pl.all()).with_columns(
+        selection = graph.random_walk(days, seed)
+        return selection.select(pl.lit(symbol).alias("symbol"), pl.all()).with_columns(
             split=pl.lit(1.0), dividend=pl.lit(0.0)
         )
 

@@ -20,7 +20,7 @@ from predtrack_assets.automation import notifications
 from predtrack_assets.services.deployment.notifications import NotSent, dispatch, webhook
 from predtrack_assets.settings import Settings
 from predtrack_assets.warehouse.deployment.improvements import (
-    MOST_NOTIFICATIONS,
+    MAX_NOTIFICATIONS,
     Optimized,
     note_optimized,
 )
@@ -92,10 +92,10 @@ def test_what_failed_is_tried_again_after_a_while_under_the_same_key(warehouse: 
 
 def test_nobody_is_tried_for_ever(warehouse: Warehouse) -> None:
     channel = Channel(refusals=1000)
-    for _ in range(MOST_NOTIFICATIONS + 2):
+    for _ in range(MAX_NOTIFICATIONS + 2):
         dispatch(warehouse, "webhook", channel)
         hours_pass(warehouse, 10)
-    assert len(attempts(warehouse)) == 2 * MOST_NOTIFICATIONS
+    assert len(attempts(warehouse)) == 2 * MAX_NOTIFICATIONS
 
 
 def test_a_crash_between_telling_and_committing_tells_again_with_the_same_key(

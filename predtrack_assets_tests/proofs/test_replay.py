@@ -95,7 +95,7 @@ def test_what_was_stored_comes_out_again(stored: str, monkeypatch: pytest.Monkey
     assert found.compared.total() == found.equal.total() == sum(rows.values())
     assert not found.unreplayable
     assert not found.foreign
-    assert not found.unsaid
+    assert not found.not_predicted
     kinds = graph.frame(stored, "SELECT DISTINCT model_id, kind FROM forecasts.predictions").rows()
     assert set(kinds) | {(BENCHMARK,), ("standard-v1",)} == set(found.compared)
 
@@ -145,7 +145,7 @@ def test_a_restated_result_comes_out_again(stored: str) -> None:
         asked = (Warehouse(url=stored), SETTINGS, START, after, sample)
         found = replays.replay(*asked, stages=(RESOLVED,))[RESOLVED]
         assert found.holds
-        assert not found.unsaid
+        assert not found.not_predicted
 
 
 def test_a_changed_feature_is_named(stored: str) -> None:
@@ -191,7 +191,7 @@ def test_an_invented_prediction_of_a_model_of_ours_is_a_mismatch(stored: str) ->
     invented = rewrite(stored, INVENT, DAY)
     found = parity(stored, stages=(PREDICTED,))
     assert found.compared.total() - found.equal.total() == invented > 0
-    assert found.unsaid == invented, "what they took the place of was never stored"
+    assert found.not_predicted == invented, "what they took the place of was never stored"
     assert {m.column for m in found.mismatches} == {"(no such row)"}
 
 

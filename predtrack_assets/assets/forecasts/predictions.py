@@ -40,7 +40,7 @@ def predictions(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.M
     settings = get_settings()
     retired = warehouse.read(RETIRED)["model_id"].to_list()
     models = tuple(m for m in predicting_models(settings) if m.model_id not in retired)
-    written, refused_for, said = Written(), Counter[str](), set[str]()
+    written, refused_for, committed = Written(), Counter[str](), set[str]()
     asked = window(context)
     with warehouse.transaction() as transaction:
         for part in forecast_days(transaction, asked, settings.horizons, models):
@@ -48,10 +48,10 @@ def predictions(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.M
                 tables.PREDICTIONS, _with_origin(transaction, part.accepted)
             )
             refused_for.update(_skip(transaction, part.refused))
-            said.update(part.accepted["model_id"].unique())
+            committed.update(part.accepted["model_id"].unique())
             context.log.info(f"{part} of symbols, {written.inserted:,} new predictions")
         sealed = seal(transaction, asked.start, asked.end)
-    if not said:
+    if not committed:
         skipped = ", ".join(f"{n:,} {reason}" for reason, n in sorted(refused_for.items()))
         context.log.warning(
             f"Nothing was predicted. Skipped: {skipped or 'no symbol has a bar on these days'}."
@@ -65,7 +65,7 @@ def predictions(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.M
     if sealed.left_out:
         context.log.warning(f"Rows that somebody else wrote are not committed: {sealed}")
     return materialized(
-        written, skipped=dict(refused_for), models=sorted(said), batches_sealed=sealed.batches
+        written, skipped=dict(refused_for), models=sorted(committed), batches_sealed=sealed.batches
     )
 
 
@@ -81,6 +81,6 @@ def _skip(transaction: Transaction, refused: pl.DataFrame) -> dict[str, int]:
     """Write refused predictions down with their reason."""
     if refused.is_empty():
         return {}
-    said = pl.struct(pl.exclude("reason").cast(pl.String)).struct.json_encode().alias("payload")
-    transaction.append(tables.SKIPPED_PREDICTIONS, refused.with_columns(said))
+    payload = pl.struct(pl.exclude("reason").cast(pl.String)).struct.json_encode().alias("payload")
+    transaction.append(tables.SKIPPED_PREDICTIONS, refused.with_columns(payload))
     return dict(refused.group_by("reason").len().iter_rows())

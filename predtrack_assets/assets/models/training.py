@@ -166,13 +166,13 @@ def symbol_models(
         else:
             for _, data in training_data(warehouse, settings, [cutoff], [symbol]):
                 training.fit(cutoff, data)
-        said = reports[symbol] = training.report
-        if cutoff in said.skipped:
-            context.log.warning(f"{symbol} is not fitted: {said.skipped[cutoff]}")
+        symbol_report = reports[symbol] = training.report
+        if cutoff in symbol_report.skipped:
+            context.log.warning(f"{symbol} is not fitted: {symbol_report.skipped[cutoff]}")
         about = (
-            {"fit": said.fits[cutoff], "corrects": fit.artifact_id}
-            if cutoff in said.fits
-            else {"skipped": said.skipped[cutoff]}
+            {"fit": symbol_report.fits[cutoff], "corrects": fit.artifact_id}
+            if cutoff in symbol_report.fits
+            else {"skipped": symbol_report.skipped[cutoff]}
         )
         context.add_asset_metadata(about, partition_key=symbol)
     return _result(*reports.values())

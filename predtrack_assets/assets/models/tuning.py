@@ -140,8 +140,8 @@ class Work:
         registry.record_trials(warehouse, runs[0], task.model_id, trials)
         found = search.run()
         results = [
-            registry.Trial(t.kind, t.horizon, t.family, t.configuration, said, i in found.chosen)
-            for i, (t, said) in enumerate(zip(trials, found.results, strict=True))
+            registry.Trial(t.kind, t.horizon, t.family, t.configuration, result, i in found.chosen)
+            for i, (t, result) in enumerate(zip(trials, found.results, strict=True))
         ]
         registry.record_results(warehouse, runs[0], results)
         return found
@@ -165,12 +165,12 @@ def register(warehouse: Warehouse, day: date, run_id: str) -> Written:
         version = max((procedure.version for procedure, _ in there), default=0) + 1
         made = tuned_procedure(version, _hyperparameters(base, proposed, day))
         written = transaction.append(tables.MODEL_REGISTRY, _row(made))
-        said = {
+        payload = {
             "base": base.model_id,
             "proposals": made.hyperparameters["proposals"],
             "run": run_id,
         }
-        record_event(transaction, "model_registered", made.model_id, said, SYSTEM)
+        record_event(transaction, "model_registered", made.model_id, payload, SYSTEM)
         return written
 
 

@@ -146,12 +146,12 @@ def predictions(transaction: Transaction, days: Days) -> Profile:
         transaction.read(forecasts_profiles.PREDICTABLE, **span, history_days=HISTORY_DAYS),
         transaction.read(forecasts_profiles.SKIPPED_PREDICTIONS, **span),
     )
-    said, unsaid, skipped = (pl.col(c) for c in ("predictions", "unsaid", "skipped"))
-    nothing = (said == 0) & (skipped == 0) & (unsaid > 1)
+    predicted, not_predicted, skipped = (pl.col(c) for c in ("predictions", "unsaid", "skipped"))
+    nothing = (predicted == 0) & (skipped == 0) & (not_predicted > 1)
     return Profile(
         frame.with_columns(
             nothing.cast(pl.Int64).alias("day_missing"),
-            _share(skipped, said + skipped).alias("skipped_share"),
+            _share(skipped, predicted + skipped).alias("skipped_share"),
         )
     )
 

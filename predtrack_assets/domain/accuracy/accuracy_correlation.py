@@ -19,12 +19,12 @@ from predtrack_assets.domain.accuracy.report_windows import (
     table,
     windows,
 )
-from predtrack_assets.domain.forecasts.hits import came_true
+from predtrack_assets.domain.forecasts.hits import correct_call
 from predtrack_assets.domain.numerics.types import Days, Floats, Ints
 from predtrack_assets.domain.statistics.effective_size import wilson
 
 REGIMES = ("bull", "bear", "sideways", "volatile")
-LEAST_CLUSTERS = 10  # of the regime and of the others; below, nothing is tested
+MIN_CLUSTERS = 10  # of the regime and of the others; below, nothing is tested
 SIGNIFICANT = 0.05
 
 
@@ -41,7 +41,7 @@ def accuracy_correlation(calls: pl.DataFrame, report_days: Days, period: str) ->
     the regime's dates taken as they follow each other. Raises ValueError for an unknown period or
     a validated row without outcome or probability.
     """
-    rows = scored(calls).with_columns(came_true().alias("accurate"))
+    rows = scored(calls).with_columns(correct_call().alias("accurate"))
     counts = rows.group_by(*CELL, "due_day", "market_regime").agg(
         n=pl.len().cast(pl.Float64), hits=pl.col("accurate").sum().cast(pl.Float64)
     )
@@ -100,7 +100,7 @@ def _contrasts(counts: pl.DataFrame, report_days: Days, period: str) -> pl.DataF
         correlation = slope * np.sqrt(share * (1 - share) / (pooled * (1 - pooled)))
         found = _clustered(view, per_date, (n, rate), (others, baseline))
         fewer = np.minimum(found.inside, found.outside)
-        tested = (fewer >= LEAST_CLUSTERS) & (found.variance > 0)
+        tested = (fewer >= MIN_CLUSTERS) & (found.variance > 0)
         error = np.where(tested, np.sqrt(found.variance), np.nan)
         statistic = slope / error
     degrees = np.where(tested, fewer - 1, np.nan)

@@ -21,7 +21,7 @@ from predtrack_assets.domain.accuracy.report_windows import (
     totals,
     windows,
 )
-from predtrack_assets.domain.forecasts.hits import came_true
+from predtrack_assets.domain.forecasts.hits import correct_call
 from predtrack_assets.domain.numerics.types import Days, Floats, Ints
 from predtrack_assets.domain.statistics import scoring_rules
 from predtrack_assets.domain.statistics.calibration import (
@@ -155,7 +155,7 @@ def _rates(view: Windows) -> dict[str, pl.Series | Floats | Ints]:
 
 def _accuracy(view: Windows, n: Floats) -> dict[str, Floats]:
     """Share of calls that came true, with an interval on the effective size of the calls."""
-    y = column(view.rows.select(accurate=came_true()), "accurate")
+    y = column(view.rows.select(accurate=correct_call()), "accurate")
     hits, counts = view.per_date(y), view.per_date(np.ones_like(y))
     (right,) = view.sums([hits])
     low, high = wilson(right / n, view.effective_sizes(hits, counts, hits))

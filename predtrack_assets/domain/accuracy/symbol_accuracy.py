@@ -16,7 +16,7 @@ from predtrack_assets.domain.accuracy.report_windows import (
     table,
     windows,
 )
-from predtrack_assets.domain.forecasts.hits import came_true
+from predtrack_assets.domain.forecasts.hits import correct_call
 from predtrack_assets.domain.forecasts.recommendations import BAND, COST, advised, was_right
 from predtrack_assets.domain.numerics.row_order import places
 from predtrack_assets.domain.numerics.types import Days, Floats, Ints
@@ -62,7 +62,7 @@ def symbol_accuracy(
 def judged(outcomes: pl.DataFrame) -> pl.DataFrame:
     """Of validated outcomes as `symbol_accuracy` takes them, what is counted of them: one row each,
     by CELL, symbol and due day, with position (+1 BUY, -1 SELL, 0 HOLD) and whether it was right."""
-    rows = scored(outcomes).with_columns(came_true().alias("accurate"))
+    rows = scored(outcomes).with_columns(correct_call().alias("accurate"))
     rows = rows[np.argsort(places(rows, [*CELL, "symbol", "due_day"]), kind="stable")]
     median, p_up, sigma, horizon, gone = (
         column(rows, c) for c in ("q50", "confidence", "sigma", "horizon", "actual_return")

@@ -29,12 +29,12 @@ def matches(claimed: str, value: float | None) -> bool:
     No value matches nothing. Raises ValueError for a claim that is no finite number.
     """
     try:
-        said = Decimal(claimed)
+        stated = Decimal(claimed)
     except InvalidOperation as error:
         raise ValueError(f"{claimed!r} is not a number") from error
-    if not said.is_finite():
+    if not stated.is_finite():
         raise ValueError(f"{claimed!r} is not a finite number")
     if value is None or not math.isfinite(value):
         return False
-    unit = Decimal(1).scaleb(min(int(said.as_tuple().exponent), 0))
-    return abs(Decimal(value) - said) <= unit / 2
+    unit = Decimal(1).scaleb(min(int(stated.as_tuple().exponent), 0))
+    return abs(Decimal(value) - stated) <= unit / 2

@@ -42,7 +42,7 @@ class Parity:
     compared: Counter[tuple[str, ...]] = field(default_factory=Counter)
     unreplayable: Counter[tuple[tuple[str, ...], str]] = field(default_factory=Counter)
     foreign: Counter[tuple[tuple[str, ...], str]] = field(default_factory=Counter)
-    unsaid: int = 0
+    not_predicted: int = 0
     mismatches: list[Mismatch] = field(default_factory=list)
 
     @property
@@ -61,7 +61,7 @@ class Parity:
             self.compared + other.compared,
             self.unreplayable + other.unreplayable,
             self.foreign + other.foreign,
-            self.unsaid + other.unsaid,
+            self.not_predicted + other.not_predicted,
             self.mismatches + other.mismatches,
         )
 
@@ -94,7 +94,7 @@ def compare(
     return Parity(
         equal=Counter({tuple(row[:-2]): row[-2] for row in counts if row[-2]}),
         compared=Counter({tuple(row[:-2]): row[-1] for row in counts}),
-        unsaid=len(right.join(left, on=key, how="anti")),
+        not_predicted=len(right.join(left, on=key, how="anti")),
         mismatches=_mismatches(stored.filter(~same), now, key, values, show, places),
     )
 

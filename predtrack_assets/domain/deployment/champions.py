@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from predtrack_assets.domain.statistics import e_process
 from predtrack_assets.domain.time.calendar import as_of
 
-NOBODY = "no_change"  # whom a challenger must beat while there is no champion
+DEFAULT_CONTROL = "no_change"  # whom a challenger must beat while there is no champion
 INCONCLUSIVE = "inconclusive"
 BEGINNING = date(1900, 1, 1)
 
@@ -34,7 +34,7 @@ class Deployment:
 
 
 @dataclass(frozen=True)
-class Duel:
+class PairedTest:
     """An A/B test of one kind and scope: decision dates on or after start count."""
 
     control: str
@@ -44,7 +44,7 @@ class Duel:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Course of a duel, per decision date (T,): known (datetime64[D], sorted), d, both e-values.
+    """Course of a test, per decision date (T,): known (datetime64[D], sorted), d, both e-values.
 
     live: whether both sides committed their forecasts before any outcome. first: the first of these
     dates, None where T = 0.
@@ -78,7 +78,7 @@ class Evidence:
 
 
 class State(NamedTuple):
-    """A duel at the end of a week, or when it was decided if that came before."""
+    """A test at the end of a week, or when it was decided if that came before."""
 
     status: str
     n: int
@@ -90,7 +90,7 @@ class State(NamedTuple):
 
 
 class Level(NamedTuple):
-    """What a duel has to reach, and the cohort for which: see `e_process.threshold`.
+    """What a test has to reach, and the cohort for which: see `e_process.threshold`.
 
     cohort None: of a test from before there were cohorts.
     """
@@ -100,90 +100,90 @@ class Level(NamedTuple):
 
 
 @dataclass
-class Walk:
+class ChampionSelection:
     """Weeks of one kind and scope, in order; fills `states` and `deployed`.
 
     deployments: those there are, sorted by valid_from, a part of them later than a week in
-    question; evidence: course of a duel; passed: gate ids of (week, model) that passed; finished:
-    week in which a duel was promoted or rejected before, with its state; begun: duel of each
-    (control, treatment) that were ever tested, which keep it; levels: of duels that began; open:
-    duels that were running at the last look; barred: models never deployed by themselves, because
+    question; evidence: course of a test; passed: gate ids of (week, model) that passed; finished:
+    week in which a test was promoted or rejected before, with its state; begun: test of each
+    (control, treatment) that were ever tested, which keep it; levels: of tests that began; open:
+    tests that were running at the last look; barred: models never deployed by themselves, because
     they were rolled back or are in shadow; wider: champions of a wider scope, sorted, one of which
     is in force where this scope has none of its own; since: no week before it is looked at.
     """
 
     treatments: Collection[str]
     deployments: list[Deployment]
-    evidence: Callable[[Duel], Evidence]
+    evidence: Callable[[PairedTest], Evidence]
     passed: Mapping[tuple[date, str], str]
-    finished: dict[Duel, tuple[date, State]]
-    begun: dict[tuple[str, str], Duel] = field(default_factory=dict)
-    levels: dict[Duel, Level] = field(default_factory=dict)
-    open: dict[Duel, State] = field(default_factory=dict)
+    finished: dict[PairedTest, tuple[date, State]]
+    begun: dict[tuple[str, str], PairedTest] = field(default_factory=dict)
+    levels: dict[PairedTest, Level] = field(default_factory=dict)
+    open: dict[PairedTest, State] = field(default_factory=dict)
     barred: Collection[str] = ()
     automatic: bool = True
     wider: Sequence[Deployment] = ()
     since: date = date.min
-    states: list[tuple[date, Duel, State]] = field(default_factory=list)
+    states: list[tuple[date, PairedTest, State]] = field(default_factory=list)
     deployed: list[Deployment] = field(default_factory=list)
 
-    def begin(self, day: date) -> list[Duel]:
+    def begin(self, day: date) -> list[PairedTest]:
         """Duels of a week that have a first result and no level yet."""
         there = self.levels.keys() | self.finished.keys()
-        new = [duel for duel in self._duels(day)[1] if duel not in there]
-        return [duel for duel in new if self.evidence(duel).dates(day)]
+        new = [test for test in self._duels(day)[1] if test not in there]
+        return [test for test in new if self.evidence(test).dates(day)]
 
     def week(self, day: date) -> None:
-        """Look at every duel against the champion, and deploy the best that may be."""
-        control, duels = self._duels(day)
+        """Look at every test against the champion, and deploy the best that may be."""
+        control, tests = self._duels(day)
         self._end_others(day, control)
         promoted = []
-        for duel in duels:
-            before = self.finished.get(duel)
+        for test in tests:
+            before = self.finished.get(test)
             if before is not None and before[0] < day:
                 current = before[1]
-            elif duel in self.levels and self.evidence(duel).dates(day):
-                current = self._look(day, duel)
+            elif test in self.levels and self.evidence(test).dates(day):
+                current = self._look(day, test)
             else:
                 continue
             if current.status == e_process.PROMOTED:
-                promoted.append((current.mean_difference or 0.0, duel.treatment, current))
+                promoted.append((current.mean_difference or 0.0, test.treatment, current))
         self._deploy(day, control, promoted)
 
-    def _look(self, day: date, duel: Duel) -> State:
-        current = state(self.evidence(duel), day, self.levels[duel].threshold)
-        self.begun[duel.control, duel.treatment] = duel
-        self.states.append((day, duel, current))
-        self.open.pop(duel, None)
+    def _look(self, day: date, test: PairedTest) -> State:
+        current = state(self.evidence(test), day, self.levels[test].threshold)
+        self.begun[test.control, test.treatment] = test
+        self.states.append((day, test, current))
+        self.open.pop(test, None)
         if current.status == e_process.RUNNING:
-            self.open[duel] = current
+            self.open[test] = current
         else:
-            self.finished[duel] = (day, current)
+            self.finished[test] = (day, current)
         return current
 
     def _end_others(self, day: date, control: str) -> None:
         """End what still runs against another than the champion, or for whom nobody tests any more."""
-        for duel in [*self.open]:
-            if duel.control != control or duel.treatment not in self.treatments:
-                last = self.open.pop(duel)
+        for test in [*self.open]:
+            if test.control != control or test.treatment not in self.treatments:
+                last = self.open.pop(test)
                 ended = last._replace(status=INCONCLUSIVE, decided_day=day)
-                self.states.append((day, duel, ended))
+                self.states.append((day, test, ended))
 
-    def _duels(self, day: date) -> tuple[str, list[Duel]]:
-        """Whom a challenger must beat at the end of `day`, and the duels with it.
+    def _duels(self, day: date) -> tuple[str, list[PairedTest]]:
+        """Whom a challenger must beat at the end of `day`, and the tests with it.
 
         Two that were tested go on with the test they had: another one would err anew.
         """
         champion, since = self._in_force(as_of(day))
-        control = (champion.model_id if champion else None) or NOBODY
+        control = (champion.model_id if champion else None) or DEFAULT_CONTROL
         return control, [
-            self.begun.get((control, treatment)) or Duel(control, treatment, since)
+            self.begun.get((control, treatment)) or PairedTest(control, treatment, since)
             for treatment in sorted(self.treatments)
             if treatment != control
         ]
 
     def _in_force(self, moment: datetime) -> tuple[Deployment | None, date]:
-        """The champion just before `moment`, and the first decision date of duels against it."""
+        """The champion just before `moment`, and the first decision date of tests against it."""
         turns: list[datetime] = []
         champion = None
         for timeline in (self.deployments, self.wider):
@@ -216,24 +216,26 @@ class Walk:
         self.deployed.append(chosen)
 
 
-def walk_weeks(walks: Sequence[Walk], days: Iterable[date], cohorts: int = 0) -> None:
+def select_champions(
+    walks: Sequence[ChampionSelection], days: Iterable[date], cohorts: int = 0
+) -> None:
     """Walk through all scopes of one kind and horizon together, which share their error rate.
 
     walks: a wider scope before those that it is wider than. cohorts: how many there were before.
     """
     for day in days:
-        there = [walk for walk in walks if walk.since <= day]
-        new = [(walk, duel) for walk in there for duel in walk.begin(day)]
+        there = [selection for selection in walks if selection.since <= day]
+        new = [(selection, test) for selection in there for test in selection.begin(day)]
         if new:
             cohorts += 1
-        for walk, duel in new:
-            walk.levels[duel] = Level(cohorts, e_process.threshold(cohorts, len(new)))
-        for walk in there:
-            walk.week(day)
+        for selection, test in new:
+            selection.levels[test] = Level(cohorts, e_process.threshold(cohorts, len(new)))
+        for selection in there:
+            selection.week(day)
 
 
 def state(evidence: Evidence, day: date, threshold: float = e_process.PROMOTE_AT) -> State:
-    """A duel by the results known at the end of `day`; promoted at `threshold`, rejected at 20.
+    """A test by the results known at the end of `day`; promoted at `threshold`, rejected at 20.
 
     A good treatment is rejected with probability at most 0.05 in each test: that costs power only.
     """
@@ -253,18 +255,20 @@ def state(evidence: Evidence, day: date, threshold: float = e_process.PROMOTE_AT
     return State(status, at + 1, decided, mean, float(better[at]), float(worse[at]), live)
 
 
-def duel_of(control: str, treatment: str, start_day: date, deployments: list[Deployment]) -> Duel:
-    """The duel of a stored test: one that began before there was any champion counts all days."""
+def duel_of(
+    control: str, treatment: str, start_day: date, deployments: list[Deployment]
+) -> PairedTest:
+    """The test of a stored test: one that began before there was any champion counts all days."""
     champions_since = min((d.valid_from.date() for d in deployments), default=date.max)
     start = BEGINNING if start_day < champions_since else start_day
-    return Duel(control, treatment, start)
+    return PairedTest(control, treatment, start)
 
 
-def conclusion(duel: Duel, current: State) -> str | None:
+def conclusion(test: PairedTest, current: State) -> str | None:
     """What came of it in words; None while it runs."""
     sentences = {
-        e_process.PROMOTED: f"{duel.treatment} forecasts better than {duel.control}",
-        e_process.REJECTED: f"{duel.treatment} forecasts worse than {duel.control}",
-        INCONCLUSIVE: f"{duel.control} was replaced before it was decided, or {duel.treatment} retired",
+        e_process.PROMOTED: f"{test.treatment} forecasts better than {test.control}",
+        e_process.REJECTED: f"{test.treatment} forecasts worse than {test.control}",
+        INCONCLUSIVE: f"{test.control} was replaced before it was decided, or {test.treatment} retired",
     }
     return sentences.get(current.status)

@@ -268,8 +268,10 @@ def _rates(record: Record, n: Ints, limits: Thresholds) -> tuple[Criterion, Crit
     low, _ = wilson(rate, n_eff, 2 * limits.level - 1)
     _, lower = expanding.mean_lower_bounds(s.hits / s.count, n, limits.level)
     _, _, residuals_eff = expanding.effective_sizes(*s.residuals(), n, record.horizon)
-    count, hits, said = (expanding.totals(v, n) for v in (s.bins, s.bin_hits, s.bin_said))
-    rms, upper = expanding.calibration_bounds(count, hits, said, residuals_eff, limits.level)
+    count, hits, confidence = (
+        expanding.totals(v, n) for v in (s.bins, s.bin_hits, s.bin_confidence)
+    )
+    rms, upper = expanding.calibration_bounds(count, hits, confidence, residuals_eff, limits.level)
     floor = limits.min_effective
     return (
         Criterion(
@@ -325,7 +327,9 @@ def _performance(
     years = _constant(limits.market_outperformance, n)
     sample = n.astype(np.float64)
     observed, worst = expanding.drawdown_bounds(r.following, n, limits.level)
-    never = expanding.totals(r.placed, n) == 0  # nothing was recommended: nothing to measure
+    never = (
+        expanding.totals(r.gross_exposure, n) == 0
+    )  # nothing was recommended: nothing to measure
     values, bounds = np.where(never, np.nan, values), np.where(never, np.nan, bounds)
     observed, worst = np.where(never, np.nan, observed), np.where(never, np.nan, worst)
     return (
@@ -360,8 +364,8 @@ def _sharpe(
     PSR(threshold) and DSR reach the level exactly when the lower bound SR - z se lies above both
     the threshold and SR0, the largest ratio expected of that many trials without skill.
     """
-    luck = returns.expected_max_sharpe(variance, trials)
-    threshold = np.maximum(_daily(limits.sharpe_ratio), luck)
+    expected_max_sharpe = returns.expected_max_sharpe(variance, trials)
+    threshold = np.maximum(_daily(limits.sharpe_ratio), expected_max_sharpe)
     low = m.sharpe - normal_quantile(limits.level) * returns.sharpe_error(m)
     year = np.sqrt(returns.PERIODS)
     return Criterion(m.sharpe * year, low * year, threshold * year, m.n, m.n, enough)
@@ -376,5 +380,5 @@ def _sharpe_variance(sharpes: Floats, sizes: Sequence[Ints]) -> Floats:
     count = known.sum(axis=0)
     mean = np.where(known, sharpes, 0.0).sum(axis=0) / np.maximum(count, 1)
     among = np.where(known, np.square(sharpes - mean), 0.0).sum(axis=0) / np.maximum(count - 1, 1)
-    luck = 1 / np.maximum(np.array(sizes) - 1.0, 1.0)
-    return np.maximum(luck, np.where(count > 1, among, 0.0))
+    expected_max_sharpe = 1 / np.maximum(np.array(sizes) - 1.0, 1.0)
+    return np.maximum(expected_max_sharpe, np.where(count > 1, among, 0.0))

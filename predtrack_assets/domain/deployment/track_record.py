@@ -10,11 +10,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from predtrack_assets.domain.forecasts.hits import came_true
+from predtrack_assets.domain.forecasts.hits import correct_call
 from predtrack_assets.domain.forecasts.recommendations import advised
 from predtrack_assets.domain.market.panel import Panel
 from predtrack_assets.domain.numerics.types import Days, Floats
-from predtrack_assets.domain.trading.following import Following, daily_returns
+from predtrack_assets.domain.trading.following import StrategyPnl, daily_returns
 
 BINS = 100  # of the probability, for calibration
 CELL = ["model_id", "kind", "horizon"]
@@ -34,38 +34,38 @@ class Scores:
     gain: Floats
     bins: Floats
     bin_hits: Floats
-    bin_said: Floats
+    bin_confidence: Floats
 
     def residuals(self) -> tuple[Floats, Floats, Floats]:
         """Sums, numbers and sums of squares (T,) of event minus probability, per day.
 
         A probability counts as the mean of its bin on that day: off by less than 1 / BINS.
         """
-        mean = self.bin_said / np.maximum(self.bins, 1)
+        mean = self.bin_confidence / np.maximum(self.bins, 1)
         squares = self.bin_hits * (1 - 2 * mean) + self.bins * np.square(mean)
-        return (self.bin_hits - self.bin_said).sum(axis=1), self.count, squares.sum(axis=1)
+        return (self.bin_hits - self.bin_confidence).sum(axis=1), self.count, squares.sum(axis=1)
 
 
 @dataclass(frozen=True)
 class Returns:
     """Daily simple returns (T,) of following the model, and of the benchmarks (T, K), K >= 1.
 
-    placed: BUY and SELL outstanding on each day; none ever means that nothing was recommended.
-    net: BUY less SELL as a fraction of the capital; the rest of it is cash.
+    gross_exposure: BUY and SELL outstanding on each day; none ever means that nothing was recommended.
+    net_exposure: BUY less SELL as a fraction of the capital; the rest of it is cash.
     """
 
     days: Days
     following: Floats
     benchmarks: Floats
-    placed: Floats
-    net: Floats
+    gross_exposure: Floats
+    net_exposure: Floats
 
     def excess(self, risk_free: float) -> Floats:
         """Returns (T,) above the risk-free return of a day, which the cash beside positions earns.
 
         following + (1 - net) risk_free - risk_free.
         """
-        return self.following - self.net * risk_free
+        return self.following - self.net_exposure * risk_free
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def measure(rows: pl.DataFrame) -> pl.DataFrame:
     crps = pl.col("crps_no_change") - pl.col("crps")
     brier = pl.col("score_no_change") - pl.col("score")
     return rows.with_columns(
-        came_true().alias("called"),
+        correct_call().alias("called"),
         pl.when(price).then(crps).otherwise(brier).alias("gain"),
         pl.Series("position", position).cast(pl.Int8),
     )
@@ -119,9 +119,9 @@ def score_sums(rows: pl.DataFrame) -> Scores:
     rows = rows.sort(rows.columns)
     days, day = np.unique(rows["known_day"].to_numpy().astype("datetime64[D]"), return_inverse=True)
     values = rows.select(pl.exclude("known_day").cast(pl.Float64)).to_numpy()
-    said, occurred, called, gain = np.ascontiguousarray(values.T)
-    cell = day * BINS + np.minimum((said * BINS).astype(np.int64), BINS - 1)
-    one = np.ones_like(said)
+    confidence, occurred, called, gain = np.ascontiguousarray(values.T)
+    cell = day * BINS + np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
+    one = np.ones_like(confidence)
     shape = (days.size, BINS)
 
     def per_day(weights: Floats) -> Floats:
@@ -131,7 +131,7 @@ def score_sums(rows: pl.DataFrame) -> Scores:
         return np.bincount(cell, weights, days.size * BINS).astype(np.float64).reshape(shape)
 
     sums = [per_day(w) for w in (one, called, gain)]
-    binned = [per_bin(w) for w in (one, occurred, said)]
+    binned = [per_bin(w) for w in (one, occurred, confidence)]
     return Scores(days, *sums, *binned)
 
 
@@ -170,14 +170,14 @@ def positions_of(rows: pl.DataFrame, panel: Panel) -> NDArray[np.float64]:
 
 
 def as_returns(
-    total: Following, open_: NDArray[np.bool_], sessions: Days, index: NDArray[np.float64]
+    total: StrategyPnl, open_: NDArray[np.bool_], sessions: Days, index: NDArray[np.float64]
 ) -> Returns:
     """Returns on the days on which any of the exchanges is open and anything outstanding."""
-    active = open_ & (total.weight > 0)
+    active = open_ & (total.capital_deployed > 0)
     following, held = (series[active] for series in daily_returns(total))
     benchmarks = [held]
     if not np.isnan(index).all():
         benchmarks.append(np.nan_to_num(index[active], nan=0.0))
-    net = total.net[active] / total.weight[active]
+    net = total.net_exposure[active] / total.capital_deployed[active]
     together = np.stack(benchmarks, axis=1)
-    return Returns(sessions[active], following, together, total.placed[active], net)
+    return Returns(sessions[active], following, together, total.gross_exposure[active], net)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 
-def came_true() -> pl.Expr:
+def correct_call() -> pl.Expr:
     """Whether a validated call came true, from kind, occurred and confidence.
 
     A price calls its event. A direction or a touch calls the side that its probability makes

@@ -126,10 +126,15 @@ def _predict_horizon(
     columns: np.ndarray,
     models: tuple[Model | FittedModel, ...],
 ) -> list[pl.DataFrame]:
-    everything, in_state = tally(panel, statistics, horizon, rows, columns)
+    unconditional, conditional = tally(panel, statistics, horizon, rows, columns)
     at = (rows, columns)
     cells = Cells(
-        horizon, panel.close[at], statistics.sigma[at], statistics.drift[at], everything, in_state
+        horizon,
+        panel.close[at],
+        statistics.sigma[at],
+        statistics.drift[at],
+        unconditional,
+        conditional,
     )
     days = panel.sessions[columns]
     due = exchange.offset(days, horizon)
@@ -206,7 +211,7 @@ def _frames(
 
 def _fields(cells: Cells, forecast: Forecast) -> dict[str, dict[str, np.ndarray | None]]:
     """The columns that differ by kind."""
-    rates = base_rates(cells.everything, forecast.side)
+    rates = base_rates(cells.unconditional, forecast.side)
     quantiles = {name: forecast.quantiles[:, i] for i, name in enumerate(QUANTILE_NAMES)}
     return {
         "price": {

@@ -14,7 +14,7 @@ MOMENT = pl.Datetime("us", "UTC")
 CELL = ["exchange", "kind", "trading_day", "horizon"]
 
 
-def knowable_moments(rows: pl.DataFrame) -> pl.Series:
+def earliest_resolution_times(rows: pl.DataFrame) -> pl.Series:
     """First moment at which the outcome of each row could be known, Datetime("us", "UTC").
 
     rows: exchange (null: the symbol is unknown), kind, trading_day, horizon and knowable_at, what
@@ -35,9 +35,9 @@ def knowable_moments(rows: pl.DataFrame) -> pl.Series:
     return joined.select(knowable=pl.min_horizontal("knowable_at", latest))["knowable"]
 
 
-def is_hindsight(rows: pl.DataFrame, committed_at: datetime) -> pl.Series:
+def is_retroactive(rows: pl.DataFrame, committed_at: datetime) -> pl.Series:
     """Whether the outcome of each row could be known at `committed_at`, bool; see knowable_moments."""
-    return knowable_moments(rows) <= committed_at
+    return earliest_resolution_times(rows) <= committed_at
 
 
 def _by_calendar(exchange: object, cells: pl.DataFrame) -> pl.Series:

@@ -82,7 +82,7 @@ def as_of_statistics(panel: Panel) -> Statistics:
 
 
 @dataclass(frozen=True)
-class Tally:
+class EmpiricalCounts:
     """Counts over the past decisions of each requested cell whose result was known by then.
 
     decisions: int64 (cells,). bins: int64 (cells, BINS) of standardised returns
@@ -100,9 +100,9 @@ class Tally:
     above_days: np.ndarray
     below_days: np.ndarray
 
-    def take(self, rows: np.ndarray) -> Tally:
+    def take(self, rows: np.ndarray) -> EmpiricalCounts:
         """The cells of a boolean mask or of numbers."""
-        return Tally(**{name: values[rows] for name, values in vars(self).items()})
+        return EmpiricalCounts(**{name: values[rows] for name, values in vars(self).items()})
 
 
 @dataclass(frozen=True)
@@ -144,19 +144,19 @@ def _window_sums(values: np.ndarray, columns: np.ndarray, horizon: int) -> np.nd
 
 def tally(
     panel: Panel, statistics: Statistics, horizon: int, rows: np.ndarray, columns: np.ndarray
-) -> tuple[Tally, Tally]:
+) -> tuple[EmpiricalCounts, EmpiricalCounts]:
     """Tallies for the cells (rows[i], columns[i]): over all past decisions, and over those made
     in the state that the symbol is in on that day."""
     labels = _labels(panel, statistics, horizon)
     states = statistics.state
     own_state = states[rows, columns]
-    everything = _tally_where(labels, labels.valid, horizon, rows, columns)
+    unconditional = _tally_where(labels, labels.valid, horizon, rows, columns)
     parts = [
         _tally_where(labels, labels.valid & (states == state), horizon, rows, columns)
         for state in range(4)
     ]
-    names = list(Tally.__dataclass_fields__)
-    in_state = Tally(
+    names = list(EmpiricalCounts.__dataclass_fields__)
+    conditional = EmpiricalCounts(
         **{
             name: np.choose(
                 own_state if name != "bins" else own_state[:, None],
@@ -165,12 +165,12 @@ def tally(
             for name in names
         }
     )
-    return everything, in_state
+    return unconditional, conditional
 
 
 def _tally_where(
     labels: _Labels, chosen: np.ndarray, horizon: int, rows: np.ndarray, columns: np.ndarray
-) -> Tally:
+) -> EmpiricalCounts:
     days, day_index = np.unique(columns, return_inverse=True)
 
     def count(values: np.ndarray) -> np.ndarray:
@@ -180,4 +180,6 @@ def _tally_where(
     for b in range(BINS):
         bins[:, b] = count(labels.bin == b)
     sums = {name: count(values) for name, values in labels.integers.items()}
-    return Tally(decisions=count(np.ones(chosen.shape, dtype=np.int64)), bins=bins, **sums)
+    return EmpiricalCounts(
+        decisions=count(np.ones(chosen.shape, dtype=np.int64)), bins=bins, **sums
+    )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from predtrack_assets.domain.models.as_of_statistics import BINS, EDGES, Tally
+from predtrack_assets.domain.models.as_of_statistics import BINS, EDGES, EmpiricalCounts
 from predtrack_assets.domain.models.forecast import (
     QUANTILE_LEVELS,
     Cells,
@@ -81,7 +81,9 @@ def drift(cells: Cells) -> Forecast:
 
 def climatology(cells: Cells) -> Forecast:
     """The past distribution of the symbol's own standardised returns, whatever its state."""
-    return _empirical_forecast(cells, cells.everything, _prior() * PRIOR_DECISIONS, PRIOR_DECISIONS)
+    return _empirical_forecast(
+        cells, cells.unconditional, _prior() * PRIOR_DECISIONS, PRIOR_DECISIONS
+    )
 
 
 def filtered_history(cells: Cells) -> Forecast:
@@ -90,10 +92,10 @@ def filtered_history(cells: Cells) -> Forecast:
     Filtered historical simulation (Barone-Adesi, Giannopoulos, Vosper 1999) conditioned on the
     signs of the last month's and the last week's return.
     """
-    everything = cells.everything
-    base = everything.bins + PRIOR_DECISIONS * _prior()
+    unconditional = cells.unconditional
+    base = unconditional.bins + PRIOR_DECISIONS * _prior()
     base = base / base.sum(axis=1, keepdims=True)
-    return _empirical_forecast(cells, cells.in_state, base * POOLING, POOLING)
+    return _empirical_forecast(cells, cells.conditional, base * POOLING, POOLING)
 
 
 def _prior() -> np.ndarray:
@@ -101,7 +103,7 @@ def _prior() -> np.ndarray:
     return mass / mass.sum()
 
 
-def base_rates(tally: Tally, side: np.ndarray) -> dict[str, np.ndarray]:
+def base_rates(tally: EmpiricalCounts, side: np.ndarray) -> dict[str, np.ndarray]:
     """As-of base rates of the three events, with Laplace's rule of succession."""
     hits = np.where(side > 0, tally.above, tally.below)
     return {
@@ -112,7 +114,7 @@ def base_rates(tally: Tally, side: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _empirical_forecast(
-    cells: Cells, tally: Tally, prior_bins: np.ndarray, prior_weight: float
+    cells: Cells, tally: EmpiricalCounts, prior_bins: np.ndarray, prior_weight: float
 ) -> Forecast:
     """A forecast from binned standardised returns plus prior mass of `prior_weight` decisions."""
     mass = tally.bins + prior_bins
@@ -126,9 +128,9 @@ def _empirical_forecast(
     p_up = 1.0 - _cdf_at(cdf, np.zeros_like(spread))
     side = np.where(p_up >= 0.5, 1.0, -1.0)
 
-    everything = cells.everything
-    touch = np.where(side > 0, everything.above, everything.below)
-    base_hit = (touch + 1) / (everything.decisions + 2)
+    unconditional = cells.unconditional
+    touch = np.where(side > 0, unconditional.above, unconditional.below)
+    base_hit = (touch + 1) / (unconditional.decisions + 2)
     hits = np.where(side > 0, tally.above, tally.below)
     days = np.where(side > 0, tally.above_days, tally.below_days)
     prior_days = 0.6 * cells.horizon + 0.4

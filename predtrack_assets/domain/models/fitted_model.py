@@ -118,7 +118,7 @@ class Fit:
     scope: str
     after: np.datetime64
     until: np.datetime64
-    said: Callable[[Cells], Forecast]
+    predict: Callable[[Cells], Forecast]
 
 
 @dataclass(frozen=True)
@@ -154,9 +154,9 @@ class FittedModel:
         whole = _nothing(len(turn))
         for number in np.unique(turn[known]):
             rows = np.flatnonzero(known & (turn == number))
-            said = self.fits[number].said(cells.take(rows))
+            predicted = self.fits[number].predict(cells.take(rows))
             for part in fields(Forecast):
-                getattr(whole, part.name)[rows] = getattr(said, part.name)
+                getattr(whole, part.name)[rows] = getattr(predicted, part.name)
         return whole
 
     def artifact_ids(self, turn: np.ndarray) -> list[str]:
@@ -173,20 +173,20 @@ def pooled_forecast(fit: PooledFit | SymbolFit, cells: Cells) -> Forecast:
         raise ValueError("a fitted model needs cells with features")
     if cells.horizon not in fit.horizons:
         return _nothing(len(cells.price))
-    said = fit.predict(cells.features, cells.sigma, cells.drift, cells.horizon)
-    median = said.quantiles[:, 3]
+    predicted = fit.predict(cells.features, cells.sigma, cells.drift, cells.horizon)
+    median = predicted.quantiles[:, 3]
     low, high = band_5pct(median)
-    above = said.p_up >= 0.5
+    above = predicted.p_up >= 0.5
     return Forecast(
-        quantiles=said.quantiles,
-        p_within_5pct=cdf(said.quantiles, high) - cdf(said.quantiles, low),
-        p_within_band=cdf(said.quantiles, median + cells.spread)
-        - cdf(said.quantiles, median - cells.spread),
-        p_up=said.p_up,
+        quantiles=predicted.quantiles,
+        p_within_5pct=cdf(predicted.quantiles, high) - cdf(predicted.quantiles, low),
+        p_within_band=cdf(predicted.quantiles, median + cells.spread)
+        - cdf(predicted.quantiles, median - cells.spread),
+        p_up=predicted.p_up,
         side=np.where(above, 1.0, -1.0),
-        p_hit=np.where(above, said.p_hit_above, said.p_hit_below),
-        hit_days=np.where(above, said.hit_days_above, said.hit_days_below),
-        volatility=said.volatility,
+        p_hit=np.where(above, predicted.p_hit_above, predicted.p_hit_below),
+        hit_days=np.where(above, predicted.hit_days_above, predicted.hit_days_below),
+        volatility=predicted.volatility,
     )
 
 

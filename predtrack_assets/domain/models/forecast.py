@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from predtrack_assets.domain.models.as_of_statistics import Tally
+from predtrack_assets.domain.models.as_of_statistics import EmpiricalCounts
 from predtrack_assets.domain.statistics.first_passage import normal_cdf
 
 QUANTILE_LEVELS = np.array([0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95])
@@ -24,8 +24,8 @@ class Cells:
     price: np.ndarray
     sigma: np.ndarray
     drift: np.ndarray
-    everything: Tally
-    in_state: Tally
+    unconditional: EmpiricalCounts
+    conditional: EmpiricalCounts
     features: np.ndarray | None = None
 
     def take(self, rows: np.ndarray) -> Cells:
@@ -33,7 +33,11 @@ class Cells:
         features = None if self.features is None else self.features[rows]
         arrays = (self.price[rows], self.sigma[rows], self.drift[rows])
         return Cells(
-            self.horizon, *arrays, self.everything.take(rows), self.in_state.take(rows), features
+            self.horizon,
+            *arrays,
+            self.unconditional.take(rows),
+            self.conditional.take(rows),
+            features,
         )
 
     @property

@@ -12,20 +12,20 @@ from predtrack_assets.domain.numerics.types import Floats, Ints
 
 
 @compiled
-def miscalibration(said: Floats, counts: Ints, hits: Ints) -> float:
+def miscalibration(probability: Floats, counts: Ints, hits: Ints) -> float:
     """CORP's miscalibration of forecasts said (G,) in order, given counts and hits (G,).
 
     Mean Brier score less that of the isotonic fit, by pooling adjacent violators in whole numbers.
     """
-    block_rows = np.zeros(said.size, np.int64)
-    block_hits = np.zeros(said.size, np.int64)
+    block_rows = np.zeros(probability.size, np.int64)
+    block_hits = np.zeros(probability.size, np.int64)
     rows, last, score = 0, -1, 0.0
-    for g in range(said.size):
+    for g in range(probability.size):
         n, k = counts[g], hits[g]
         if n == 0:
             continue
         rows += n
-        score += k * (1 - said[g]) ** 2 + (n - k) * said[g] ** 2
+        score += k * (1 - probability[g]) ** 2 + (n - k) * probability[g] ** 2
         while last >= 0 and block_hits[last] * n >= k * block_rows[last]:
             n, k = n + block_rows[last], k + block_hits[last]
             last -= 1
@@ -37,7 +37,9 @@ def miscalibration(said: Floats, counts: Ints, hits: Ints) -> float:
 
 
 @compiled
-def calibrated(rng: np.random.Generator, said: Floats, group: Ints, rows: int, reps: int) -> Floats:
+def calibrated(
+    rng: np.random.Generator, probability: Floats, group: Ints, rows: int, reps: int
+) -> Floats:
     """Miscalibrations (reps,) of `rows` calibrated forecasts, drawn with replacement each time.
 
     said (G,): probability of each group; group (n,): which one each forecast is in. Of one uniform
@@ -45,22 +47,22 @@ def calibrated(rng: np.random.Generator, said: Floats, group: Ints, rows: int, r
     """
     found = np.zeros(reps)
     for rep in range(reps):
-        counts = np.zeros(said.size, np.int64)
-        hits = np.zeros(said.size, np.int64)
+        counts = np.zeros(probability.size, np.int64)
+        hits = np.zeros(probability.size, np.int64)
         for _ in range(rows):
             number = rng.random() * group.size
             forecast = int(number)
             g = group[forecast]
             counts[g] += 1
-            hits[g] += number - forecast < said[g]
-        found[rep] = miscalibration(said, counts, hits)
+            hits[g] += number - forecast < probability[g]
+        found[rep] = miscalibration(probability, counts, hits)
     return found
 
 
 @compiled
-def miscalibrations(said: Floats, counts: Ints, hits: Ints) -> Floats:
+def miscalibrations(probability: Floats, counts: Ints, hits: Ints) -> Floats:
     """`miscalibration` (R,) of many counts and hits (R, G)."""
     found = np.zeros(len(counts))
     for r in range(len(counts)):
-        found[r] = miscalibration(said, counts[r], hits[r])
+        found[r] = miscalibration(probability, counts[r], hits[r])
     return found

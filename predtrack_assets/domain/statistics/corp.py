@@ -74,14 +74,16 @@ def consistency_p_value(p: Floats, y: Ints, rows: int, seed: int, reps: int = RE
     first = np.flatnonzero(np.diff(p, prepend=-1))
     first = first[np.flatnonzero(np.diff(first * GROUPS // p.size, prepend=-1))]
     count = np.diff(np.append(first, p.size))
-    said = np.clip(np.add.reduceat(p, first) / count, 0, 1)
+    probability = np.clip(np.add.reduceat(p, first) / count, 0, 1)
     rng = np.random.default_rng(seed)
     if rows <= DRAWN:
-        found = calibrated(rng, said, np.repeat(np.arange(said.size), count), rows, reps)
+        found = calibrated(
+            rng, probability, np.repeat(np.arange(probability.size), count), rows, reps
+        )
     else:
         counts = rng.multinomial(rows, count / p.size, size=reps)
-        found = miscalibrations(said, counts, rng.binomial(counts, said))
-    observed = miscalibration(said, count, np.add.reduceat(y, first))
+        found = miscalibrations(probability, counts, rng.binomial(counts, probability))
+    observed = miscalibration(probability, count, np.add.reduceat(y, first))
     as_bad = np.count_nonzero(found >= observed - _ROUNDING)
     return float((1 + as_bad) / (1 + reps))
 

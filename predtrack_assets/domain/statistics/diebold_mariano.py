@@ -17,7 +17,7 @@ from predtrack_assets.domain.numerics.types import Floats, Ints
 from predtrack_assets.domain.statistics.effective_size import add_rows
 
 ORDINATES = 3  # periodogram ordinates in the long-run variance
-LEAST_BLOCKS = 11.5  # horizons of dates: 12 rounded, so that a year of 248 sessions tests h = 21
+MIN_BLOCKS = 11.5  # horizons of dates: 12 rounded, so that a year of 248 sessions tests h = 21
 
 
 class DieboldMariano(NamedTuple):
@@ -56,7 +56,7 @@ def diebold_mariano_of(differences: Floats, dates: Ints, horizons: Ints) -> tupl
         part = add_rows(waves[which, wave].T * differences)
         variance += np.square(part) / n / ORDINATES
     level = add_rows(np.square(differences)) / n
-    enough = (dates >= LEAST_BLOCKS * horizons) & (variance > 1e-24 * level)
+    enough = (dates >= MIN_BLOCKS * horizons) & (variance > 1e-24 * level)
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = np.where(enough, np.sqrt(n) * mean / np.sqrt(variance), np.nan)
     return statistic, 2 * stdtr(2.0 * ORDINATES, -np.abs(statistic))

@@ -18,7 +18,7 @@ from predtrack_assets.domain.numerics.types import Floats
 ALPHA = 0.05
 PROMOTE_AT = 1 / ALPHA  # where one test is all there is
 REJECT_AT = 1 / ALPHA
-MOST = 0.5  # largest stake
+MAX_STAKE = 0.5  # largest stake
 PRIOR_DAYS = 20.0  # how much evidence the gambler wants before staking much
 
 RUNNING, PROMOTED, REJECTED = "running", "promoted", "rejected"
@@ -58,7 +58,7 @@ def stakes(d: ArrayLike, horizon: int = 1, seen: NDArray[np.int64] | None = None
     typical = np.where(seen > 0, sums[1] / np.maximum(seen, 1), 1.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         stake = sums[0] / (sums[1] + PRIOR_DAYS * typical)
-    return np.clip(np.nan_to_num(stake, nan=0.0), 0.0, MOST)
+    return np.clip(np.nan_to_num(stake, nan=0.0), 0.0, MAX_STAKE)
 
 
 def e_process(d: ArrayLike, horizon: int = 1, seen: NDArray[np.int64] | None = None) -> Floats:

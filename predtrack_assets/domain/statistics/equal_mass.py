@@ -58,12 +58,14 @@ def equal_mass(keys: Ints, size: Ints, n_eff: Floats) -> EqualMass:
         stop = np.where(nominal < size, tie_start[row, np.minimum(nominal, size - 1)], size)
         n = stop - start
         m = np.maximum(n, 1)
-        rate, said = (_between(total, row, start, stop) / m for total in (hits, confidence))
+        rate, mean_confidence = (
+            _between(total, row, start, stop) / m for total in (hits, confidence)
+        )
         effective = m * n_eff / size
         weight = n / size
         noise = rate * (1 - rate) / np.maximum(effective - 1, 1)
-        squared += weight * (np.square(rate - said) - noise)
-        gaps += weight * np.abs(rate - said)
+        squared += weight * (np.square(rate - mean_confidence) - noise)
+        gaps += weight * np.abs(rate - mean_confidence)
         smooth = (rate * effective + 2) / (effective + 4)
         variance = smooth * (1 - smooth) / effective
         a += np.square(weight) * variance

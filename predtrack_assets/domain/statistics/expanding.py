@@ -173,7 +173,7 @@ def _falls(log_returns: Floats) -> Floats:
 
 
 def calibration_bounds(
-    count: Floats, hits: Floats, said: Floats, n_eff: Floats, level: float = 0.95
+    count: Floats, hits: Floats, confidence: Floats, n_eff: Floats, level: float = 0.95
 ) -> tuple[Floats, Floats]:
     """(RMS calibration error, its one-sided upper bound), each (W,), from narrow bins (W, B).
 
@@ -181,7 +181,7 @@ def calibration_bounds(
     calibration.rms_calibration_error, with the rows of one narrow bin kept together.
     """
     size = count.sum(axis=1)
-    cumulative = [np.cumsum(v, axis=1) for v in (count, hits, said)]
+    cumulative = [np.cumsum(v, axis=1) for v in (count, hits, confidence)]
     buckets = np.clip(n_eff // 10, 1, 10)
     z2 = normal_quantile(level) ** 2
     squared, a, c = np.zeros(len(size)), np.zeros(len(size)), np.zeros(len(size))

@@ -19,7 +19,7 @@ class Curves(NamedTuple):
 
 
 def kaplan_meier(
-    hits: Ints, at_risk: Ints, deflation: Floats | float = 1.0, level: float = 0.95
+    hits: Ints, at_risk: Ints, inverse_design_effect: Floats | float = 1.0, level: float = 0.95
 ) -> Curves:
     """Product-limit estimate (Kaplan and Meier 1958) from counts (R, H) at times 1 .. H.
 
@@ -32,7 +32,7 @@ def kaplan_meier(
         ended = np.cumsum(steps == 0, axis=1) > 0
         survival = np.where(ended, 0.0, np.cumprod(steps, axis=1))
         greenwood = np.cumsum(hits / (at_risk * (at_risk - hits)), axis=1)
-        variance = greenwood / np.reshape(deflation, (-1, 1))
+        variance = greenwood / np.reshape(inverse_design_effect, (-1, 1))
         spread = normal_quantile((1 + level) / 2) * np.sqrt(variance) / np.log(survival)
         low, high = survival ** np.exp(-spread), survival ** np.exp(spread)
     known = (survival > 0) & (survival < 1)

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from predtrack_assets.domain.numerics.types import Floats
 
-LEAST_VOLATILITY = 1e-4  # of daily log returns
+MIN_VOLATILITY = 1e-4  # of daily log returns
 
 
 def brier(p: ArrayLike, y: ArrayLike) -> Floats:
@@ -86,7 +86,7 @@ def qlike(predicted: ArrayLike, realised: ArrayLike) -> Floats:
     Both in the same unit, predicted > 0. A realised volatility below one basis point counts as one:
     an unchanged price has no logarithm. Differences between forecasts do not depend on that floor.
     """
-    x = np.square(np.maximum(_floats(realised), LEAST_VOLATILITY) / _floats(predicted))
+    x = np.square(np.maximum(_floats(realised), MIN_VOLATILITY) / _floats(predicted))
     return x - np.log(x) - 1
 
 

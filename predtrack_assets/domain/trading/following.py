@@ -32,46 +32,46 @@ def total_returns(panel: Panel) -> Floats:
 
 
 @dataclass(frozen=True)
-class Following:
+class StrategyPnl:
     """Sums over symbols per session (T,): add those of several panels, then divide.
 
-    gain: of the positions, after cost; market: of holding the same symbols; weight: outstanding
-    recommendations, HOLD included; placed: BUY and SELL among them; net: BUY less SELL. All in
-    tranches (1 / h).
+    profit: of the positions, after cost; market: of holding the same symbols; capital_deployed:
+    outstanding signals, HOLD included; gross_exposure: BUY and SELL among them; net_exposure: BUY
+    less SELL. All in tranches (1 / h).
     """
 
-    gain: Floats
+    profit: Floats
     market: Floats
-    weight: Floats
-    placed: Floats
-    net: Floats
+    capital_deployed: Floats
+    gross_exposure: Floats
+    net_exposure: Floats
 
-    def __add__(self, other: Following) -> Following:
-        return Following(
-            self.gain + other.gain,
+    def __add__(self, other: StrategyPnl) -> StrategyPnl:
+        return StrategyPnl(
+            self.profit + other.profit,
             self.market + other.market,
-            self.weight + other.weight,
-            self.placed + other.placed,
-            self.net + other.net,
+            self.capital_deployed + other.capital_deployed,
+            self.gross_exposure + other.gross_exposure,
+            self.net_exposure + other.net_exposure,
         )
 
-    def on(self, at: NDArray[np.int64], size: int) -> Following:
+    def on(self, at: NDArray[np.int64], size: int) -> StrategyPnl:
         """The sums of sessions `at` (T,) on `size` days, where those of several exchanges add up.
 
         On a day without session nothing is gained, and what is outstanding stays so.
         """
         session = np.searchsorted(at, np.arange(size), side="right") - 1
         open_ = np.isin(np.arange(size), at)
-        return Following(
-            *(np.where(open_, part[session], 0.0) for part in (self.gain, self.market)),
+        return StrategyPnl(
+            *(np.where(open_, part[session], 0.0) for part in (self.profit, self.market)),
             *(
                 np.where(session >= 0, part[session], 0.0)
-                for part in (self.weight, self.placed, self.net)
+                for part in (self.capital_deployed, self.gross_exposure, self.net_exposure)
             ),
         )
 
 
-def follow(position: Floats, returns: Floats, horizon: int, cost: float = COST) -> Following:
+def follow(position: Floats, returns: Floats, horizon: int, cost: float = COST) -> StrategyPnl:
     """Follow recommendations (symbols, T), NaN where none was given, through daily returns.
 
     Column t of the result holds what the tranches of the decision sessions t - horizon .. t - 1
@@ -80,21 +80,21 @@ def follow(position: Floats, returns: Floats, horizon: int, cost: float = COST) 
     given = ~np.isnan(position)
     side = np.where(given, position, 0.0)
     sums = [np.zeros(position.shape[1]) for _ in range(5)]
-    gain, market, weight, placed, net = sums
+    profit, market, capital_deployed, gross_exposure, net_exposure = sums
     for age in range(1, min(horizon, position.shape[1] - 1) + 1):
         then, now = slice(None, -age), slice(age, None)
-        gain[now] += (side[:, then] * returns[:, now]).sum(axis=0)
+        profit[now] += (side[:, then] * returns[:, now]).sum(axis=0)
         market[now] += (given[:, then] * returns[:, now]).sum(axis=0)
-        weight[now] += given[:, then].sum(axis=0)
+        capital_deployed[now] += given[:, then].sum(axis=0)
         held = np.abs(side[:, then]).sum(axis=0)
-        placed[now] += held
-        net[now] += side[:, then].sum(axis=0)
+        gross_exposure[now] += held
+        net_exposure[now] += side[:, then].sum(axis=0)
         if age == 1:
-            gain[now] -= cost * held
-    return Following(*(total / horizon for total in sums))
+            profit[now] -= cost * held
+    return StrategyPnl(*(total / horizon for total in sums))
 
 
-def daily_returns(following: Following) -> tuple[Floats, Floats]:
+def daily_returns(following: StrategyPnl) -> tuple[Floats, Floats]:
     """(strategy, its own symbols held in equal parts), simple returns (T,), NaN without any."""
-    weight = np.where(following.weight > 0, following.weight, np.nan)
-    return following.gain / weight, following.market / weight
+    capital_deployed = np.where(following.capital_deployed > 0, following.capital_deployed, np.nan)
+    return following.profit / capital_deployed, following.market / capital_deployed

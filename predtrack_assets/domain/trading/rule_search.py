@@ -44,11 +44,11 @@ def medians(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.select(*names, median.cast(pl.Float64).alias("median"))
 
 
-def advice(said: pl.DataFrame, chosen: Rule) -> pl.DataFrame:
+def advice(predictions: pl.DataFrame, chosen: Rule) -> pl.DataFrame:
     """symbol, trading_day, position (+1, 0, -1) by a rule, where all its models have spoken."""
     several = chosen["models"]
     mine = (
-        said.filter(pl.col("model_id").is_in(several))
+        predictions.filter(pl.col("model_id").is_in(several))
         .sort("trading_day", "symbol", "model_id")
         .group_by("trading_day", "symbol", maintain_order=True)
         .agg(pl.len(), pl.col("median").mean(), pl.col("sigma", "horizon").first())
@@ -112,9 +112,9 @@ class StrategySearch:
         split = round(SEARCHED * len(days))
         later = slice(split + self.horizon, None)
         if len(days[later]) < MIN_DAYS:
-            said = f"{len(days[later])} common days to judge on, {MIN_DAYS} needed"
+            message = f"{len(days[later])} common days to judge on, {MIN_DAYS} needed"
             return Proposal(
-                False, self.in_force, None, {}, {}, said, [{"searched": None}] * len(others)
+                False, self.in_force, None, {}, {}, message, [{"searched": None}] * len(others)
             )
         ratios = [float(np.nan_to_num(strategy.sharpe(r[:split]), nan=-1e9)) for r in others]
         best = int(np.argmax(ratios))

@@ -13,7 +13,7 @@ from predtrack_assets.domain.time.calendar import as_of
 from predtrack_assets.reporting.plots import figures
 from predtrack_assets.reporting.plots.figures import Picture
 from predtrack_assets.settings import get_settings
-from predtrack_assets.warehouse.accuracy import plots as plotted
+from predtrack_assets.warehouse.accuracy import plots as plots
 from predtrack_assets.warehouse.accuracy import survival as curves
 from predtrack_assets.warehouse.database.transaction import Transaction
 
@@ -59,7 +59,7 @@ def ranking_plot(transaction: Transaction, last: date) -> dict[str, Picture]:
     """Symbols by posterior mean at the latest end of a week, per kind, of two models at most."""
     horizon = middle_horizon()
     first = leading(transaction, last, horizon)
-    rows = transaction.read(plotted.SYMBOLS, first=last - REPORT_AGE, last=last, horizon=horizon)
+    rows = transaction.read(plots.SYMBOLS, first=last - REPORT_AGE, last=last, horizon=horizon)
     panels = {
         f"{kind} · {model}": figures.Ranked(
             part["symbol"].to_list(),
@@ -77,7 +77,7 @@ def skill_plot(transaction: Transaction, last: date) -> dict[str, Picture]:
     """Rolling skill against no_change over the last year, per kind and model."""
     horizon = middle_horizon()
     first = leading(transaction, last, horizon)
-    rows = transaction.read(plotted.SKILL, first=last - HISTORY, last=last, horizon=horizon)
+    rows = transaction.read(plots.SKILL, first=last - HISTORY, last=last, horizon=horizon)
     rows = rows.filter(pl.col("model_id") != "no_change")
     panels = {
         title: {
@@ -137,7 +137,7 @@ def _line(rows: pl.DataFrame, *, interval: bool) -> figures.Line:
 def leading(transaction: Transaction, last: date, horizon: int) -> dict[str, list[str]]:
     """Of each kind the champion as of a day, then the fitted versions, the newest first."""
     asked = {"last": last, "as_of": as_of(last), "horizon": str(horizon)}
-    rows = transaction.read(plotted.LEADING, **asked)
+    rows = transaction.read(plots.LEADING, **asked)
     return {kind: rows.filter(kind=kind)["model_id"].to_list() for kind in SCORES}
 
 
@@ -154,7 +154,7 @@ def _outcomes(transaction: Transaction, last: date) -> tuple[int, pl.DataFrame]:
     """The horizon, and the validated outcomes due in the 30 days up to `last` as known then."""
     horizon = middle_horizon()
     window = {"first": last - ROLLING, "last": last, "as_of": as_of(last), "horizon": horizon}
-    rows = transaction.read(plotted.OUTCOMES, **window)
+    rows = transaction.read(plots.OUTCOMES, **window)
     return horizon, rows.filter(pl.col("status") == "validated")
 
 

@@ -40,8 +40,8 @@ def champion_lines(warehouse: Database) -> str:
         "kind", "scope", "horizon", maintain_order=True
     ):
         champion = champions.get((kind, scope))
-        said = _since(champion) if champion else "no champion"
-        lines.append(f"Champion for {kind}, {counted(horizon, 'session')} ahead: {said}.")
+        standing = _since(champion) if champion else "no champion"
+        lines.append(f"Champion for {kind}, {counted(horizon, 'session')} ahead: {standing}.")
         lines += _gate_lines(judged)
         of_scope = tests.filter(
             (pl.col("kind") == kind) & (pl.col("scope") == scope) & (pl.col("n") > 0)

@@ -134,6 +134,6 @@ def success_table(warehouse: Database) -> RenderableType:
     for row in found.iter_rows(named=True):
         shape = {"calibration": ".3f", "bad_deployments": ",.0f"}.get(row["metric"], ".2%")
         worst = f", worst of {row['many']}" if row["many"] > 1 else ""
-        said = (row["target"], number(row["value"], shape), f"{row['n']:,}", row["status"])
-        table.add_row(row["metric"], row["subject"] + worst, *said)
+        cells = (row["target"], number(row["value"], shape), f"{row['n']:,}", row["status"])
+        table.add_row(row["metric"], row["subject"] + worst, *cells)
     return table

@@ -41,7 +41,7 @@ def record_run(
     if not written.changed:
         return
     first, last = (day.isoformat() for day in days)
-    said = {"first": first, "last": last, "run": run.run_id, "job": run.job_name}
-    said["triggered_by"] = triggered_by(run.tags)
-    payload = {**said, **written.as_metadata(), **also}
+    about = {"first": first, "last": last, "run": run.run_id, "job": run.job_name}
+    about["triggered_by"] = triggered_by(run.tags)
+    payload = {**about, **written.as_metadata(), **also}
     record_event(transaction, event_type, str(table), payload, "automated")

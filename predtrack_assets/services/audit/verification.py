@@ -12,7 +12,7 @@ import polars as pl
 from predtrack_assets.domain.audit.ledger.batches import batch_link, fault_of_tree
 from predtrack_assets.domain.audit.ledger.chain import Link, fault_of_link, faults_of_chain
 from predtrack_assets.domain.audit.ledger.comparison import FINDINGS, compare
-from predtrack_assets.domain.forecasts.resolution_time import knowable_moments
+from predtrack_assets.domain.forecasts.resolution_time import earliest_resolution_times
 from predtrack_assets.warehouse.audit.batches import (
     BATCHES_OF_DAYS,
     LIVE_ROWS,
@@ -164,7 +164,7 @@ def _with_knowable(
 ) -> pl.DataFrame:
     """The rows, knowable_at of those that may be live no later than the calendar says."""
     judged = transaction.read(LIVE_ROWS, first=span[0], last=span[1]).unique("prediction_id")
-    judged = judged.select("prediction_id", calendar=knowable_moments(judged))
+    judged = judged.select("prediction_id", calendar=earliest_resolution_times(judged))
     joined = rows.join(judged, on="prediction_id", how="left", maintain_order="left")
     earliest = pl.min_horizontal("knowable_at", "calendar")
     return joined.with_columns(knowable_at=earliest).drop("calendar")

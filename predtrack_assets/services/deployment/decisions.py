@@ -64,8 +64,8 @@ def deploy(
         "reason": reason,
     }
     made = _decide(transaction, queries.DEPLOY, deployed_by=by, **row).item()
-    said = {**row, "valid_from": valid_from.isoformat(), "deployment_id": made}
-    record_event(transaction, "deployment", f"{kind}/{scope}", said, by)
+    payload = {**row, "valid_from": valid_from.isoformat(), "deployment_id": made}
+    record_event(transaction, "deployment", f"{kind}/{scope}", payload, by)
     chain_improvements(transaction, by)
 
 
@@ -115,15 +115,15 @@ def override(
     _latest(transaction, gate_id)
     if expires_at - transaction.now > LONGEST_OVERRIDE:
         raise DecisionRefused(f"an override is for {LONGEST_OVERRIDE.days} days at most")
-    said: dict[str, Any] = {
+    request: dict[str, Any] = {
         "gate_id": gate_id,
         "reason": reason,
         "requested_by": requested_by,
         "approved_by": approved_by,
     }
-    permit = _decide(transaction, queries.OVERRIDE, expires_at=expires_at, **said).item()
+    permit = _decide(transaction, queries.OVERRIDE, expires_at=expires_at, **request).item()
     row = _decide(transaction, queries.DEPLOY_BY_OVERRIDE, override_id=permit).row(0, named=True)
-    event = {**said, "override_id": permit, "manual": True, "expires_at": expires_at.isoformat()}
+    event = {**request, "override_id": permit, "manual": True, "expires_at": expires_at.isoformat()}
     event |= {"model_id": row["model_id"], **_made(row)}
     subject = f"{row['kind']}/{row['scope']}"
     record_event(transaction, "manual_override", subject, event, requested_by)
@@ -174,8 +174,8 @@ def note_thresholds(
     transaction: Transaction, thresholds: Mapping[str, float], at: datetime
 ) -> bool:
     """Leave a threshold_change event if these are not the thresholds last noted; whether it did."""
-    said = json.dumps(thresholds, sort_keys=True)
-    if not transaction.read(queries.CHANGE_THRESHOLDS, at=at, thresholds=said).item():
+    text = json.dumps(thresholds, sort_keys=True)
+    if not transaction.read(queries.CHANGE_THRESHOLDS, at=at, thresholds=text).item():
         return False
     record_event(transaction, "threshold_change", "gates", dict(thresholds), SYSTEM)
     chain_improvements(transaction, SYSTEM)
@@ -216,8 +216,8 @@ def _known(transaction: Transaction, kind: str, scope: str) -> None:
         return
     pooled = judged.filter(pl.col("symbol").is_null())["scope"].to_list()
     own = judged.drop_nulls("symbol")["scope"].to_list()
-    said = pooled + ([f"{len(own):,} of single symbols as {own[0]}"] if own else [])
-    raise DecisionRefused(f"unknown scope {scope!r}: gates of {kind} are of {', '.join(said)}")
+    parts = pooled + ([f"{len(own):,} of single symbols as {own[0]}"] if own else [])
+    raise DecisionRefused(f"unknown scope {scope!r}: gates of {kind} are of {', '.join(parts)}")
 
 
 def _why(transaction: Transaction, kind: str, scope: str) -> str:
@@ -246,6 +246,6 @@ def _refusals() -> Iterator[None]:
         yield
     except adbc_driver_manager.Error as error:
         sentence = re.search(r"ERROR:\s+(.+)", str(error))
-        said = sentence[1] if sentence else str(error)
-        lacking = [rule for name, rule in RULES.items() if f'constraint "{name}"' in said]
-        raise DecisionRefused(*(lacking or [said])) from error
+        message = sentence[1] if sentence else str(error)
+        lacking = [rule for name, rule in RULES.items() if f'constraint "{name}"' in message]
+        raise DecisionRefused(*(lacking or [message])) from error

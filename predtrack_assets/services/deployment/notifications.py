@@ -51,11 +51,11 @@ def webhook(url: str) -> Send:
     if not url.startswith(("http://", "https://")):
         raise ValueError("PREDTRACK_WEBHOOK_URL must begin with http:// or https://")
 
-    def send(said: Mapping[str, Any]) -> None:
-        headers = {"Idempotency-Key": str(said["idempotency_key"])}
+    def send(message: Mapping[str, Any]) -> None:
+        headers = {"Idempotency-Key": str(message["idempotency_key"])}
         try:
             answer = requests.post(
-                url, json=said, headers=headers, timeout=TIMEOUT, allow_redirects=False
+                url, json=message, headers=headers, timeout=TIMEOUT, allow_redirects=False
             )
         except requests.RequestException as error:  # its message holds the address
             raise NotSent(type(error).__name__) from None
@@ -68,7 +68,7 @@ def webhook(url: str) -> Send:
 def channel(settings: Settings, log: Callable[[str], None]) -> tuple[str, Send]:
     """The channel that the settings ask for, under its name."""
     if settings.webhook_url is None:
-        return "log", lambda said: log(str(said["text"]))
+        return "log", lambda message: log(str(message["text"]))
     return "webhook", webhook(settings.webhook_url.get_secret_value())
 
 

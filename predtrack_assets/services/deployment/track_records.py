@@ -25,7 +25,7 @@ from predtrack_assets.domain.deployment.track_record import (
 )
 from predtrack_assets.domain.numerics.types import Days
 from predtrack_assets.domain.trading import following as trading_following
-from predtrack_assets.domain.trading.following import Following, follow
+from predtrack_assets.domain.trading.following import StrategyPnl, follow
 from predtrack_assets.warehouse.database.transaction import Transaction
 from predtrack_assets.warehouse.deployment import queries
 from predtrack_assets.warehouse.market.epochs import Epoch, market_epochs, read_panel, symbol_groups
@@ -55,7 +55,7 @@ def years(first: date, last: date) -> Iterator[tuple[date, date]]:
         yield max(first, date(year, 1, 1)), min(last, date(year, 12, 31))
 
 
-def said_and_done(
+def predictions_with_outcomes(
     transaction: Transaction,
     epoch: Epoch,
     first: date,
@@ -80,10 +80,10 @@ def said_and_done(
     }
     key = ["trading_day", "symbol", "model_id", "kind", "horizon"]
     results = transaction.read(queries.RESULTS, as_of=epoch.as_of, **cut)
-    said = transaction.read(queries.SAID, **cut)
+    predictions = transaction.read(queries.SAID, **cut)
     if live is not None:
-        said = said.join(live, on=["model_id", "kind", "trading_day"], how="semi")
-    return said.join(results, on=key, how="left").sort(key)
+        predictions = predictions.join(live, on=["model_id", "kind", "trading_day"], how="semi")
+    return predictions.join(results, on=key, how="left").sort(key)
 
 
 def read_records(
@@ -122,7 +122,9 @@ def read_records(
             )
             refused = refused.drop("began")
         fell_due.append(refused.with_columns(own).group_by(day).agg(pl.len()))
-        rows = said_and_done(transaction, epoch, begin, end, KINDS, horizons, models, live=live)
+        rows = predictions_with_outcomes(
+            transaction, epoch, begin, end, KINDS, horizons, models, live=live
+        )
         if rows.is_empty():
             continue
         rows = measure(rows).with_columns(own)
@@ -163,7 +165,7 @@ def returns_of(
     advice: model_id, kind, horizon, symbol, trading_day, position (+1, 0, -1); first: its oldest day.
     """
     sessions = np.arange(np.datetime64(first), np.datetime64(epoch.last) + 1)
-    totals: dict[Cell, Following] = {}
+    totals: dict[Cell, StrategyPnl] = {}
     open_ = defaultdict[Cell, NDArray[np.bool_]](lambda: np.zeros(sessions.size, bool))
     index = np.full(sessions.size, np.nan)
     judged = [column for column in JUDGED if column in advice.columns]

@@ -60,30 +60,32 @@ def fits_in_force(transaction: Transaction, first: date, last: date, *, retired:
     return found
 
 
-def fits_that_spoke(transaction: Transaction, spoke: pl.DataFrame) -> tuple[Turns, dict[str, str]]:
+def referenced_fits(transaction: Transaction, spoke: pl.DataFrame) -> tuple[Turns, dict[str, str]]:
     """The fits that stored predictions name, for the days they name them on; and why others cannot.
 
     spoke: artifact_id, first, last (days). A fit is never given a day that it was trained on.
     """
     names = spoke["artifact_id"].to_list()
     rows = transaction.read(NAMED_FITS, artifact_ids=names)
-    mute = dict.fromkeys(set(names) - set(rows["artifact_id"]), "its fit is not registered")
+    unavailable = dict.fromkeys(set(names) - set(rows["artifact_id"]), "its fit is not registered")
     known = {procedure.model_id: procedure for procedure in procedures(transaction)}
     turns: Turns = []
     for row in rows.join(spoke, on="artifact_id").sort("artifact_id").iter_rows(named=True):
         procedure = known.get(row["model_id"])
         if procedure is None:
-            mute[row["artifact_id"]] = "its fit is of a model that this version of the code lacks"
+            unavailable[row["artifact_id"]] = (
+                "its fit is of a model that this version of the code lacks"
+            )
             continue
         try:
             load(row["artifact_id"], row["artifact_uri"], row["sha256"])
         except ArtifactError:
-            mute[row["artifact_id"]] = "the file of its fit is missing or altered"
+            unavailable[row["artifact_id"]] = "the file of its fit is missing or altered"
             continue
         after = max(row["trained_through"], row["first"] - timedelta(days=1))
         row |= {"trained_through": after, "until": row["last"]}
         turns.append((procedure, (_fit(procedure, row),)))
-    return turns, mute
+    return turns, unavailable
 
 
 def with_features(
@@ -103,7 +105,7 @@ def _fit(procedure: Procedure, row: dict[str, Any]) -> Fit:
         scope=row["scope"],
         after=np.datetime64(row["trained_through"], "D"),
         until=np.datetime64(row["until"] or "NaT", "D"),
-        said=_speaker(procedure, row["artifact_id"], row["artifact_uri"], row["sha256"]),
+        predict=_speaker(procedure, row["artifact_id"], row["artifact_uri"], row["sha256"]),
     )
 
 

@@ -190,7 +190,7 @@ class Preparation:
             rows = _speakers(transaction, self.settings, task.as_of_day).get((kind, horizon))
             models = [] if rows is None else rows["model_id"].to_list()
             asked = sorted({*models, task.model_id})
-            said = transaction.read(
+            predictions = transaction.read(
                 optimization.SAID,
                 first=task.first_day,
                 last=task.as_of_day,
@@ -198,16 +198,16 @@ class Preparation:
                 horizon=horizon,
                 models=asked,
             )
-        if said.is_empty():
+        if predictions.is_empty():
             return Prepared("nobody has predicted")
-        said = medians(said).sort("trading_day", "symbol", "model_id")
+        predictions = medians(predictions).sort("trading_day", "symbol", "model_id")
         search = StrategySearch.prepare(
             kind,
             horizon,
             rule([task.model_id]),
             models,
-            lambda rules: self._earned(task, said, rules),
-            days=said["trading_day"].n_unique(),
+            lambda rules: self._earned(task, predictions, rules),
+            days=predictions["trading_day"].n_unique(),
             count=task.configurations,
             seed=str(task.as_of_day),
         )
@@ -215,22 +215,22 @@ class Preparation:
             model_id=task.model_id,
             scope=_scope(task),
             trained_through=task.as_of_day,
-            first_day=said["trading_day"][0],
-            samples=len(said),
-            symbols=said["symbol"].unique().sort().to_list(),
+            first_day=predictions["trading_day"][0],
+            samples=len(predictions),
+            symbols=predictions["symbol"].unique().sort().to_list(),
             feature_set="predictions",
             parameters={"task": task.task_id, "models": asked},
             code_version=CODE_VERSION,
-            input_digest=frame_digest(said),
+            input_digest=frame_digest(predictions),
         )
         return Prepared(search, training)
 
-    def _earned(self, task: Task, said: pl.DataFrame, rules: Sequence[Rule]) -> list[Daily]:
+    def _earned(self, task: Task, predictions: pl.DataFrame, rules: Sequence[Rule]) -> list[Daily]:
         """What following each rule would have returned, by prices as known at the as-of."""
         kind, horizon = task.cell
         names = [str(number) for number in range(len(rules))]
         frames = [
-            advice(said, each).with_columns(
+            advice(predictions, each).with_columns(
                 pl.lit(name).alias("model_id"),
                 pl.lit(kind).alias("kind"),
                 pl.lit(horizon).alias("horizon"),

@@ -88,8 +88,8 @@ def chain_improvements(transaction: Transaction, actor: str) -> None:
         return
     remember_encoding(transaction, IMPROVEMENT)
     digests = {str(event): digest for event, digest in new.iter_rows()}
-    said = {"encoding": IMPROVEMENT.digest.hex(), "digests": digests}
-    record_event(transaction, EVENT_TYPE, "deployment.improvement_events", said, actor)
+    payload = {"encoding": IMPROVEMENT.digest.hex(), "digests": digests}
+    record_event(transaction, EVENT_TYPE, "deployment.improvement_events", payload, actor)
 
 
 def recorded_improvements(transaction: Transaction, faulty: Sequence[int] = ()) -> pl.DataFrame:

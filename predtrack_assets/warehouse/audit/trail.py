@@ -55,8 +55,8 @@ def record_event(
     record events wait until then. payload: what JSON can hold; NaN is refused (ValueError).
     """
     transaction.read(LOCK)
-    said = json.dumps(payload, allow_nan=False)
-    at, text = transaction.read(STAMP, payload=said).row(0)
+    text = json.dumps(payload, allow_nan=False)
+    at, text = transaction.read(STAMP, payload=text).row(0)
     head = transaction.read(HEAD)
     index, previous = head.row(0) if len(head) else (0, GENESIS)
     event = {

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import IO
 
 OLDEST_MAJOR = 15
-NOBODY = 65534
-NAMESPACE = ("unshare", "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}")
+NOBODY_UID = 65534
+NAMESPACE = ("unshare", "--user", f"--map-user={NOBODY_UID}", f"--map-group={NOBODY_UID}")
 
 
 class ServerError(RuntimeError):
@@ -99,7 +99,7 @@ def choose_account(home: Path, data_dir: Path, binaries: Path) -> Account:
         accounts = [Account(euid, () if _is_known(euid) else NAMESPACE)]
     else:
         owner = data_dir.stat().st_uid if data_dir.exists() else None
-        uids = [home.stat().st_uid or NOBODY, NOBODY] if owner is None else [owner]
+        uids = [home.stat().st_uid or NOBODY_UID, NOBODY_UID] if owner is None else [owner]
         others = [uid for uid in uids if uid and _is_known(uid)]
         accounts = [Account(uid) for uid in others if reaches(uid, home)]
         if not owner and reaches(0, home):

@@ -15,7 +15,7 @@ from predtrack_assets.warehouse.database.query import Query
 from predtrack_assets.warehouse.database.transaction import Transaction
 
 BACKOFF_MINUTES = 5  # after the first failed notification, doubled by each one more
-MOST_NOTIFICATIONS = 6  # attempts after which an event is left alone
+MAX_NOTIFICATIONS = 6  # attempts after which an event is left alone
 
 PARAMS_OPTIMIZED = Query("""
     INSERT INTO deployment.improvement_events (event_type, occurred_at, component_type, component_id,
@@ -128,7 +128,7 @@ def due_notifications(transaction: Transaction, limit: int, event_id: int = 0) -
     """
     transaction.read(LOCK)
     return transaction.read(
-        DUE, limit=limit, event_id=event_id, most=MOST_NOTIFICATIONS, backoff=BACKOFF_MINUTES
+        DUE, limit=limit, event_id=event_id, most=MAX_NOTIFICATIONS, backoff=BACKOFF_MINUTES
     )
 
 

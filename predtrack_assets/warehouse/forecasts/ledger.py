@@ -13,7 +13,7 @@ from psycopg import sql
 from predtrack_assets.domain.audit.ledger.batches import BATCHES, ID_BYTES, build_batches, split
 from predtrack_assets.domain.audit.ledger.chain import GENESIS
 from predtrack_assets.domain.audit.ledger.encoding import Encoding
-from predtrack_assets.domain.forecasts.resolution_time import is_hindsight
+from predtrack_assets.domain.forecasts.resolution_time import is_retroactive
 from predtrack_assets.domain.models.baselines import MODELS
 from predtrack_assets.domain.models.fitted_model import PROCEDURES
 from predtrack_assets.warehouse import tables
@@ -127,8 +127,8 @@ class Sealed:
     left_out: dict[str, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        said = "".join(f"; left out {n:,}: {why}" for why, n in sorted(self.left_out.items()))
-        return f"sealed {self.rows:,} rows in {self.batches:,} batches{said}"
+        left_out = "".join(f"; left out {n:,}: {why}" for why, n in sorted(self.left_out.items()))
+        return f"sealed {self.rows:,} rows in {self.batches:,} batches{left_out}"
 
 
 def seal(transaction: Transaction, first: date = date.min, last: date = date.max) -> Sealed:
@@ -181,8 +181,8 @@ def remember_encoding(transaction: Transaction, encoding: Encoding) -> None:
 
 def encodings(transaction: Transaction) -> dict[bytes, Encoding]:
     """The encodings that were ever used, by digest; those that were tampered with are left out."""
-    said = (Encoding.parse(d) for d in transaction.read(ENCODINGS)["description"])
-    return {encoding.digest: encoding for encoding in said}
+    parsed = (Encoding.parse(d) for d in transaction.read(ENCODINGS)["description"])
+    return {encoding.digest: encoding for encoding in parsed}
 
 
 def read_rows(
@@ -244,7 +244,7 @@ def _terms(transaction: Transaction, span: tuple[date, date], encoding: Encoding
     committed_at = transaction.read(CLOCK).item()
     days = {"first": span[0], "last": span[1]}
     claims = transaction.read(LIVE_CLAIMS, **days, committed_at=committed_at)
-    late = claims.filter(is_hindsight(claims, committed_at))
+    late = claims.filter(is_retroactive(claims, committed_at))
     if len(late):
         _stage_ids(transaction, "hindsight", late["prediction_id"].to_list())
     return _Terms(

@@ -114,9 +114,9 @@ def note_retrained(transaction: Transaction, artifact_id: str, cause: Cause) -> 
     noted = transaction.read(
         NOTE_RETRAINED, artifact_id=artifact_id, operator=OPERATOR, **parameters
     )
-    said = {"from": noted["old_artifact"].item(), "to": artifact_id, **parameters}
+    payload = {"from": noted["old_artifact"].item(), "to": artifact_id, **parameters}
     actor = "automated" if cause.triggered_by != "manual" else OPERATOR
-    record_event(transaction, "retrain", artifact_id, said, actor)
+    record_event(transaction, "retrain", artifact_id, payload, actor)
     chain_improvements(transaction, actor)
 
 
@@ -125,7 +125,7 @@ def note_degraded(transaction: Transaction) -> pl.DataFrame:
     transaction.read(LOCK)
     new = transaction.read(NOTE_DEGRADED)
     for component, signal, message in new.select("component_id", "signal", "message").iter_rows():
-        said = {**json.loads(signal), "message": message}
-        record_event(transaction, "degradation", component, said, "automated")
+        payload = {**json.loads(signal), "message": message}
+        record_event(transaction, "degradation", component, payload, "automated")
     chain_improvements(transaction, "automated")
     return new.select("component_id", "message")

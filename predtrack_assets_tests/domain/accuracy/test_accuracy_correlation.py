@@ -9,7 +9,7 @@ from polars.testing import assert_frame_equal
 from scipy import stats
 
 from predtrack_assets.domain.accuracy.accuracy_correlation import (
-    LEAST_CLUSTERS,
+    MIN_CLUSTERS,
     REGIMES,
     accuracy_correlation,
     overlap_factor,
@@ -87,7 +87,7 @@ def test_the_contrast_is_a_regression_with_clustered_errors(horizon: int) -> Non
             "degrees_of_freedom": degrees,
             "p_value": 2 * stats.t.sf(abs(fit.params[1] / error), degrees),
         }
-        if degrees + 1 < LEAST_CLUSTERS:
+        if degrees + 1 < MIN_CLUSTERS:
             assert row["conclusion"] == "insufficient_data"
             assert all(row[name] is None for name in tested)
         else:
@@ -156,7 +156,7 @@ def test_a_regime_that_matters_is_found() -> None:
 
 def test_few_dates_are_not_tested() -> None:
     rng = np.random.default_rng(6)
-    for bear_dates, tested in ((LEAST_CLUSTERS - 1, False), (LEAST_CLUSTERS, True)):
+    for bear_dates, tested in ((MIN_CLUSTERS - 1, False), (MIN_CLUSTERS, True)):
         regime = (np.arange(60)[None, :] < bear_dates) * 1
         calls = make_calls(rng.random((1, 60, 5)) < 0.5, regime)
         table = accuracy_correlation(calls, SESSIONS[59:60], "rolling_365d")

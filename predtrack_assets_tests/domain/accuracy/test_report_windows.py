@@ -17,7 +17,7 @@ from predtrack_assets.domain.accuracy.calibration_report import (
 from predtrack_assets.domain.accuracy.error_distribution import error_distribution, error_statistics
 from predtrack_assets.domain.accuracy.report_windows import CELL, Windows, period_named, windows
 from predtrack_assets.domain.accuracy.symbol_accuracy import symbol_accuracy
-from predtrack_assets.domain.forecasts.hits import came_true
+from predtrack_assets.domain.forecasts.hits import correct_call
 from predtrack_assets.domain.numerics.types import Days
 from predtrack_assets.domain.statistics import calibration as statistics_calibration
 from predtrack_assets.domain.statistics import effective_size, scoring_rules
@@ -379,7 +379,7 @@ def test_symbols_are_what_one_window_gives_by_brute_force() -> None:
     result = symbol_accuracy(OUTCOMES, DAYS, "rolling_30d")
     for row in result.sample(40, seed=3).to_dicts():
         rows = window_of(**{k: row[k] for k in ["symbol", *CELL, "period_end"]})
-        rows = rows.filter(pl.col("status") == "validated").with_columns(occurred=came_true())
+        rows = rows.filter(pl.col("status") == "validated").with_columns(occurred=correct_call())
         n_eff = effective_size.effective_sample_size(*per_due_day(rows), row["horizon"])
         assert row["total_predictions"] == len(rows)
         assert row["accurate_predictions"] == rows["occurred"].sum()

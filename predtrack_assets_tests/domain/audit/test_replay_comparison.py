@@ -74,7 +74,7 @@ def test_missing_numbers_are_equal_however_they_are_missing() -> None:
 def test_rows_that_only_one_side_has() -> None:
     found = parity(FRAME, FRAME.with_columns(name=pl.Series(["a", "b", "d"])))
     assert found.compared.total() - found.equal.total() == 1
-    assert found.unsaid == 1
+    assert found.not_predicted == 1
     assert [(m.row, m.column) for m in found.mismatches] == [("c", ABSENT)]
     assert str(found.mismatches[0]) == "c: stored, not computed now"
 

@@ -73,7 +73,7 @@ def always_no_change(confidence: float = 0.95) -> Record:
         still, QUANTILE_LEVELS, z.ravel()
     )
     base = gate_power.simulate(0, LONG, 0.0)
-    assert not base.returns.placed.any(), "no change means HOLD"
+    assert not base.returns.gross_exposure.any(), "no change means HOLD"
     scores = gate_power.scores_of(
         gate_power.START + np.arange(LONG), said, np.abs(z) < 0.05, gain.reshape(z.shape)
     )
@@ -129,7 +129,7 @@ def test_each_criterion_alone_can_stop_a_good_model(good: Record, criterion: str
 
 
 def test_a_missing_metric_never_passes(good: Record) -> None:
-    silent = replace(good.returns, placed=np.zeros_like(good.returns.placed))
+    silent = replace(good.returns, gross_exposure=np.zeros_like(good.returns.gross_exposure))
     gate = judge(replace(good, returns=silent))
     assert gate["gate_status"] == INSUFFICIENT
     flat = replace(good.returns, following=np.zeros_like(good.returns.following))
@@ -252,12 +252,16 @@ def test_a_record_that_lacks_what_fell_due_is_no_evidence(
 
 
 def test_sharpe_is_of_the_return_above_the_risk_free_one(good: Record) -> None:
-    held = replace(good, returns=replace(good.returns, net=np.ones(good.returns.days.size)))
+    held = replace(
+        good, returns=replace(good.returns, net_exposure=np.ones(good.returns.days.size))
+    )
     rich = replace(LIMITS, risk_free_rate=0.05)
     known = good.returns.following[good.returns.days <= gate_power.START + LONG]
     expected = returns.sharpe(known, 0.05 / 252)
     assert judge(held, limits=rich)["sharpe_ratio"]["value"] == pytest.approx(expected)
-    cash = replace(good, returns=replace(good.returns, net=np.zeros(good.returns.days.size)))
+    cash = replace(
+        good, returns=replace(good.returns, net_exposure=np.zeros(good.returns.days.size))
+    )
     assert judge(cash, limits=rich)["sharpe_ratio"] == judge(cash)["sharpe_ratio"], (
         "a book that costs nothing earns the interest on top"
     )

@@ -102,9 +102,9 @@ def test_following_is_the_sum_of_its_positions() -> None:
                 cost = COST * abs(position[s, d]) if t == d + 1 else 0.0
                 gain[t] += (position[s, d] * returns[s, t] - cost) / horizon
                 weight[t] += 1 / horizon
-    np.testing.assert_allclose(followed.gain, gain, atol=1e-12)
-    np.testing.assert_allclose(followed.weight, weight, atol=1e-12)
-    np.testing.assert_allclose((followed + followed).placed, 2 * followed.placed)
+    np.testing.assert_allclose(followed.profit, gain, atol=1e-12)
+    np.testing.assert_allclose(followed.capital_deployed, weight, atol=1e-12)
+    np.testing.assert_allclose((followed + followed).gross_exposure, 2 * followed.gross_exposure)
 
 
 def test_a_day_is_made_of_earlier_decisions_only() -> None:
@@ -140,16 +140,16 @@ def test_a_closed_exchange_keeps_its_capital() -> None:
     np.testing.assert_array_equal(following, market)
     assert following[7] == 0, "a day on which all are closed"
     assert np.isnan(following[0])
-    np.testing.assert_array_equal(total.net[1:], 2.0)
+    np.testing.assert_array_equal(total.net_exposure[1:], 2.0)
     alone = followed.on(here, 6)
-    np.testing.assert_array_equal(alone.gain, followed.gain)
-    np.testing.assert_array_equal(alone.weight, followed.weight)
+    np.testing.assert_array_equal(alone.profit, followed.profit)
+    np.testing.assert_array_equal(alone.capital_deployed, followed.capital_deployed)
 
 
 def test_net_exposure_is_what_was_bought_less_what_was_sold() -> None:
     position = np.array([[1.0, 1.0, 0.0, np.nan], [-1.0, 1.0, 1.0, np.nan]])
     followed = follow(position, np.zeros((2, 4)), 1)
-    assert followed.net.tolist() == [0.0, 0.0, 2.0, 1.0]
+    assert followed.net_exposure.tolist() == [0.0, 0.0, 2.0, 1.0]
 
 
 def test_hold_stays_in_cash() -> None:

@@ -147,9 +147,9 @@ def test_tallies_count_past_decisions(horizon: int, monkeypatch: pytest.MonkeyPa
     panel = random_panel(2, 140, 8, gaps=0.05)
     statistics = as_of_statistics(panel)
     rows, columns = np.array([0, 1, 0, 1]), np.array([139, 139, 60, 22])
-    everything, in_state = tally(panel, statistics, horizon, rows, columns)
+    unconditional, conditional = tally(panel, statistics, horizon, rows, columns)
     for i, (row, column) in enumerate(zip(rows, columns, strict=True)):
-        for found, state in ((everything, None), (in_state, statistics.state[row, column])):
+        for found, state in ((unconditional, None), (conditional, statistics.state[row, column])):
             total, bins = brute_force(panel, row, column, horizon, state)
             assert {name: getattr(found, name)[i] for name in total} == total
             np.testing.assert_array_equal(found.bins[i], bins)

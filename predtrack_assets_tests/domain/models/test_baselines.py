@@ -13,7 +13,7 @@ from predtrack_assets.domain.market.panel import Panel
 from predtrack_assets.domain.models.as_of_statistics import (
     BINS,
     EDGES,
-    Tally,
+    EmpiricalCounts,
     as_of_statistics,
     tally,
 )
@@ -42,10 +42,12 @@ def cells_with(
     bins: np.ndarray, horizon: int = 5, sigma: float = 0.02, drift: float = 0.0, **counts: int
 ) -> Cells:
     """One cell whose tallies over all days and of its state are the same."""
-    numbers = dict.fromkeys(Tally.__dataclass_fields__, 0) | {"decisions": int(bins.sum())}
+    numbers = dict.fromkeys(EmpiricalCounts.__dataclass_fields__, 0) | {
+        "decisions": int(bins.sum())
+    }
     numbers |= counts
     columns = {name: np.array([n]) for name, n in numbers.items() if name != "bins"}
-    both = Tally(bins=bins[None, :], **columns)
+    both = EmpiricalCounts(bins=bins[None, :], **columns)
     return Cells(horizon, np.array([100.0]), np.array([sigma]), np.array([drift]), both, both)
 
 
@@ -69,7 +71,7 @@ def test_forecasts_are_coherent_whatever_the_past(model: Model, panel: Panel, ho
     assert (forecast.volatility is not None) == ("volatility" in model.kinds)
     target = target_price(cells, forecast.side)
     assert ((target > cells.price) == (forecast.side > 0)).all()
-    for rate in base_rates(cells.everything, forecast.side).values():
+    for rate in base_rates(cells.unconditional, forecast.side).values():
         assert ((rate > 0) & (rate < 1)).all()
 
 
@@ -140,7 +142,7 @@ def test_empirical_quantiles_are_those_of_the_distribution() -> None:
 
 def test_base_rates_follow_the_rule_of_succession() -> None:
     cells = cells_with(nothing_known(), decisions=8, up=5, within=7, above=2, below=3)
-    rates = base_rates(cells.everything, np.array([-1.0]))
+    rates = base_rates(cells.unconditional, np.array([-1.0]))
     assert {k: float(v[0]) for k, v in rates.items()} == {
         "within_5pct": 0.8,
         "up": 0.6,

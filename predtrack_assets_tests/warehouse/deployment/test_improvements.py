@@ -142,7 +142,7 @@ def test_a_version_in_shadow_is_tested_and_not_deployed_by_itself(database_url: 
     epoch = Epoch(np.array(["2024-03-01"], "datetime64[D]"), date(2024, 3, 1))
     with Database(url=database_url).transaction() as transaction:
         live = deployment._live_days(transaction, epoch)
-        sight = deployment.Sight(transaction, epoch, get_settings(), live)
+        sight = deployment.EvaluationContext(transaction, epoch, get_settings(), live)
         walk = deployment._walk(sight, deployment.Scope("price", 5))
     assert walk.treatments == ["good", "quiet"]
     assert walk.barred == ["quiet"]

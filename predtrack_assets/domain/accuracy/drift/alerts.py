@@ -21,7 +21,7 @@ _ID = "alert"
 
 
 def transitions(
-    drifted: pl.DataFrame, said: pl.DataFrame, report_days: Days, calm_days: int
+    drifted: pl.DataFrame, recorded: pl.DataFrame, report_days: Days, calm_days: int
 ) -> pl.DataFrame:
     """What is to be added to accuracy.drift_alerts on sorted report days.
 
@@ -30,7 +30,7 @@ def transitions(
     """
     signs = _identified(drifted).sort("p_adjusted", "p_value", "statistic", nulls_last=True)
     signs = signs.unique([_ID, "as_of_day"], keep="first").sort("as_of_day")
-    words = _identified(said).sort("as_of_day")
+    words = _identified(recorded).sort("as_of_day")
     subjects = pl.concat([signs.select(_ID, *SUBJECT), words.select(_ID, *SUBJECT)]).unique(_ID)
     days = pl.DataFrame({"as_of_day": report_days}).with_columns(pl.col("as_of_day").cast(pl.Date))
     grid = days.join(subjects, how="cross").sort("as_of_day", _ID)

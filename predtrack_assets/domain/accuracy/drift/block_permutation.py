@@ -63,7 +63,7 @@ class Drift:
 
 
 @dataclass(frozen=True)
-class Arrangements:
+class BlockPermutations:
     """Sets of days that could have been the current ones: B of k blocks on the circle of T days.
 
     starts (B, k): first day of each block; lengths (k,). The first set is the current window.
@@ -73,10 +73,10 @@ class Arrangements:
     starts: Ints
     lengths: Ints
 
-    def thinned(self, step: int) -> Arrangements:
+    def thinned(self, step: int) -> BlockPermutations:
         """The current window and every so-manieth of its alternatives."""
         starts = np.concatenate([self.starts[:1], self.starts[1::step]])
-        return Arrangements(self.days, starts, self.lengths)
+        return BlockPermutations(self.days, starts, self.lengths)
 
     def totals(self, per_day: Ints) -> Ints:
         """Sums (B, ...) over each set of what is given per day, (T, ...)."""
@@ -91,7 +91,9 @@ class Arrangements:
         return total
 
 
-def arrangements(days: int, current: int, block: int, draws: int, seed: int = 0) -> Arrangements:
+def arrangements(
+    days: int, current: int, block: int, draws: int, seed: int = 0
+) -> BlockPermutations:
     """The current window, the last of T days, and its alternatives.
 
     Blocks of `block` days, at least; from `current` on, all other windows of that length. Shorter
@@ -103,7 +105,7 @@ def arrangements(days: int, current: int, block: int, draws: int, seed: int = 0)
     own = days - current
     if block >= current:
         starts = np.concatenate([[own], np.delete(np.arange(days), own)])[:, None]
-        return Arrangements(days, starts, np.array([current]))
+        return BlockPermutations(days, starts, np.array([current]))
     pieces, slots = -(-current // block), days // block
     random = np.random.default_rng(seed)
     slot = np.argsort(random.random((draws, slots)), axis=1, kind="stable")[:, :pieces]
@@ -111,10 +113,10 @@ def arrangements(days: int, current: int, block: int, draws: int, seed: int = 0)
     lengths = np.full(pieces, block)
     lengths[-1] = current - block * (pieces - 1)
     observed = own + block * np.arange(pieces)
-    return Arrangements(days, np.concatenate([observed[None], starts]), lengths)
+    return BlockPermutations(days, np.concatenate([observed[None], starts]), lengths)
 
 
-def drift(columns: Sequence[Column], sets: Arrangements, level: float) -> Drift:
+def drift(columns: Sequence[Column], sets: BlockPermutations, level: float) -> Drift:
     """Distances of the current window from the other days, for F columns over the same T days.
 
     level: of the critical values, each for one column and statistic alone. Raises ValueError
@@ -130,7 +132,7 @@ def drift(columns: Sequence[Column], sets: Arrangements, level: float) -> Drift:
     return Drift(**joined)
 
 
-def _drift(columns: Sequence[Column], sets: Arrangements, level: float) -> Drift:
+def _drift(columns: Sequence[Column], sets: BlockPermutations, level: float) -> Drift:
     """Every set is looked at only for columns whose p-value may turn out small.
 
     Neighbouring windows share nearly all their days, so a part of them tells those columns. What is
@@ -149,7 +151,7 @@ def _drift(columns: Sequence[Column], sets: Arrangements, level: float) -> Drift
     return found
 
 
-def _measured(per_day: Ints, sets: Arrangements, level: float) -> Drift:
+def _measured(per_day: Ints, sets: BlockPermutations, level: float) -> Drift:
     """Distances and their null from counts per day and cell (T, CELLS + 1, F)."""
     reference = sets.days - int(sets.lengths.sum())
     # Cells first: sums over the first axis are many times as fast.

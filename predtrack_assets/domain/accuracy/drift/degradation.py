@@ -39,7 +39,7 @@ SCORES = {"price": "crps", "direction": "brier", "time_to_hit": "brier", "volati
 
 
 @dataclass(frozen=True)
-class Course:
+class EProcessPath:
     """Evidence after each due day of a span: days, e_value, largest so far (T,).
 
     shown: mean of the reference; reference: its due days; ends: the span's last session.
@@ -74,7 +74,7 @@ def relative_differences(losses: Floats, baselines: Floats) -> Floats:
 
 def courses(
     days: Days, u: Floats, horizon: int, sessions: Days, span: int, margin: float
-) -> list[Course]:
+) -> list[EProcessPath]:
     """The evidence in each span whose reference has enough of a record.
 
     days: sorted due days (T,); u: relative differences (T,); sessions: all sorted trading days, cut
@@ -91,7 +91,7 @@ def courses(
         start = int(number) * span
         e = _evidence(u[own], place[own] - start, span, shown, horizon, margin)
         found.append(
-            Course(
+            EProcessPath(
                 days=days[own],
                 e_value=e,
                 largest=np.maximum.accumulate(np.maximum(e, 1.0)),
@@ -111,61 +111,61 @@ def degradation(
     losses: model_id, kind, horizon, due_day, loss, loss_baseline, sums over the symbols that were
     due, known at the end of the due day. The other arguments: see `courses`.
     """
-    found: dict[np.datetime64, list[tuple[dict[str, object], Course]]] = {}
+    found: dict[np.datetime64, list[tuple[dict[str, object], EProcessPath]]] = {}
     for key, part in losses.sort(*CELL, "due_day").group_by(CELL, maintain_order=True):
         cell = dict(zip(CELL, key, strict=True))
         days = part["due_day"].to_numpy().astype("datetime64[D]")
         u = relative_differences(part["loss"].to_numpy(), part["loss_baseline"].to_numpy())
-        for course in courses(days, u, int(str(cell["horizon"])), sessions, span, margin):
-            found.setdefault(course.ends, []).append((cell, course))
+        for path in courses(days, u, int(str(cell["horizon"])), sessions, span, margin):
+            found.setdefault(path.ends, []).append((cell, path))
     frames = []
     for span_cells in found.values():
-        verdicts = judge([course for _, course in span_cells])
-        for (cell, course), verdict in zip(span_cells, verdicts, strict=True):
-            inside = (report_days >= course.days[0]) & (report_days <= course.ends)
-            rows = _rows(course, verdict, report_days[inside])
+        verdicts = judge([path for _, path in span_cells])
+        for (cell, path), verdict in zip(span_cells, verdicts, strict=True):
+            inside = (report_days >= path.days[0]) & (report_days <= path.ends)
+            rows = _rows(path, verdict, report_days[inside])
             labels = {**cell, "name": SCORES[str(cell["kind"])]}
             frames.append(rows.with_columns(pl.lit(v).alias(k) for k, v in labels.items()))
     return pl.concat(frames) if frames else pl.DataFrame()
 
 
-def judge(together: list[Course]) -> list[Verdict]:
+def judge(together: list[EProcessPath]) -> list[Verdict]:
     """e-BH on each day among the courses of one span that have begun by then."""
-    days = np.unique(np.concatenate([course.days for course in together]))
-    places = [np.searchsorted(course.days, days, side="right") - 1 for course in together]
+    days = np.unique(np.concatenate([path.days for path in together]))
+    places = [np.searchsorted(path.days, days, side="right") - 1 for path in together]
     e = np.column_stack(
         [
-            np.where(at >= 0, course.e_value[at], np.nan)
-            for course, at in zip(together, places, strict=True)
+            np.where(at >= 0, path.e_value[at], np.nan)
+            for path, at in zip(together, places, strict=True)
         ]
     )
     critical = e_bh_critical(e, LEVEL)
     return [Verdict(days, critical, _since(own, own >= critical, days)) for own in e.T]
 
 
-def _rows(course: Course, verdict: Verdict, report_days: Days) -> pl.DataFrame:
+def _rows(path: EProcessPath, verdict: Verdict, report_days: Days) -> pl.DataFrame:
     """The course and the verdict as they stood on each report day."""
-    at = np.searchsorted(course.days, report_days, side="right") - 1
+    at = np.searchsorted(path.days, report_days, side="right") - 1
     judged = np.searchsorted(verdict.days, report_days, side="right") - 1
     since = verdict.since[judged]
-    ends = {"reference_start": course.reference[0], "reference_end": course.reference[-1]}
-    ends |= {"current_start": course.days[0]}
+    ends = {"reference_start": path.reference[0], "reference_end": path.reference[-1]}
+    ends |= {"current_start": path.days[0]}
     return pl.DataFrame(
         {
             "as_of_day": report_days,
-            "value": course.e_value[at],
-            "p_value": 1 / course.largest[at],
+            "value": path.e_value[at],
+            "p_value": 1 / path.largest[at],
             "drifted": ~np.isnat(since),
             "since": since,
             "critical_value": verdict.critical[judged],
-            "current_end": course.days[at],
+            "current_end": path.days[at],
             "n_current": at + 1,
         }
     ).with_columns(
         pl.lit("performance").alias("subject"),
         pl.lit("e_value").alias("statistic"),
-        pl.lit(course.shown).alias("reference_value"),
-        pl.lit(len(course.reference)).alias("n_reference"),
+        pl.lit(path.shown).alias("reference_value"),
+        pl.lit(len(path.reference)).alias("n_reference"),
         *(pl.lit(day.item()).alias(name) for name, day in ends.items()),
     )
 

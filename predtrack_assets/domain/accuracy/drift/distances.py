@@ -13,7 +13,7 @@ Ints = NDArray[np.integer]
 Bools = NDArray[np.bool_]
 
 BINS = 10
-LEAST_SHARE = 1e-4  # stands for an empty bin, whose logarithm is infinite
+MIN_SHARE = 1e-4  # stands for an empty bin, whose logarithm is infinite
 _TINY = 1e-300  # keeps 0 log 0 at 0
 
 
@@ -44,7 +44,7 @@ def psi(p: Floats, q: Floats, axis: int = -1) -> Floats:
 
     An empty bin counts as LEAST_SHARE, as is customary.
     """
-    a, b = np.maximum(p, LEAST_SHARE), np.maximum(q, LEAST_SHARE)
+    a, b = np.maximum(p, MIN_SHARE), np.maximum(q, MIN_SHARE)
     return ((a - b) * np.log(a / b)).sum(axis=axis)
 
 

@@ -20,7 +20,9 @@ BUCKETS = 10
 CELL = ["model_id", "kind", "horizon"]
 
 
-def expected_scores(known: pl.DataFrame, said: pl.DataFrame, report_days: Days) -> pl.DataFrame:
+def expected_scores(
+    known: pl.DataFrame, predicted: pl.DataFrame, report_days: Days
+) -> pl.DataFrame:
     """Expected Brier score and ECE of what is open on each report day: rows of drift_metrics.
 
     known: CELL, bucket, due_day, n, confidence, occurred, score: sums of validated outcomes; those
@@ -30,11 +32,11 @@ def expected_scores(known: pl.DataFrame, said: pl.DataFrame, report_days: Days) 
     what was said by D and falls due after it, whether or not it is decided already: a hit that came
     early says nothing about those that are still to come.
     """
-    if not len(known) or not len(said):
+    if not len(known) or not len(predicted):
         return pl.DataFrame()
     results = known.partition_by(CELL, as_dict=True)
     frames = []
-    for key, part in sorted(said.partition_by(CELL, as_dict=True).items()):
+    for key, part in sorted(predicted.partition_by(CELL, as_dict=True).items()):
         if key in results:
             frame = _of_cell(results[key], part, report_days)
             frames.append(
@@ -43,14 +45,16 @@ def expected_scores(known: pl.DataFrame, said: pl.DataFrame, report_days: Days) 
     return pl.concat(frames) if frames else pl.DataFrame()
 
 
-def _of_cell(known: pl.DataFrame, said: pl.DataFrame, days: Days) -> pl.DataFrame:
+def _of_cell(known: pl.DataFrame, predicted: pl.DataFrame, days: Days) -> pl.DataFrame:
     """Both estimates on the report days with something open and something known."""
     come = ("n", "confidence", "occurred", "score")
     n_known, promised, came, score = _up_to(known, "due_day", come, days) - _up_to(
         known, "due_day", come, days - YEAR
     )
     made = ("n", "confidence", "squared")
-    n, sums, squares = _up_to(said, "trading_day", made, days) - _up_to(said, "due_day", made, days)
+    n, sums, squares = _up_to(predicted, "trading_day", made, days) - _up_to(
+        predicted, "due_day", made, days
+    )
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = sums * UNIT / n
         rate = (came + PRIOR * mean) / (n_known + PRIOR)
@@ -73,7 +77,7 @@ def _of_cell(known: pl.DataFrame, said: pl.DataFrame, days: Days) -> pl.DataFram
                 "reference_value": reference[usable] / shown[usable],
                 "n_current": size[usable],
                 "n_reference": shown[usable],
-                "current_start": _earliest_open(said, days[usable]),
+                "current_start": _earliest_open(predicted, days[usable]),
                 "reference_start": days[usable] - YEAR + 1,
             }
         ).with_columns(pl.lit(statistic).alias("statistic"))
@@ -99,9 +103,9 @@ def _up_to(rows: pl.DataFrame, column: str, sums: tuple[str, ...], days: Days) -
     return np.cumsum(total.reshape(len(sums), -1, BUCKETS)[:, :-1], axis=1)
 
 
-def _earliest_open(said: pl.DataFrame, days: Days) -> Days:
+def _earliest_open(predicted: pl.DataFrame, days: Days) -> Days:
     """The first decision day with something that falls due after each of the days."""
-    said = said.sort("trading_day")
-    due = np.maximum.accumulate(said["due_day"].to_numpy().astype("datetime64[D]"))
+    predicted = predicted.sort("trading_day")
+    due = np.maximum.accumulate(predicted["due_day"].to_numpy().astype("datetime64[D]"))
     first = np.searchsorted(due, days, side="right")
-    return said["trading_day"].to_numpy().astype("datetime64[D]")[first]
+    return predicted["trading_day"].to_numpy().astype("datetime64[D]")[first]

@@ -23,7 +23,7 @@ from predtrack_assets.domain.statistics.multiple_testing import benjamini_hochbe
 Ints = NDArray[np.integer]
 Bools = NDArray[np.bool_]
 
-LEAST_REFERENCE = 3  # current windows
+MIN_REFERENCE = 3  # current windows
 DRAWS = 999
 
 
@@ -69,7 +69,7 @@ def drift_report(
     firsts = [int(o.session[a]) for o, (a, b) in zip(family, cuts, strict=True) if b > a]
     start = min(firsts, default=end)
     size = end - start
-    if size < (1 + LEAST_REFERENCE) * windows.current:
+    if size < (1 + MIN_REFERENCE) * windows.current:
         return pl.DataFrame()
     span = sessions[start:end]
     places: dict[int, Ints] = {}  # features share theirs

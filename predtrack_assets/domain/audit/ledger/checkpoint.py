@@ -51,8 +51,8 @@ def sign(head: Mapping[str, str | int], private_key: bytes) -> dict[str, str | i
 
     key = Ed25519PrivateKey.from_private_bytes(private_key)
     public = key.public_key().public_bytes_raw().hex()
-    said = {**head, "format": FORMAT, "public_key": public}
-    return {**said, "signature": key.sign(canonical_json(said)).hex()}
+    signed = {**head, "format": FORMAT, "public_key": public}
+    return {**signed, "signature": key.sign(canonical_json(signed)).hex()}
 
 
 def check_signature(checkpoint: Mapping[str, Any], public_key: bytes | None = None) -> None:
@@ -62,13 +62,13 @@ def check_signature(checkpoint: Mapping[str, Any], public_key: bytes | None = No
 
     if checkpoint.keys() != FIELDS | {"signature"} or checkpoint["format"] != FORMAT:
         raise CheckpointError("this is not a checkpoint of a known format")
-    said = {name: checkpoint[name] for name in FIELDS}
-    named = bytes.fromhex(said["public_key"])
+    signed = {name: checkpoint[name] for name in FIELDS}
+    named = bytes.fromhex(signed["public_key"])
     if public_key is not None and named != public_key:
         raise CheckpointError(f"the checkpoint is signed by another key: {named.hex()}")
     try:
         key = Ed25519PublicKey.from_public_bytes(named)
-        key.verify(bytes.fromhex(checkpoint["signature"]), canonical_json(said))
+        key.verify(bytes.fromhex(checkpoint["signature"]), canonical_json(signed))
     except InvalidSignature as error:
         raise CheckpointError("the signature is not that of its contents") from error
 

@@ -76,10 +76,10 @@ class Encoding:
     @classmethod
     def parse(cls, description: str) -> Encoding:
         """The encoding that a description describes. Raises ValueError for another version."""
-        said = json.loads(description)
-        if said["version"] != VERSION:
-            raise ValueError(f"row encoding of version {said['version']}, known is {VERSION}")
-        return cls(tuple((name, kind) for name, kind in said["columns"]))
+        parsed = json.loads(description)
+        if parsed["version"] != VERSION:
+            raise ValueError(f"row encoding of version {parsed['version']}, known is {VERSION}")
+        return cls(tuple((name, kind) for name, kind in parsed["columns"]))
 
     @cached_property
     def description(self) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from predtrack_assets.domain.accuracy.drift.degradation import (
     LEVEL,
-    Course,
+    EProcessPath,
     courses,
     degradation,
     judge,
@@ -38,9 +38,9 @@ def on_the_edge(group: int, own: int) -> Floats:
     return u
 
 
-def course_of(u: Floats, horizon: int, margin: float = 0.0) -> Course:
-    (course,) = courses(TWO, u, horizon, SESSIONS, SPAN, margin)
-    return course
+def course_of(u: Floats, horizon: int, margin: float = 0.0) -> EProcessPath:
+    (path,) = courses(TWO, u, horizon, SESSIONS, SPAN, margin)
+    return path
 
 
 def peak(u: Floats, horizon: int, margin: float = 0.0) -> float:
@@ -69,11 +69,11 @@ def test_without_the_interval_of_the_reference_it_would_be_unfair() -> None:
     assert not any(alarms)
 
 
-def planted(*e: float, first: int = 0) -> Course:
+def planted(*e: float, first: int = 0) -> EProcessPath:
     """A course of these e-values, from the first-th day of the second span on."""
     values = np.array(e)
     days = TWO[SPAN + first : SPAN + first + values.size]
-    return Course(days, values, np.maximum.accumulate(values), 0.0, TWO[:SPAN], TWO[-1])
+    return EProcessPath(days, values, np.maximum.accumulate(values), 0.0, TWO[:SPAN], TWO[-1])
 
 
 def test_one_of_many_needs_more_and_those_called_stay_so_until_all_is_lost() -> None:
@@ -120,16 +120,16 @@ def test_the_margin_is_tolerated() -> None:
 def test_it_recovers_when_all_evidence_is_lost_again() -> None:
     u = record(2, 1, 0.10)
     u[SPAN + 60 :] = -0.15
-    course = course_of(u, 1, 0.01)
-    (verdict,) = judge([course])
+    path = course_of(u, 1, 0.01)
+    (verdict,) = judge([path])
     degraded = ~np.isnat(verdict.since)
     first = int(np.argmax(degraded))
-    assert course.e_value[first] >= DEGRADED_AT > course.e_value[first - 1]
-    assert set(verdict.since[degraded]) == {course.days[first]}
+    assert path.e_value[first] >= DEGRADED_AT > path.e_value[first - 1]
+    assert set(verdict.since[degraded]) == {path.days[first]}
     assert not degraded[-1]
     end = first + int(np.argmin(degraded[first:]))
-    assert course.e_value[end] <= 1 < course.e_value[end - 1]
-    assert course.largest[-1] == course.e_value.max()
+    assert path.e_value[end] <= 1 < path.e_value[end - 1]
+    assert path.largest[-1] == path.e_value.max()
 
 
 def test_a_reference_needs_half_of_its_sessions_and_some_variation() -> None:
