@@ -13,7 +13,7 @@ from predtrack_assets.domain.statistics import e_process
 
 DATES = 3000
 SIZES = (1, 10, 40)
-RULES = ("20 each", "20 x tests so far", "by cohort")
+RULES = ("20 each", "20 x tests so far", "by batch")
 
 
 def levels(rule: str, versions: int, together: bool) -> Floats:
@@ -29,7 +29,7 @@ def levels(rule: str, versions: int, together: bool) -> Floats:
         )
     if together:
         return np.full(versions, e_process.threshold(1, versions), np.float64)
-    return np.array([e_process.threshold(int(cohort), 1) for cohort in order])
+    return np.array([e_process.threshold(int(batch), 1) for batch in order])
 
 
 def any_promoted(
@@ -82,7 +82,7 @@ def dates_needed(gain: float, versions: int, horizon: int = 1, runs: int = 100) 
     d = differences(np.random.default_rng(2), runs, DATES, horizon, gain)
     e = e_process.e_process(d, horizon)
     found = {}
-    for rule in ("20 each", "by cohort"):
+    for rule in ("20 each", "by batch"):
         reached = e >= levels(rule, versions, together=True)[0]
         first = np.where(reached.any(axis=1), reached.argmax(axis=1) + 1, DATES)
         found[rule] = int(np.median(first))

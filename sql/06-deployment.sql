@@ -240,10 +240,10 @@ BEGIN
     SELECT c.model_id INTO left_model
     FROM deployment.champion_at(NEW.kind, NEW.scope, NEW.valid_from - interval '1 microsecond') c;
     INSERT INTO deployment.ab_tests (as_of_day, kind, scope, control, treatment, start_day, success_metric,
-        status, decided_day, n, mean_difference, e_value, e_against, conclusion, cohort, threshold, n_live)
+        status, decided_day, n, mean_difference, e_value, e_against, conclusion, batch, threshold, n_live)
     SELECT greatest(NEW.valid_day, t.as_of_day + 1), t.kind, t.scope, t.control, t.treatment, t.start_day,
            t.success_metric, 'rollback', t.decided_day, t.n, t.mean_difference, t.e_value, t.e_against,
-           t.treatment || ' was rolled back: ' || NEW.reason, t.cohort, t.threshold, t.n_live
+           t.treatment || ' was rolled back: ' || NEW.reason, t.batch, t.threshold, t.n_live
     FROM (SELECT DISTINCT ON (test_id) * FROM deployment.ab_tests
           WHERE kind = NEW.kind AND scope = NEW.scope AND treatment = left_model
           ORDER BY test_id, as_of_day DESC) t
@@ -279,7 +279,7 @@ CREATE TABLE deployment.ab_tests (
     e_value          double precision NOT NULL CHECK (e_value >= 0 AND e_value < 'Infinity'),
     e_against        double precision NOT NULL CHECK (e_against >= 0 AND e_against < 'Infinity'),
     conclusion       text,
-    cohort           integer CHECK (cohort >= 1),
+    batch           integer CHECK (batch >= 1),
     threshold        double precision NOT NULL DEFAULT 20 CHECK (threshold >= 20 AND threshold < 'Infinity'),
     n_live           integer CHECK (n_live BETWEEN 0 AND n),
     recorded_at      timestamptz NOT NULL DEFAULT now(),
@@ -296,8 +296,8 @@ COMMENT ON COLUMN deployment.ab_tests.n IS 'Decision dates whose results were kn
 COMMENT ON COLUMN deployment.ab_tests.mean_difference IS 'Mean daily score difference, as a share of the largest that the two forecasts allowed.';
 COMMENT ON COLUMN deployment.ab_tests.e_value IS 'Betting e-process that the treatment is better: promoted at threshold. Its own moment: decided_day, else as_of_day.';
 COMMENT ON COLUMN deployment.ab_tests.e_against IS 'The same for the opposite side: rejected at 20.';
-COMMENT ON COLUMN deployment.ab_tests.cohort IS 'The week in which it began, among those in which tests of its kind and horizon did. NULL in rows of before this column.';
-COMMENT ON COLUMN deployment.ab_tests.threshold IS 'e_value that promotes: 20 * cohort * (cohort + 1) * tests of the cohort; 20 in rows of before this column.';
+COMMENT ON COLUMN deployment.ab_tests.batch IS 'The week in which it began, among those in which tests of its kind and horizon did. NULL in rows of before this column.';
+COMMENT ON COLUMN deployment.ab_tests.threshold IS 'e_value that promotes: 20 * batch * (batch + 1) * tests of the batch; 20 in rows of before this column.';
 COMMENT ON COLUMN deployment.ab_tests.n_live IS 'Of n, dates on which both sides committed their forecasts before any outcome. NULL: before this column.';
 
 CREATE TABLE deployment.improvement_events (

@@ -215,8 +215,8 @@ def champions(
             sight = EvaluationContext(transaction, epoch, settings, _live_days(transaction, epoch))
             for kind, horizon in product(KINDS, settings.gated_horizons):
                 walks = _walks(sight, kind, horizon)
-                cohorts = transaction.read(ab_tests.COHORTS, kind=kind, scope=f"h{horizon}").item()
-                promotion.select_champions([*walks.values()], report_days, cohorts)
+                batches = transaction.read(ab_tests.COHORTS, kind=kind, scope=f"h{horizon}").item()
+                promotion.select_champions([*walks.values()], report_days, batches)
                 for scope, selection in walks.items():
                     states = _as_tests(
                         selection, scope, _begun_tests(transaction, scope, selection)
@@ -312,11 +312,11 @@ def _resume(
     """Tell a walk of the tests that began before."""
     champions = [*selection.deployments, *selection.wider]
     begun = transaction.read(ab_tests.BEGUN, **cell)
-    for control, treatment, start, cohort, threshold in begun.iter_rows():
+    for control, treatment, start, batch, threshold in begun.iter_rows():
         test = promotion.duel_of(control, treatment, start, champions)
         selection.begun[control, treatment] = test
-        if cohort is not None:
-            selection.levels[test] = Level(cohort, threshold)
+        if batch is not None:
+            selection.levels[test] = Level(batch, threshold)
     for control, treatment, day, *rest in transaction.read(ab_tests.FINISHED, **cell).iter_rows():
         selection.finished[selection.begun[control, treatment]] = (day, State(*rest))
     still = transaction.read(ab_tests.OPEN, **cell, first=epoch.first)

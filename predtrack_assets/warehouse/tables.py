@@ -317,7 +317,7 @@ AB_TESTS = Table(
     ("as_of_day", "kind", "scope", "control", "treatment", "start_day"),
     (
         "success_metric", "status", "decided_day", "n", "mean_difference", "e_value", "e_against",
-        "conclusion", "cohort", "threshold", "n_live",
+        "conclusion", "batch", "threshold", "n_live",
     ),
     day="as_of_day",
 )  # fmt: skip

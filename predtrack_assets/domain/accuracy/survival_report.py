@@ -1,6 +1,6 @@
 """How long until a target is touched: Kaplan-Meier curves of predictions beside first passage.
 
-A cohort is what was predicted in a window of decision days, all of it. What is not settled by the
+A batch is what was predicted in a window of decision days, all of it. What is not settled by the
 report day is censored at the last session that was seen, because hits are known early and misses
 late: a rate over settled predictions alone flatters.
 """

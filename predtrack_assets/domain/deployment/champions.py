@@ -90,12 +90,12 @@ class State(NamedTuple):
 
 
 class Level(NamedTuple):
-    """What a test has to reach, and the cohort for which: see `e_process.threshold`.
+    """What a test has to reach, and the batch for which: see `e_process.threshold`.
 
-    cohort None: of a test from before there were cohorts.
+    batch None: of a test from before there were batches.
     """
 
-    cohort: int | None
+    batch: int | None
     threshold: float
 
 
@@ -217,19 +217,19 @@ class ChampionSelection:
 
 
 def select_champions(
-    walks: Sequence[ChampionSelection], days: Iterable[date], cohorts: int = 0
+    walks: Sequence[ChampionSelection], days: Iterable[date], batches: int = 0
 ) -> None:
     """Walk through all scopes of one kind and horizon together, which share their error rate.
 
-    walks: a wider scope before those that it is wider than. cohorts: how many there were before.
+    walks: a wider scope before those that it is wider than. batches: how many there were before.
     """
     for day in days:
         there = [selection for selection in walks if selection.since <= day]
         new = [(selection, test) for selection in there for test in selection.begin(day)]
         if new:
-            cohorts += 1
+            batches += 1
         for selection, test in new:
-            selection.levels[test] = Level(cohorts, e_process.threshold(cohorts, len(new)))
+            selection.levels[test] = Level(batches, e_process.threshold(batches, len(new)))
         for selection in there:
             selection.week(day)
 

@@ -24,16 +24,16 @@ PRIOR_DAYS = 20.0  # how much evidence the gambler wants before staking much
 RUNNING, PROMOTED, REJECTED = "running", "promoted", "rejected"
 
 
-def threshold(cohort: int, tests: int) -> float:
-    """E-value that promotes in one of `tests` tests which begin together, as the cohort-th such lot.
+def threshold(batch: int, tests: int) -> float:
+    """E-value that promotes in one of `tests` tests which begin together, in the batch numbered `batch`.
 
-    20 * cohort * (cohort + 1) * tests. The m-th cohort spends alpha / (m (m + 1)), which adds up to
-    alpha over any number of cohorts (alpha spending: Foster & Stine 2008, Tian & Ramdas 2021), in
+    20 * batch * (batch + 1) * tests. The m-th batch spends alpha / (m (m + 1)), which adds up to
+    alpha over any number of batches (alpha spending: Foster & Stine 2008, Tian & Ramdas 2021), in
     equal parts (Bonferroni). So of all tests ever, dependent as they may be and looked at on any
     day, one promotes a treatment that is no better with probability at most 0.05. 20 times the
     number of tests so far would not do: tests that begin one by one spend 0.05 (1 + 1/2 + 1/3 ...).
     """
-    return PROMOTE_AT * cohort * (cohort + 1) * tests
+    return PROMOTE_AT * batch * (batch + 1) * tests
 
 
 def known_dates(days: ArrayLike, known: ArrayLike) -> NDArray[np.int64]:

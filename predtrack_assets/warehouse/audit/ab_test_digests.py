@@ -30,7 +30,7 @@ TEST = Encoding(
         ("mean_difference", "double precision"),
         ("e_value", "double precision"),
         ("e_against", "double precision"),
-        ("cohort", "integer"),
+        ("batch", "integer"),
         ("threshold", "double precision"),
         ("conclusion", "text"),
         ("recorded_at", "timestamp with time zone"),

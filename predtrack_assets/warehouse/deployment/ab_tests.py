@@ -6,9 +6,9 @@ from predtrack_assets.warehouse.database.query import Query
 
 # Each pair ever tested, with its first beginning.
 BEGUN = Query("""
-    SELECT DISTINCT ON (control, treatment) control, treatment, start_day, cohort, threshold
+    SELECT DISTINCT ON (control, treatment) control, treatment, start_day, batch, threshold
     FROM deployment.ab_tests WHERE kind = :kind AND scope = :scope
-    ORDER BY control, treatment, start_day, cohort
+    ORDER BY control, treatment, start_day, batch
 """)
 
 FINISHED = Query("""
@@ -30,7 +30,7 @@ OPEN = Query("""
 
 # Cohorts that there are in a kind and horizon, of all symbols and of single ones.
 COHORTS = Query("""
-    SELECT coalesce(max(cohort), 0) AS cohorts FROM deployment.ab_tests
+    SELECT coalesce(max(batch), 0) AS batches FROM deployment.ab_tests
     WHERE kind = :kind AND split_part(scope, ':', 1) = :scope
 """)
 

@@ -189,7 +189,7 @@ def test_a_pair_that_was_tested_goes_on_with_its_test() -> None:
     assert FRIDAYS[15] not in course
     assert course[FRIDAYS[25]].status == "running"
     assert course[FRIDAYS[25]].n == (FRIDAYS[25] - date(2024, 1, 1)).days, "all days count"
-    assert {level.cohort for level in made.levels.values()} == {1, 2}
+    assert {level.batch for level in made.levels.values()} == {1, 2}
 
 
 def test_what_was_rejected_stays_rejected() -> None:
@@ -212,7 +212,7 @@ def test_all_scopes_of_a_week_share_a_cohort() -> None:
         )
         for names, since in ((["a", "b"], date.min), (["own"], date.min), (["own"], FRIDAYS[3]))
     ]
-    promotion.select_champions(made, FRIDAYS, cohorts=4)
+    promotion.select_champions(made, FRIDAYS, batches=4)
     levels = [sorted(selection.levels.values()) for selection in made]
     assert levels[0] == [(5, e_process.threshold(5, 3))] * 2
     assert levels[1] == [(5, e_process.threshold(5, 3))]

@@ -74,8 +74,8 @@ def test_all_cohorts_together_spend_five_percent() -> None:
 @pytest.mark.parametrize("versions", [10, 40])
 def test_of_many_versions_without_skill_hardly_ever_any_wins(versions: int, together: bool) -> None:
     rates = ab_families.any_promoted(versions, together, runs=40)
-    assert rates["by cohort"] <= 0.05
-    assert rates["by cohort"] < rates["20 each"]
+    assert rates["by batch"] <= 0.05
+    assert rates["by batch"] < rates["20 each"]
 
 
 def test_closed_days_do_not_promote() -> None:
