@@ -25,7 +25,7 @@ class Scores:
     """Sums of scored predictions per day (T,) on which they were known, days without any left out.
 
     hits: events that the model called (accuracy); gain: score of no_change minus the model's;
-    bins, bin_hits, bin_said (T, BINS): rows, events and summed probability per narrow bin.
+    bins, bin_hits, bin_confidence (T, BINS): rows, events and summed probability per narrow bin.
     """
 
     days: Days

@@ -322,7 +322,7 @@ def test_sums_do_not_depend_on_order_or_parts() -> None:
     assert whole.bins.shape == (whole.days.size, BINS)
     shuffled = score_sums(measured.sample(fraction=1, shuffle=True, seed=1))
     parts = add_up([score_sums(measured[:77]), score_sums(measured[77:])])
-    for name in ("days", "count", "hits", "gain", "bins", "bin_hits", "bin_said"):
+    for name in ("days", "count", "hits", "gain", "bins", "bin_hits", "bin_confidence"):
         np.testing.assert_array_equal(getattr(whole, name), getattr(shuffled, name))
         np.testing.assert_allclose(
             getattr(whole, name).astype(float), getattr(parts, name).astype(float), atol=1e-12

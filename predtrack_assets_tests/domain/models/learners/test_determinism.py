@@ -10,11 +10,11 @@ from predtrack_assets.settings import PROJECT_ROOT
 
 PROGRAM = """
 import hashlib, json
-from predtrack_assets.domain.learners.importance import permutation_importance
-from predtrack_assets.domain.learners.pooled import fit_pooled
-from predtrack_assets.domain.learners.selection import choose_families
-from predtrack_assets.domain.learners.symbol import fit_symbol
-from predtrack_assets_tests.domain.learners.simulated import HORIZONS, all_of, simulated
+from predtrack_assets.domain.models.learners.importance import permutation_importance
+from predtrack_assets.domain.models.learners.pooled import fit_pooled
+from predtrack_assets.domain.models.learners.selection import choose_families
+from predtrack_assets.domain.models.learners.symbol import fit_symbol
+from predtrack_assets_tests.domain.models.learners.simulated import HORIZONS, all_of, simulated
 
 data = simulated(symbols=6, sessions=340, features=20, signal=0.3, persistence=0.5)
 days = sorted(set(data.day.tolist()))
