@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import subprocess
 import sys
@@ -21,7 +22,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # A part may import those in the layers below its own, and itself. A new part is placed here.
 LAYERS: list[set[str]] = [
     {"domain"},
-    {"settings", "clock"},
+    {"settings", "clock", "faults"},
     {"days"},
     {"stores", "sources"},
     {"warehouse"},
@@ -245,3 +246,23 @@ def test_loading_the_definitions_imports_nothing_slow() -> None:
     assert "Warning" not in done.stderr
     # Dagster, its PostgreSQL storage, Polars and ADBC are about 2,200; SciPy alone is 700 more.
     assert len(loaded) < 2_800
+
+
+HEAVY = {"adbc_driver_manager", "dagster", "numpy", "pandas", "polars", "psycopg2", "pyarrow"}
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["gate", "--help"], ["db", "url"]])
+def test_commands_that_compute_nothing_load_nothing_heavy(arguments: list[str]) -> None:
+    """A fresh interpreter, as whoever types `predtrack` waits for."""
+    code = "import sys; from predtrack_assets.cli.main import app; app(standalone_mode=False)"
+    code += "; print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=PROJECT_ROOT,
+        env=os.environ | {"PREDTRACK_DATABASE_URL": "postgresql://nobody@nowhere/none"},
+    )
+    assert done.stdout
+    assert not (HEAVY | SLOW) & {name.split(".")[0] for name in done.stderr.split()}

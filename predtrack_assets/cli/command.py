@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from predtrack_assets.settings import Settings
+from predtrack_assets.settings import Settings, get_settings
+
+if TYPE_CHECKING:
+    from predtrack_assets.warehouse.database.transaction import Database
 
 Home = Annotated[
     Path | None, typer.Option(help="Where state lives, instead of PREDTRACK_HOME or .predtrack.")
@@ -32,3 +36,14 @@ def require_schema(settings: Settings) -> None:
     ]
     if pending:
         raise ValueError("the schema is not up to date: `predtrack db migrate` brings it there")
+
+
+def ready_database(home: Path | None) -> Database:
+    """The database of a home (None: of the settings), which answers and has the newest schema."""
+    from predtrack_assets.warehouse.database.transaction import Database
+
+    if home is not None:
+        os.environ["PREDTRACK_HOME"] = str(home.resolve())
+    settings = get_settings()
+    require_schema(settings)
+    return Database(url=running_url(settings))

@@ -12,9 +12,8 @@ from uuid import UUID
 
 import typer
 
-from predtrack_assets.cli.command import Home, require_schema, running_url
+from predtrack_assets.cli.command import Home, ready_database
 from predtrack_assets.settings import get_settings
-from predtrack_assets.warehouse.database.transaction import READER, Database
 
 ledger = typer.Typer(
     no_args_is_help=True,
@@ -43,8 +42,9 @@ def ledger_verify(home: Home = None) -> None:
     from rich.progress import Progress
 
     from predtrack_assets.services.audit.verification import Verdict, verify
+    from predtrack_assets.warehouse.database.transaction import READER
 
-    warehouse = _warehouse(home)
+    warehouse = ready_database(home)
     with Progress(console=Console(stderr=True), transient=True) as bars:
         tasks = {what: bars.add_task(what, total=None) for what in ("batches", "rows")}
         with warehouse.transaction(READER) as transaction:
@@ -79,7 +79,7 @@ def ledger_seal(home: Home = None) -> None:
     """Commit to the predictions that no batch holds yet, as those written by your own SQL."""
     from predtrack_assets.warehouse.forecasts.ledger import seal
 
-    with _warehouse(home).transaction() as transaction:
+    with ready_database(home).transaction() as transaction:
         sealed = seal(transaction)
     typer.echo(str(sealed))
 
@@ -93,11 +93,12 @@ def ledger_prove(
     """Print the proof (JSON) that a prediction was committed as it stands; see check-proof."""
     from predtrack_assets.domain.audit.ledger.checkpoint import check_signature
     from predtrack_assets.services.audit.inclusion_proofs import prove
+    from predtrack_assets.warehouse.database.transaction import READER
 
     head = None if checkpoint is None else _json(checkpoint)
     if head is not None:
         check_signature(head)
-    with _warehouse(home).transaction(READER) as transaction:
+    with ready_database(home).transaction(READER) as transaction:
         typer.echo(json.dumps(prove(transaction, prediction_id, head), indent=1))
 
 
@@ -137,8 +138,9 @@ def ledger_checkpoint(
     """
     from predtrack_assets.domain.audit.ledger.checkpoint import check_signature, public_key_of
     from predtrack_assets.services.audit.inclusion_proofs import check_against, checkpoint
+    from predtrack_assets.warehouse.database.transaction import READER
 
-    warehouse = _warehouse(home)
+    warehouse = ready_database(home)
     if verify is None:
         key = _private_key(get_settings().home / KEY_FILE)
         typer.echo(f"public key: {public_key_of(key).hex()}", err=True)
@@ -189,6 +191,7 @@ def claim_verify(
     from predtrack_assets.domain.audit.claims import Claim, matches
     from predtrack_assets.domain.time import calendar
     from predtrack_assets.services.audit.claims import recompute
+    from predtrack_assets.warehouse.database.transaction import READER
 
     stated = Claim(metric, model, kind, horizon, as_of.date(), period)
     if calendar.as_of(stated.as_of) > utc_now():
@@ -196,7 +199,7 @@ def claim_verify(
             f"--as-of {stated.as_of} is not over yet: a claim is about what was known at the end of a"
             " day, 24:00 UTC"
         )
-    with _warehouse(home).transaction(READER) as transaction:
+    with ready_database(home).transaction(READER) as transaction:
         found = recompute(transaction, stated)
     match = matches(value, found.value)
     if found.value is None:
@@ -213,15 +216,6 @@ def claim_verify(
         + (f", {found.unsealed:,} of them never sealed" if found.unsealed else "")
     )
     sys.exit(0 if match else FAILED)
-
-
-def _warehouse(home: Path | None) -> Database:
-    """The warehouse of a home, its database up and its schema up to date."""
-    if home is not None:
-        os.environ["PREDTRACK_HOME"] = str(home.resolve())
-    settings = get_settings()
-    require_schema(settings)
-    return Database(url=running_url(settings))
 
 
 def _sentence(finding: dict[str, Any]) -> str:

@@ -13,7 +13,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
-import psycopg
 import typer
 from pydantic import ValidationError
 from rich.console import Console
@@ -25,11 +24,8 @@ from predtrack_assets.cli.command import running_url as _running_url
 from predtrack_assets.cli.gates import champions, deploy, gate
 from predtrack_assets.cli.ledger import claim, ledger
 from predtrack_assets.clock import utc_now
+from predtrack_assets.faults import Fault
 from predtrack_assets.settings import Settings, SourceName, get_settings, unknown_settings
-from predtrack_assets.sources.base import SourceError
-from predtrack_assets.stores.artifacts import ArtifactError
-from predtrack_assets.warehouse.database.binaries import ServerError
-from predtrack_assets.warehouse.database.migrate import MigrationError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -84,17 +80,25 @@ def _one_sentence() -> Iterator[None]:
             message = fault["msg"].removeprefix("Value error, ")
             ERRORS.print(f"[red]PREDTRACK_{name.removeprefix('PREDTRACK_')}[/]: {escape(message)}")
         sys.exit(FAILED)
-    except (ServerError, MigrationError, SourceError, ArtifactError, ValueError) as error:
+    except (Fault, ValueError) as error:
         ERRORS.print(str(error), style="red", markup=False)
         sys.exit(FAILED)
     except OSError as error:
         sentence = f"{error.filename}: {error.strerror}" if error.filename else str(error)
         ERRORS.print(sentence, style="red", markup=False)
         sys.exit(FAILED)
-    except psycopg.OperationalError as error:
+    except Exception as error:
+        if not _is_connection_fault(error):
+            raise
         sentence = f"The database does not answer: {str(error).splitlines()[0]}"
         ERRORS.print(sentence, style="red", markup=False)
         sys.exit(FAILED)
+
+
+def _is_connection_fault(error: Exception) -> bool:
+    """Whether the database did not answer; who never asked it need not load its driver for that."""
+    driver = sys.modules.get("psycopg")
+    return driver is not None and isinstance(error, driver.OperationalError)
 
 
 def _configure(

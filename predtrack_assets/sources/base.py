@@ -11,6 +11,7 @@ import polars as pl
 
 from predtrack_assets.domain.market.actions import ACTIONS, empty_actions
 from predtrack_assets.domain.market.bars import BARS, REJECTS, empty_rejects
+from predtrack_assets.faults import Fault
 
 FETCHES = pl.Schema(
     {
@@ -29,7 +30,7 @@ BATCH_ROWS = 500_000
 Revises = Literal["never", "recent", "anything"]
 
 
-class SourceError(RuntimeError):
+class SourceError(Fault):
     """The source as a whole cannot be read; the message says what is wrong and what to do."""
 
 

@@ -12,6 +12,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
+from predtrack_assets.faults import Fault
 from predtrack_assets.settings import get_settings
 
 REMEDY = (
@@ -20,7 +21,7 @@ REMEDY = (
 )
 
 
-class ArtifactError(RuntimeError):
+class ArtifactError(Fault):
     """An artifact cannot be stored or must not be used; the message names it."""
 
 

@@ -8,10 +8,16 @@ from datetime import date
 from typing import Any
 
 import polars as pl
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 
-from predtrack_assets.domain.deployment.gates import INSUFFICIENT, PASSED
+from predtrack_assets.domain.deployment.gates import (
+    CRITERIA,
+    FIGURES,
+    INSUFFICIENT,
+    PASSED,
+    Thresholds,
+)
 from predtrack_assets.reporting.tables.text import counted, number
 from predtrack_assets.warehouse.database.transaction import Database
 from predtrack_assets.warehouse.deployment import queries as decided
@@ -144,3 +150,46 @@ def recommendations_table(warehouse: Database, day: date | None = None) -> Rende
             number(row["return_after_cost"], "+.2%"),
         )
     return table
+
+
+def latest_gates(warehouse: Database) -> RenderableType:
+    """The latest gate of every model, and which criteria it did not pass."""
+    found = warehouse.read(decided.LATEST_GATES)
+    if found.is_empty():
+        return "No gate has been evaluated yet: they are, at the end of each week."
+    table = Table(box=None, pad_edge=False)
+    for column in ("gate", "kind", "scope", "model", "as of", "status", "not passed"):
+        table.add_column(column)
+    for row in found.iter_rows(named=True):
+        why = ", ".join(reason.split()[0] for reason in row["failure_reasons"])
+        cells = (row["kind"], row["scope"], row["model_id"], str(row["as_of_day"]))
+        table.add_row(row["gate_id"][:8], *cells, row["gate_status"], why)
+    return table
+
+
+def gate_table(gate: Mapping[str, Any]) -> RenderableType:
+    """One gate: its criteria with bound and threshold, and what it is worth after all trials."""
+    heading = (
+        f"{gate['model_id']}, {gate['kind']} {gate['scope']}, as of {gate['as_of_day']}:"
+        f" {gate['gate_status']}\n"
+        f"gate {gate['gate_id']}, evaluated {gate['evaluated_at']:%Y-%m-%d %H:%M} UTC"
+    )
+    table = Table(box=None, pad_edge=False)
+    level = json.loads(gate["thresholds"]).get("level", Thresholds.level)  # old gates say none
+    bound = f"{100 * level:g} % bound"
+    for column in ("criterion", "value", bound, "threshold", "n", "n_eff", "status"):
+        table.add_column(column, justify="left" if column in ("criterion", "status") else "right")
+    criteria = json.loads(gate["criteria"])
+    for name in FIGURES:
+        if (part := criteria.get(name)) is None:
+            continue  # the gate is from before there was such a figure
+        numbers = [(part[key], ",.4g") for key in ("value", "bound", "threshold")]
+        numbers += [(part["n"], ",.0f"), (part["n_eff"], ",.1f")]
+        cells = ("-" if x is None else f"{x:{shape}}" for x, shape in numbers)
+        table.add_row(name, *cells, part["status"])
+    unmeasured = any(criteria[name]["value"] is None for name in CRITERIA)
+    psr, dsr = (
+        "-" if gate[key] is None else f"{gate[key]:.3f}" for key in ("psr", "deflated_sharpe")
+    )
+    trials = f"PSR {psr}, deflated Sharpe {dsr} over {gate['trial_count']} recorded trial(s)."
+    return Group(heading, table, *([f"-: {UNMEASURED}."] if unmeasured else []), trials)

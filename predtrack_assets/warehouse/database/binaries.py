@@ -20,12 +20,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
+from predtrack_assets.faults import Fault
+
 OLDEST_MAJOR = 15
 NOBODY_UID = 65534
 NAMESPACE = ("unshare", "--user", f"--map-user={NOBODY_UID}", f"--map-group={NOBODY_UID}")
 
 
-class ServerError(RuntimeError):
+class ServerError(Fault):
     """The embedded server cannot do what was asked; the message says what to do about it."""
 
 

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import psycopg
 
+from predtrack_assets.faults import Fault
+
 _TRANSACTION = re.compile(
     r"^(BEGIN|START TRANSACTION|COMMIT|ROLLBACK)\b[^;\n]*;", re.IGNORECASE | re.MULTILINE
 )
 
 
-class MigrationError(RuntimeError):
+class MigrationError(Fault):
     """A migration was refused or failed; the message names its file."""
 
 

@@ -31,7 +31,7 @@ from predtrack_assets.warehouse.database.urls import database_name, with_databas
 
 START = (
     "import sys; from pathlib import Path;"
-    "from predtrack_assets.warehouse.server import EmbeddedServer;"
+    "from predtrack_assets.warehouse.database.embedded_server import EmbeddedServer;"
     "print(EmbeddedServer(Path(sys.argv[1])).start())"
 )
 
@@ -347,7 +347,7 @@ def test_as_an_ordinary_user(home: Path) -> None:
     account.give(home)
     code = (
         f"import sys; sys.path.insert(0, {str(PROJECT_ROOT)!r}); from pathlib import Path;"
-        "from predtrack_assets.warehouse.server import EmbeddedServer;"
+        "from predtrack_assets.warehouse.database.embedded_server import EmbeddedServer;"
         "server = EmbeddedServer(Path(sys.argv[1])); url = server.start();"
         "assert server.start() == url; server.stop(); assert not server.is_running();"
         "print(server.start() == url)"

@@ -191,7 +191,7 @@ def test_processes_at_once_apply_each_file_once(empty_database_url: str, sql_dir
     (sql_dir / "01-birds.sql").write_text("SELECT pg_sleep(0.3); CREATE TABLE birds (name text);")
     code = (
         "import sys; from pathlib import Path;"
-        "from predtrack_assets.warehouse.migrate import migrate;"
+        "from predtrack_assets.warehouse.database.migrate import migrate;"
         "print(len(migrate(sys.argv[1], Path(sys.argv[2]))))"
     )
     command = [sys.executable, "-c", code, empty_database_url, str(sql_dir)]

@@ -382,8 +382,8 @@ def test_two_processes_that_ingest_the_same_file_store_it_once(
     monkeypatch.setenv("PREDTRACK_SOURCE", "file")
     monkeypatch.setenv("PREDTRACK_FILE", str(tmp_path / "prices.csv"))
     program = (
-        "from datetime import date; from predtrack_assets.warehouse.warehouse import Database;"
-        "from predtrack_assets_tests.warehouse.test_warehouse import ingest_window;"
+        "from datetime import date; from predtrack_assets.warehouse.database.transaction import Database;"
+        "from predtrack_assets_tests.warehouse.database.test_transaction import ingest_window;"
         f"ingest_window(Database(url={warehouse.url!r}), date(2024, 3, 4), date(2024, 3, 8), [])"
     )
     runs = [subprocess.Popen([sys.executable, "-c", program], env=os.environ) for _ in range(2)]
