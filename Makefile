@@ -11,10 +11,10 @@ COMPILE = uv pip compile setup.py --universal --python-version 3.11 $(if $(UPGRA
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo dev test lint format bench lock clean
+.PHONY: help demo dev test lint format bench lock calendars clean
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
 
 demo: $(READY) ## Backfill the bundled sample through the whole graph and show the scores
 	@$(BIN)/predtrack demo
@@ -43,6 +43,10 @@ lock: ## Resolve the two lock files anew, for Python 3.11 and newer (needs uv); 
 	{ echo '# By make lock: what tests and lint need beside what runs.'; echo '-r requirements.lock'; \
 		grep -vxFf requirements.lock requirements-dev.lock; } > requirements-dev.new
 	mv requirements-dev.new requirements-dev.lock
+
+calendars: ## Write the exchanges' sessions and hours anew from exchange_calendars (needs uv)
+	uv run --quiet --isolated --no-project --with 'exchange_calendars>=4.13,<5' --with 'pandas<3' \
+		python -W ignore predtrack_assets_tests/domain/time/exchange_snapshot.py
 
 clean: ## Remove the environment and caches; the data in .predtrack stays
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

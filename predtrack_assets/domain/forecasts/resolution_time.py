@@ -36,7 +36,7 @@ def earliest_resolution_times(rows: pl.DataFrame) -> pl.Series:
 
 
 def is_retroactive(rows: pl.DataFrame, committed_at: datetime) -> pl.Series:
-    """Whether the outcome of each row could be known at `committed_at`, bool; see knowable_moments."""
+    """Whether the outcome of each row could be known at `committed_at`, bool."""
     return earliest_resolution_times(rows) <= committed_at
 
 
