@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,14 @@ def sigmoid(score: np.ndarray) -> np.ndarray:
 def logit(p: np.ndarray) -> np.ndarray:
     """ln(p / (1 - p)) of p in (0, 1)."""
     return np.log(p) - np.log1p(-p)
+
+
+@cache
+def _blas() -> Any:
+    """The thread pools of the BLAS that NumPy has loaded; to look for them takes milliseconds."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 Derivatives = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -48,10 +57,8 @@ def newton(
     design: float64 (n, k). One BLAS thread, so that sums have one order whatever the machine is
     told; steps are halved at most to length 2, which keeps the first ones from overshooting.
     """
-    from threadpoolctl import threadpool_limits
-
     weights = np.zeros(design.shape[1])
-    with threadpool_limits(limits=1):
+    with _blas().limit(limits=1, user_api="blas"):
         for _ in range(STEPS):
             gradient, curvature = loss(offset + design @ weights, y)
             slope = design.T @ gradient / len(y) + penalty * weights
