@@ -88,6 +88,11 @@ class EventLogStorage(PostgresEventLogStorage):
         if kind in LAST:
             self._locks.release(event.run_id)
 
+    def dispose(self) -> None:
+        """Close what is open, when the instance is done with."""
+        super().dispose()
+        self._engine.dispose()
+
     def claim_concurrency_slot(
         self, concurrency_key: str, run_id: str, step_key: str, priority: int | None = None
     ) -> ConcurrencyClaimStatus:
@@ -130,6 +135,17 @@ class PredtrackDagsterStorage(DagsterPostgresStorage):
     def __init__(self, postgres_url: str, inst_data: ConfigurableClassData | None = None) -> None:
         super().__init__(postgres_url, inst_data=inst_data)
         self._event_log_storage = EventLogStorage(postgres_url)
+        # Stock storages connect for every statement, 2,000 times in a run. One connection is kept,
+        # and tried before it is used: the server may have been started anew.
+        engine = sa.create_engine(
+            postgres_url,
+            isolation_level="AUTOCOMMIT",
+            pool_size=1,
+            max_overflow=-1,
+            pool_pre_ping=True,
+        )
+        for part in (self._run_storage, self._event_log_storage, self._schedule_storage):
+            part._engine = engine
 
     @classmethod
     def config_type(cls) -> Mapping[str, Any]:

@@ -67,6 +67,24 @@ def test_the_instance_boots_on_postgresql_and_remembers_runs(
         assert again.get_run_by_id(run_id) is not None
 
 
+def test_a_run_keeps_one_connection_and_gives_it_back(
+    server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PREDTRACK_DATABASE_URL", server.url())
+    count = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'predtrack_dagster'"
+    with psycopg.connect(server.url("postgres"), autocommit=True) as outside:
+        with boot(tmp_path) as instance:
+            dg.materialize([numbers], instance=instance)
+            assert outside.execute(count).fetchone() == (1,)
+            outside.execute(
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+                " WHERE datname = 'predtrack_dagster'"
+            )
+            assert dg.materialize([numbers], instance=instance).success
+        outside.execute("SELECT pg_sleep(0.2)")  # a server process ends after its client
+        assert outside.execute(count).fetchone() == (0,)
+
+
 def dagster_tables(url: str) -> list[str]:
     with psycopg.connect(url) as connection:
         found = connection.execute(
