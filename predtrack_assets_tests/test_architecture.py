@@ -35,8 +35,7 @@ LAYERS: list[set[str]] = [
     {"definitions"},
     {"cli"},
 ]
-# A check names the asset that it checks; dagster_storage is on its way into automation.
-SIDEWAYS = {("checks", "assets"), ("dagster_storage", "automation")}
+SIDEWAYS = {("checks", "assets")}  # a check names the asset that it checks
 
 # The rooms of domain, in the same manner.
 ROOMS: list[set[str]] = [

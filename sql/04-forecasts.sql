@@ -155,7 +155,8 @@ CREATE TABLE forecasts.outcomes (
     CONSTRAINT probability_of_its_event CHECK (
         (kind = 'volatility') = (event IS NULL) AND (event IS NULL) = (confidence IS NULL)),
     CONSTRAINT reason_of_what_has_no_result CHECK (
-        reason IS NULL OR (status = 'expired' AND reason IN ('reference_price_is_not_the_close')))
+        reason IS NULL OR (status = 'expired' AND reason IN ('reference_price_is_not_the_close',
+            'due_day_is_not_that_of_the_horizon', 'score_is_not_finite', 'not_written_by_the_run_of_its_model')))
 );
 CREATE INDEX outcomes_by_due_day ON forecasts.outcomes (due_day);
 CREATE INDEX outcomes_late ON forecasts.outcomes (resolved_day) WHERE resolved_day > due_day;
@@ -169,7 +170,7 @@ COMMENT ON COLUMN forecasts.outcomes.score IS 'Brier score of the event; score_<
 COMMENT ON COLUMN forecasts.outcomes.knowledge_time IS '24:00 UTC of resolved_day.';
 COMMENT ON COLUMN forecasts.outcomes.realised_volatility IS 'sqrt(mean of squared daily log returns over (D, T]), splits undone.';
 COMMENT ON COLUMN forecasts.outcomes.qlike IS 'x - ln x - 1, x = (realised / predicted)^2; qlike_no_change takes sigma as the prediction.';
-COMMENT ON COLUMN forecasts.outcomes.reason IS 'Of an expired one: reference_price_is_not_the_close, where S0 was no close of D known at as_of. NULL: no price came.';
+COMMENT ON COLUMN forecasts.outcomes.reason IS 'Why an expired one has no score (docs/predictions.md). NULL: no price came.';
 COMMENT ON INDEX forecasts.outcomes_late IS 'Outcomes that became known after they fell due.';
 
 GRANT SELECT ON ALL TABLES IN SCHEMA forecasts TO predtrack_reader, predtrack_writer;

@@ -20,6 +20,7 @@ from predtrack_assets.services.deployment import decisions
 from predtrack_assets.warehouse import tables
 from predtrack_assets.warehouse.audit import decision_records
 from predtrack_assets.warehouse.deployment import queries
+from predtrack_assets.warehouse.forecasts.ledger import seal
 from predtrack_assets_tests import graph
 
 pytestmark = pytest.mark.slow
@@ -115,6 +116,7 @@ def planted(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]
             said_by("no_change", close, np.zeros_like(ahead), spread),
         ):
             transaction.append(tables.PREDICTIONS, said)
+        seal(transaction)  # as the run of a model of ours does
     graph.run(database_url, FIRST, last_day(), ["forecasts/outcomes"])
     return database_url
 

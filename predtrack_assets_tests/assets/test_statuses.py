@@ -69,6 +69,12 @@ def lived(postgres_server: str, template_database: str) -> Iterator[str]:
         patch.setenv("PREDTRACK_EXPIRE_AFTER", "3")
         patch.setattr(forecast_days, "MODELS", (*MODELS, BROKEN))
         graph.run_reference(url)
+        graph.execute(
+            url,
+            "INSERT INTO models.model_registry (model_id, model_name, version, role, kinds, description)"
+            " VALUES (%s, %s, 1, 'candidate', '{price}', 'broken')",
+            *(BROKEN.model_id, BROKEN.model_id),
+        )
         graph.store_bars(url, market())
         graph.store_action(url, "SPLT", SPLIT_DAY, "split", 2.0, utc(2021, 2, 25, 9))
         graph.store_action(url, "SPLT", DIVIDEND_DAY, "dividend", 1.0, utc(2021, 3, 3, 9))

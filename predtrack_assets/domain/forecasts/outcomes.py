@@ -17,7 +17,12 @@ from predtrack_assets.domain.statistics.scoring_rules import crps_from_quantiles
 from predtrack_assets.domain.time.calendar import Calendar, as_of_array
 
 IDENTITY = ("model_id", "kind", "event", "symbol", "trading_day", "horizon", "due_day")
-NOT_THE_CLOSE = "reference_price_is_not_the_close"  # why a prediction is not scored
+# Why a prediction is not scored.
+NOT_THE_CLOSE = "reference_price_is_not_the_close"
+NOT_DUE_THEN = "due_day_is_not_that_of_the_horizon"
+NOT_FINITE = "score_is_not_finite"
+NOT_BY_ITS_MODEL = "not_written_by_the_run_of_its_model"
+ERRORS = ("accuracy_pct", "relative_error", "log_error", "days_error")
 OUTCOMES: dict[str, pl.DataType] = {
     "model_id": pl.String(),
     "kind": pl.String(),
@@ -65,7 +70,9 @@ def resolve(
     """Outcomes that became known at the end of one of the trading days `days` (datetime64[D]).
 
     predictions: rows of one exchange with the columns of forecasts.PREDICTIONS; a `reason` that
-    is not null says why a row is not scored: it expires on the day that its result is known.
+    is not null says why a row is not scored: it expires on the day that its result is known. So
+    does one whose score is no finite number, and, on its due day, one whose due day is another
+    session than that of its horizon.
     panel: bars on the exchange's sessions from the earliest decision day through days[-1], as known
     at its end.
     opens: first calendar day whose news belongs to days[0]; other closed days belong to the next.
@@ -114,13 +121,17 @@ def _resolve_horizon(
     start = np.searchsorted(panel.sessions, predictions["trading_day"].to_numpy())
     result = _Walk(panel, predictions, rows, start, horizon)
     due = predictions["due_day"].to_numpy().astype("datetime64[D]")
-    expiry = exchange.offset(due, expire_after)
+    decided = predictions["trading_day"].to_numpy().astype("datetime64[D]")
+    misdated = due != exchange.offset(decided, horizon)
+    expiry = exchange.offset(due, np.where(misdated, 0, expire_after))
     last_session = panel.sessions[-1]
-    known = ~np.isnat(result.known_day)
+    known = ~np.isnat(result.known_day) & ~misdated
     scored = known & predictions["reason"].is_null().to_numpy()
     ended = known | (expiry <= last_session)
     resolved_day = np.where(known, result.known_day, expiry)
+    reason = pl.when(pl.Series(misdated)).then(pl.lit(NOT_DUE_THEN)).otherwise("reason")
     return predictions.with_columns(
+        reason.alias("reason"),
         pl.Series("resolved_day", np.where(ended, resolved_day, np.datetime64("NaT"))).cast(
             pl.Date
         ),
@@ -206,6 +217,23 @@ class _Walk:
 
 
 def _score(resolved: pl.DataFrame) -> pl.DataFrame:
+    """Results and scores; rows that have none that is a finite number expire with that reason."""
+    scored = _results(resolved)
+    own = pl.when(pl.col("kind") == "volatility").then("qlike").otherwise("score")
+    finite = pl.all_horizontal(pl.col(name).is_finite() | pl.col(name).is_null() for name in ERRORS)
+    has_score = (own.is_finite() & finite).fill_null(value=False)
+    void = scored.select((pl.col("status") == "validated") & ~has_score).to_series()
+    if not void.any():
+        return scored
+    return _results(
+        resolved.with_columns(
+            status=pl.when(void).then(pl.lit("expired")).otherwise("status"),
+            reason=pl.when(void).then(pl.lit(NOT_FINITE)).otherwise("reason"),
+        )
+    )
+
+
+def _results(resolved: pl.DataFrame) -> pl.DataFrame:
     """Turn results into events, errors and scores beside those of the baselines."""
     validated = pl.col("status") == "validated"
     price, timed = pl.col("kind") == "price", pl.col("kind") == "time_to_hit"

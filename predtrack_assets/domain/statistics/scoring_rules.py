@@ -86,19 +86,23 @@ def qlike(predicted: ArrayLike, realised: ArrayLike) -> Floats:
     Both in the same unit, predicted > 0. A realised volatility below one basis point counts as one:
     an unchanged price has no logarithm. Differences between forecasts do not depend on that floor.
     """
-    x = np.square(np.maximum(_floats(realised), MIN_VOLATILITY) / _floats(predicted))
-    return x - np.log(x) - 1
+    with np.errstate(over="ignore", invalid="ignore"):  # NaN where next to nothing is predicted
+        x = np.square(np.maximum(_floats(realised), MIN_VOLATILITY) / _floats(predicted))
+        return x - np.log(x) - 1
 
 
 def skill(score: ArrayLike, baseline: ArrayLike) -> Floats:
     """1 - score / baseline: 1 perfect, 0 no better than the baseline, negative worse.
 
     Both are mean scores over the same rows. Exactly 0 where they are equal, also when both are 0;
-    NaN where only the baseline is 0, because no ratio describes that.
+    NaN where only the baseline is 0, because no ratio describes that, and where the ratio is no
+    finite number.
     """
     score, baseline = np.broadcast_arrays(_floats(score), _floats(baseline))
     ratio = np.full(score.shape, np.nan)
-    np.divide(score, baseline, out=ratio, where=baseline != 0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        np.divide(score, baseline, out=ratio, where=baseline != 0)
+    ratio[~np.isfinite(ratio)] = np.nan
     return np.where(score == baseline, 0.0, 1 - ratio)
 
 

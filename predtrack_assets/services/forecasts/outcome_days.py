@@ -11,6 +11,7 @@ import polars as pl
 from predtrack_assets.days import Window
 from predtrack_assets.domain.forecasts.outcomes import OUTCOMES, resolve
 from predtrack_assets.domain.time.calendar import Calendar
+from predtrack_assets.services.forecasts.other_hands import Hands
 from predtrack_assets.services.forecasts.reference_prices import with_reason
 from predtrack_assets.settings import Settings
 from predtrack_assets.warehouse.database.transaction import Transaction
@@ -34,9 +35,11 @@ def outcome_days(
     An epoch that begins with corrections also restates what they touch, changed or not.
     """
     rows_per_symbol = len(asked.days) * 36
+    hands = Hands(transaction)
     for epoch in market_epochs(transaction, asked.days, asked.opens):
         for exchange, symbols in symbol_groups(transaction, rows_per_symbol, rows=ROWS_AT_ONCE):
-            yield epoch, symbols, _resolve_group(transaction, exchange, symbols, epoch, settings)
+            found = _resolve_group(transaction, exchange, symbols, epoch, settings, hands)
+            yield epoch, symbols, found
 
 
 def _resolve_group(
@@ -45,6 +48,7 @@ def _resolve_group(
     symbols: list[str],
     epoch: Epoch,
     settings: Settings,
+    hands: Hands,
 ) -> pl.DataFrame:
     """Outcomes of some symbols that became known during one epoch."""
     open_ = transaction.read_copied(
@@ -60,7 +64,7 @@ def _resolve_group(
     if not len(panel.symbols):
         return pl.DataFrame(schema=OUTCOMES)
     return resolve(
-        with_reason(transaction, open_, panel),
+        hands.with_reason(with_reason(transaction, open_, panel)),
         panel,
         exchange,
         epoch.days,

@@ -71,6 +71,11 @@ LEFT_OUT = Query("""
                 ELSE 'not written by the run of its model' END AS reason
     FROM forecasts.predictions p WHERE trading_day BETWEEN :first AND :last
 """)
+ROWS_OF_MODELS = Query("""
+    SELECT model_id, kind, symbol, trading_day, horizon, uuid_send(prediction_id) AS prediction_id
+    FROM forecasts.predictions
+    WHERE trading_day BETWEEN :first AND :last AND model_id = ANY(:models)
+""")
 REGISTERED = Query("SELECT model_id FROM models.model_registry")
 COLUMN_TYPES = Query("""
     SELECT attname::text AS "column", format_type(atttypid, NULL) AS "type" FROM pg_attribute
@@ -98,6 +103,13 @@ _NOT_SEALED = """
     AND uuid_send(prediction_id) NOT IN (SELECT prediction_id FROM pg_temp.sealed_predictions)
 """
 GROUP = ["trading_day", "model_id", "kind"]
+IDENTITY = {
+    "model_id": pl.String(),
+    "kind": pl.String(),
+    "symbol": pl.String(),
+    "trading_day": pl.Date(),
+    "horizon": pl.Int16(),
+}
 _TEXT = "int4send(octet_length({0}::text)) || convert_to({0}::text, 'UTF8')"
 # domain.ledger.encoding.FORMS in SQL.
 _FORMS = {
@@ -166,6 +178,25 @@ def seal(transaction: Transaction, first: date = date.min, last: date = date.max
     sealed = int(batches["row_count"].sum())
     rest = int((groups["said"] - groups["sealed"]).sum()) - sealed
     return Sealed(sealed, len(batches), _left_out(transaction, groups) if rest else {})
+
+
+def by_another_hand(transaction: Transaction, first: date, last: date) -> pl.DataFrame:
+    """Predictions of registered OWN_MODELS of [first, last] that no batch holds, nor ever will.
+
+    Their identities: model_id, kind, symbol, trading_day, horizon.
+    """
+    own = transaction.read(REGISTERED).filter(pl.col("model_id").is_in(OWN_MODELS))
+    groups = transaction.read(UNSEALED, first=first, last=last).join(own, on="model_id", how="semi")
+    if groups.is_empty():
+        return pl.DataFrame(schema=IDENTITY)
+    first, last = span_of(groups)
+    models = groups["model_id"].unique().to_list()
+    rows = transaction.read(ROWS_OF_MODELS, first=first, last=last, models=models)
+    held = pl.DataFrame(
+        {"prediction_id": _sealed_ids(transaction, groups)}, {"prediction_id": pl.Binary}
+    )
+    strange = rows.join(groups, on=GROUP, how="semi").join(held, on="prediction_id", how="anti")
+    return strange.select(pl.col(name).cast(dtype) for name, dtype in IDENTITY.items())
 
 
 def table_encoding(transaction: Transaction, table: Table) -> Encoding:

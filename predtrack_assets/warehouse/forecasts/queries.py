@@ -14,6 +14,7 @@ OPEN_PREDICTIONS = Query("""
            target_price, side, hit_rule, predicted_days, predicted_volatility
     FROM forecasts.predictions
     WHERE symbol = ANY(:symbols) AND due_day >= :due_from AND trading_day < :last
+      AND model_id IN (SELECT model_id FROM models.model_registry)
 """)
 OUTCOMES_AS_OF = Query("""
     SELECT DISTINCT ON (trading_day, symbol, model_id, kind, horizon)

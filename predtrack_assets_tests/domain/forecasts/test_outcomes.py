@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from predtrack_assets.domain.forecasts.coherence import refuse_incoherent
-from predtrack_assets.domain.forecasts.outcomes import OUTCOMES, resolve
+from predtrack_assets.domain.forecasts.outcomes import NOT_FINITE, OUTCOMES, resolve
 from predtrack_assets.domain.forecasts.predict import predict
 from predtrack_assets.domain.market.panel import Panel
 from predtrack_assets_tests.builders.panels import XNYS, random_panel
@@ -364,3 +365,19 @@ def test_nothing_gives_nothing() -> None:
     assert dict(empty.schema) == OUTCOMES
     foreign = prediction("price").with_columns(symbol=pl.lit("ZZZ"))
     assert outcomes_of(foreign, panel).is_empty()
+
+
+def test_one_row_that_cannot_be_scored_changes_no_other() -> None:
+    panel = random_panel(7, SIZE, 7)
+    said = predictions_of(panel).with_row_index()
+    lone = pl.col("index") == said.filter(pl.col("kind") == "volatility")["index"][500]
+    other = pl.col("index") == said.filter(pl.col("kind") == "price")["index"][500]
+    spoiled = said.with_columns(
+        predicted_volatility=pl.when(lone).then(1e-300).otherwise("predicted_volatility"),
+        predicted_price=pl.when(other).then(1e308).otherwise("predicted_price"),
+    )
+    found, without = (outcomes_of(rows, panel) for rows in (spoiled, said))
+    void = pl.col("reason") == NOT_FINITE
+    assert found.filter(void)["kind"].sort().to_list() == ["price", "volatility"]
+    keys = found.filter(void).select(KEY)
+    assert_frame_equal(found.join(keys, on=KEY, how="anti"), without.join(keys, on=KEY, how="anti"))

@@ -75,6 +75,8 @@ def test_pinball_charges_the_side_that_the_level_says() -> None:
 def test_skill() -> None:
     got = scoring_rules.skill([0.1, 0.25, 0.5, 0.0, 0.1, 0.0], [0.2, 0.25, 0.25, 0.0, 0.0, 0.3])
     np.testing.assert_array_equal(got, [0.5, 0.0, -1.0, 0.0, np.nan, 1.0])
+    huge = scoring_rules.skill([1e300, np.inf, 1e300, 0.1], [1e-10, 1.0, 1e300, 0.2])
+    np.testing.assert_array_equal(huge, [np.nan, np.nan, 0.0, 0.5])
 
 
 def test_errors_of_prices_are_signed() -> None:

@@ -15,7 +15,12 @@ from predtrack_assets.clock import utc_now
 from predtrack_assets.days import Window
 from predtrack_assets.domain.audit.claims import Claim
 from predtrack_assets.domain.audit.ledger.comparison import LATE, UNSEALED
-from predtrack_assets.domain.forecasts.outcomes import NOT_THE_CLOSE
+from predtrack_assets.domain.forecasts.outcomes import (
+    NOT_BY_ITS_MODEL,
+    NOT_DUE_THEN,
+    NOT_FINITE,
+    NOT_THE_CLOSE,
+)
 from predtrack_assets.domain.time.calendar import as_of
 from predtrack_assets.services.audit.claims import recompute
 from predtrack_assets.services.audit.verification import verify
@@ -212,17 +217,89 @@ def add_bars(url: str) -> None:
             connection.execute(BAR, [day, close, close + 1, close - 1, close, known])
 
 
+def register(url: str, *models: str) -> None:
+    with psycopg.connect(url) as connection:
+        connection.execute(
+            "INSERT INTO models.model_registry (model_id, model_name, version, role, kinds, description)"
+            " SELECT m, m, 1, 'candidate', '{direction,volatility}', 'x' FROM unnest(%s::text[]) m",
+            [list(models)],
+        )
+
+
+def resolve(url: str, days: int) -> None:
+    """Store what became known by so many days after DAY."""
+    with Database(url=url).transaction() as transaction:
+        asked = Window(DAY, DAY + timedelta(days=days))
+        for _, _, found in outcome_days(transaction, asked, get_settings()):
+            transaction.revise(tables.OUTCOMES, found)
+
+
+def endings(url: str) -> list[tuple[str, str, str | None, date]]:
+    """model_id, status, reason and resolved_day of all outcomes."""
+    with psycopg.connect(url) as connection:
+        return connection.execute(
+            "SELECT model_id, status, reason, resolved_day FROM forecasts.outcomes ORDER BY 1"
+        ).fetchall()
+
+
+def test_what_is_of_another_session_or_without_a_finite_score_expires_alone(url: str) -> None:
+    """One row that cannot be scored is no reason to score none."""
+    add_bars(url)
+    register(url, "late-1", "tiny-1")
+    later = DAY + timedelta(days=2)
+    write(url)
+    write(url, model_id="late-1", due_day=later)
+    loud = {"kind": "volatility", "event": None, "confidence": None, "climatology": None}
+    if accepts(url, model_id="tiny-1", **loud, predicted_volatility=1e-300):
+        write(url, model_id="tiny-1", **loud, predicted_volatility=1e-300)
+    resolve(url, 2)
+    one_day = DAY + timedelta(days=1)
+    found = endings(url)
+    assert ("late-1", "expired", NOT_DUE_THEN, later) in found
+    assert ("mine-1", "validated", None, one_day) in found
+    assert set(found[2:]) <= {("tiny-1", "expired", NOT_FINITE, one_day)}
+
+
+def accepts(url: str, **changes: Any) -> bool:
+    """Whether the table takes such a row; it is not kept."""
+    with psycopg.connect(url) as connection:
+        try:
+            insert(connection, **changes)
+        except psycopg.errors.CheckViolation:
+            return False
+        finally:
+            connection.rollback()
+    return True
+
+
+def test_what_no_batch_will_hold_is_not_scored(url: str) -> None:
+    """Of a model of this project by another hand: never. Of an unknown model: not before it is known."""
+    add_bars(url)
+    register(url, "no_change")
+    write(url)
+    write(url, model_id="no_change")
+    write(url, model_id="ghost-9")
+    resolve(url, 1)
+    one_day = DAY + timedelta(days=1)
+    expected = [
+        ("mine-1", "validated", None, one_day),
+        ("no_change", "expired", NOT_BY_ITS_MODEL, one_day),
+    ]
+    assert endings(url) == expected
+    register(url, "ghost-9")
+    resolve(url, 1)
+    assert endings(url) == [("ghost-9", "validated", None, one_day), *expected]
+
+
 @pytest.mark.parametrize("days", [1, 2])
 def test_a_price_that_was_not_the_close_is_not_scored_and_says_why(url: str, days: int) -> None:
     """Not even where a correction, after the fact, would make it one; a rounded one is."""
     add_bars(url)
     prices = {"right": 100.0, "rounded": 100.004, "invented": 0.0001, "corrected": 50.0}
+    register(url, *prices)
     for model, price in prices.items():
         write(url, model_id=model, reference_price=price)
-    with Database(url=url).transaction() as transaction:
-        asked = Window(DAY, DAY + timedelta(days=days))
-        for _, _, found in outcome_days(transaction, asked, get_settings()):
-            transaction.revise(tables.OUTCOMES, found)
+    resolve(url, days)
     with psycopg.connect(url) as connection:
         statuses = connection.execute("SELECT DISTINCT model_id, status FROM forecasts.outcomes")
         assert len(statuses.fetchall()) == len(prices)

@@ -271,7 +271,7 @@ def test_eight_writers_at_once_leave_no_gap(database_url: str) -> None:
 
 KILLED = """
 import os, signal, sys
-from predtrack_assets_tests.warehouse.ledgers import predictions
+from predtrack_assets_tests.builders.ledgers import predictions
 from predtrack_assets.warehouse import tables
 from predtrack_assets.warehouse.ledger import seal
 from predtrack_assets.warehouse.warehouse import Database
