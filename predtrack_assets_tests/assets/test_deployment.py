@@ -259,6 +259,7 @@ def test_only_what_was_committed_in_time_counts_as_live(
     since = days()[-300].item()
     with psycopg.connect(planted) as connection:
         connection.execute("SET session_replication_role = replica")
+        connection.execute("DELETE FROM forecasts.prediction_batches")
         connection.execute(
             "INSERT INTO forecasts.prediction_batches SELECT row_number() OVER (), model_id, kind,"
             " trading_day, now(), 1, CASE WHEN trading_day >= %s THEN 'live' ELSE 'replay' END, encoding,"
