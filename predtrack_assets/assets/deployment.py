@@ -23,7 +23,7 @@ from predtrack_assets.services.deployment.champion_weeks import (
     selections_of,
 )
 from predtrack_assets.services.deployment.gate_evidence import gate_evidence, live_days, thresholds
-from predtrack_assets.services.deployment.track_records import KINDS, record_epochs
+from predtrack_assets.services.deployment.track_records import GATED_KINDS, record_epochs
 from predtrack_assets.settings import get_settings
 from predtrack_assets.warehouse import tables
 from predtrack_assets.warehouse.audit.ab_test_digests import digests_of_tests
@@ -91,7 +91,7 @@ def champions(
             if not report_days:
                 continue
             known = EvaluationContext(transaction, epoch, settings, live_days(transaction, epoch))
-            for kind, horizon in product(KINDS, settings.gated_horizons):
+            for kind, horizon in product(GATED_KINDS, settings.gated_horizons):
                 selections = selections_of(known, kind, horizon)
                 batches = transaction.read(ab_tests.COHORTS, kind=kind, scope=f"h{horizon}").item()
                 select_champions([*selections.values()], report_days, batches)

@@ -17,13 +17,11 @@ from predtrack_assets.domain.models.forecast import (
     Forecast,
     target_price,
 )
+from predtrack_assets.domain.models.kinds import KINDS, OF_THE_PATH
 from predtrack_assets.domain.numerics.digest import row_digest
 from predtrack_assets.domain.time.calendar import Calendar, as_of_array
 
-# The event that each kind's confidence is about; a volatility has neither.
-EVENTS = {"price": "within_5pct", "direction": "up", "time_to_hit": "hit", "volatility": None}
 EVERY_KIND = "*"  # kind, with horizon 0, of a row that says why a model says nothing of a cell
-OF_THE_PATH = {"time_to_hit", "volatility"}  # outcomes that form from the first session on
 
 PREDICTIONS: dict[str, pl.DataType] = {
     "model_id": pl.String(),
@@ -198,7 +196,7 @@ def _frames(
             common.with_columns(
                 pl.lit(model.model_id).alias("model_id"),
                 pl.lit(kind).alias("kind"),
-                pl.lit(EVENTS[kind]).alias("event"),
+                pl.lit(KINDS[kind].event).alias("event"),
                 pl.col("opening" if kind in OF_THE_PATH else "closing")
                 .dt.replace_time_zone("UTC")
                 .alias("knowable_at"),

@@ -7,7 +7,7 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
-from predtrack_assets.domain.forecasts.predict import OF_THE_PATH
+from predtrack_assets.domain.models.kinds import OF_THE_PATH
 from predtrack_assets.domain.time.calendar import EXCHANGES, calendar
 
 MOMENT = pl.Datetime("us", "UTC")

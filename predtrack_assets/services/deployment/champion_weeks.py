@@ -18,6 +18,7 @@ from predtrack_assets.domain.deployment.champions import (
     PairedTest,
     State,
 )
+from predtrack_assets.domain.models.kinds import KINDS
 from predtrack_assets.domain.statistics import e_process
 from predtrack_assets.services.deployment import decisions
 from predtrack_assets.services.deployment.track_records import predictions_with_outcomes, years
@@ -132,7 +133,7 @@ def _evidence(context: EvaluationContext, scope: Scope, test: PairedTest) -> Evi
         rows = predictions_with_outcomes(
             transaction, epoch, begin, end, [kind], [horizon], sides, symbol
         )
-        score = "crps" if kind == "price" else "score"
+        score = "crps" if KINDS[kind].score == "crps" else "score"
         rows = rows.with_columns(pl.col(score).alias("score")).drop_nulls("score")
         control, treatment = (
             rows.filter(pl.col("model_id") == side) for side in (test.control, test.treatment)
@@ -169,7 +170,7 @@ def ab_test_rows(
 
     A test that counts all there is begins with the first decision date of which a result is known.
     """
-    metric = "crps" if scope.kind == "price" else "brier"
+    metric = KINDS[scope.kind].score
     return pl.DataFrame(
         [
             {

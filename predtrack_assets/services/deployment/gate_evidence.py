@@ -10,7 +10,7 @@ import polars as pl
 from predtrack_assets.domain.deployment import gates
 from predtrack_assets.domain.deployment.judging import GateEvidence
 from predtrack_assets.domain.numerics.types import Days, Ints
-from predtrack_assets.services.deployment.track_records import KINDS, read_records
+from predtrack_assets.services.deployment.track_records import GATED_KINDS, read_records
 from predtrack_assets.settings import Settings
 from predtrack_assets.warehouse.database.transaction import Transaction
 from predtrack_assets.warehouse.deployment import ab_tests
@@ -49,7 +49,7 @@ def gate_evidence(transaction: Transaction, epoch: Epoch, settings: Settings) ->
     live = live_days(transaction, epoch)
     counted = live if settings.evidence == "live" else None
     records = read_records(transaction, epoch, names, horizons, settings.benchmark, own, counted)
-    tried = {cell: _tried(transaction, *cell) for cell in product(KINDS, horizons)}
+    tried = {cell: _tried(transaction, *cell) for cell in product(GATED_KINDS, horizons)}
     return GateEvidence(records, frozenset(candidates), frozenset(retired), tried, live)
 
 
