@@ -1,5 +1,5 @@
 -- Predictions, and what came of them. Names of constraints are what a writer reads, so they are the rules
--- (docs/predictions.md). AT TIME ZONE INTERVAL '0' is UTC without looking a zone up.
+-- (docs/guide/predictions.md). AT TIME ZONE INTERVAL '0' is UTC without looking a zone up.
 
 CREATE FUNCTION forecasts.prediction_id(model_id text, kind text, symbol text, trading_day date, horizon smallint)
     RETURNS uuid LANGUAGE sql IMMUTABLE PARALLEL SAFE

@@ -1,5 +1,5 @@
 -- What was committed when: Merkle batches of predictions in a chain, and the audit trail, chained the
--- same way. Byte formats: docs/ledger.md. Tamper-evident, not tamper-proof: publish checkpoints.
+-- same way. Byte formats: docs/guide/ledger.md. Tamper-evident, not tamper-proof: publish checkpoints.
 
 -- A writer can neither leave a gap, nor fork the chain, nor date a link before its transaction.
 CREATE FUNCTION audit.refuse_broken_chain() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -110,7 +110,7 @@ def test_what_became_knowable_meanwhile_is_not_called_live(database_url: str) ->
 
 
 def insert_by_sql(url: str, origin: str = "replay") -> None:
-    """A row as a user writes it: see docs/predictions.md."""
+    """A row as a user writes it: see docs/guide/predictions.md."""
     register(url, predictions(days=1, symbols=("AAA",), models=("mine-1",)))
     graph.execute(
         url,
