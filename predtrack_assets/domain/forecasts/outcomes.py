@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from predtrack_assets.domain.forecasts.identity import KEY
 from predtrack_assets.domain.market.panel import Panel
 from predtrack_assets.domain.models.forecast import (
     QUANTILE_LEVELS,
@@ -24,7 +25,9 @@ OUTCOMES: dict[str, pl.DataType] = {
     "event": pl.String(),
     "symbol": pl.String(),
     "trading_day": pl.Date(),
+    "as_of": pl.Datetime("us", "UTC"),
     "horizon": pl.Int16(),
+    "horizon_unit": pl.String(),
     "due_day": pl.Date(),
     "resolved_day": pl.Date(),
     "status": pl.String(),
@@ -91,7 +94,7 @@ def resolve(
     resolved_day = days[np.searchsorted(days, known[chosen])]
     return _score(
         resolved.filter(chosen).with_columns(pl.Series("resolved_day", resolved_day).cast(pl.Date))
-    ).sort("trading_day", "symbol", "model_id", "kind", "horizon")
+    ).sort(KEY)
 
 
 def closes_at(panel: Panel, cells: pl.DataFrame) -> np.ndarray:

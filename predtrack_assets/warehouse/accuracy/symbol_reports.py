@@ -20,6 +20,7 @@ ADVISED = Query("""
     SELECT trading_day, symbol, model_id, kind, horizon, sigma, q50
     FROM forecasts.predictions
     WHERE due_day BETWEEN :first AND :last AND kind IN ('price', 'direction')
+      AND horizon_unit = 'session'
 """)
 
 REGIMES = Query("SELECT trading_day, market_regime FROM market.market_conditions")

@@ -47,7 +47,8 @@ def _query(columns: Sequence[str], kinds: Sequence[str] | None) -> Query:
     wanted = [*KEY, *columns, "knowledge_time"]
     template = """
         SELECT {columns} FROM forecasts.outcomes
-        WHERE due_day BETWEEN :first AND :last AND knowledge_time <= :as_of"""
+        WHERE due_day BETWEEN :first AND :last AND knowledge_time <= :as_of
+          AND horizon_unit = 'session'"""
     if kinds is not None:
         template += " AND kind IN ({kinds})"
     return Query(

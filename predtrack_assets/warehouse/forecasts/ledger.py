@@ -26,7 +26,9 @@ CHUNK_ROWS = 100_000
 # Only a run that computes these models seals what they say, in the transaction that writes it.
 OWN_MODELS = (*(m.model_id for m in MODELS), *(p.model_id for p in PROCEDURES))
 
-LOCK = Query("SELECT pg_advisory_xact_lock(hashtext('forecasts.prediction_batches'))::text AS held")
+LOCK = Query("""
+    SELECT chain FROM audit.chain_locks WHERE chain = 'forecasts.prediction_batches' FOR UPDATE
+""")
 HEAD = Query("""
     SELECT batch_index, hash FROM forecasts.prediction_batches ORDER BY batch_index DESC LIMIT 1
 """)
@@ -58,7 +60,8 @@ SEALED_IDS = Query("""
 TRANSACTION = Query("SELECT pg_current_xact_id()::text AS xid")
 # Rows that would be live, for the calendar to judge.
 LIVE_CLAIMS = Query("""
-    SELECT uuid_send(prediction_id) AS prediction_id, exchange, p.kind, trading_day, horizon, knowable_at
+    SELECT uuid_send(prediction_id) AS prediction_id, exchange, p.kind, trading_day, as_of, horizon,
+           horizon_unit, knowable_at
     FROM forecasts.predictions p LEFT JOIN market.symbols USING (symbol)
     WHERE trading_day BETWEEN :first AND :last AND knowable_at > :committed_at
 """)

@@ -9,11 +9,12 @@ LATE_OUTCOMES = Query("""
     WHERE resolved_day > due_day AND resolved_day BETWEEN :first AND :last
 """)
 OPEN_PREDICTIONS = Query("""
-    SELECT model_id, kind, event, symbol, trading_day, horizon, due_day, confidence, climatology,
-           reference_price, sigma, predicted_price, q05, q10, q25, q50, q75, q90, q95,
-           target_price, side, hit_rule, predicted_days, predicted_volatility
+    SELECT model_id, kind, event, symbol, trading_day, as_of, horizon, horizon_unit, due_day, due_at,
+           confidence, climatology, reference_price, sigma, predicted_price, q05, q10, q25, q50, q75, q90,
+           q95, target_price, side, hit_rule, predicted_days, predicted_volatility
     FROM forecasts.predictions
     WHERE symbol = ANY(:symbols) AND due_day >= :due_from AND trading_day < :last
+      AND horizon_unit = 'session'
 """)
 OUTCOMES_AS_OF = Query("""
     SELECT DISTINCT ON (trading_day, symbol, model_id, kind, horizon)
@@ -21,13 +22,13 @@ OUTCOMES_AS_OF = Query("""
            confidence, occurred, score, score_no_change, score_climatology, crps, crps_no_change,
            qlike, qlike_no_change, relative_error, abs(relative_error) AS error_magnitude
     FROM forecasts.outcomes
-    WHERE due_day BETWEEN :first AND :last AND knowledge_time <= :as_of
+    WHERE due_day BETWEEN :first AND :last AND knowledge_time <= :as_of AND horizon_unit = 'session'
     ORDER BY trading_day DESC, symbol DESC, model_id DESC, kind DESC, horizon DESC, knowledge_time DESC
 """)
 DUE_COUNTS = Query("""
     SELECT model_id, kind, horizon, due_day, count(*) AS n
     FROM forecasts.predictions
-    WHERE due_day BETWEEN :first AND :last
+    WHERE due_day BETWEEN :first AND :last AND horizon_unit = 'session'
     GROUP BY model_id, kind, horizon, due_day
 """)
 STATUS_COUNTS = Query("""
