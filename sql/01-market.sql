@@ -74,6 +74,7 @@ CREATE TABLE market.intraday_bars (
     CONSTRAINT known_when_it_has_ended CHECK (knowledge_time >= bar_end)
 );
 CREATE INDEX intraday_bars_by_end ON market.intraday_bars (bar_end);
+CREATE INDEX intraday_bars_by_knowledge ON market.intraday_bars (knowledge_time);
 COMMENT ON TABLE market.intraday_bars IS 'Bars of minutes as traded; every revision is a row, nothing is overwritten.';
 COMMENT ON COLUMN market.intraday_bars.bar_end IS 'The moment of its close; it began `minutes` before.';
 COMMENT ON COLUMN market.intraday_bars.knowledge_time IS 'bar_end plus the source''s delay for a first sight; the moment it was seen for a correction.';

@@ -19,6 +19,7 @@ from predtrack_assets.domain.time.calendar import Calendar, as_of_array
 
 IDENTITY = ("model_id", "kind", "event", "symbol", "trading_day", "horizon", "due_day")
 NOT_THE_CLOSE = "reference_price_is_not_the_close"  # why a prediction is not scored
+NOT_THE_HORIZON = "due_day_is_not_the_horizons"
 OUTCOMES: dict[str, pl.DataType] = {
     "model_id": pl.String(),
     "kind": pl.String(),
@@ -92,7 +93,7 @@ def resolve(
     known = resolved["resolved_day"].to_numpy().astype("datetime64[D]")
     chosen = (known <= days[-1]) & ((known >= opens) | restate)
     resolved_day = days[np.searchsorted(days, known[chosen])]
-    return _score(
+    return score_results(
         resolved.filter(chosen).with_columns(pl.Series("resolved_day", resolved_day).cast(pl.Date))
     ).sort(KEY)
 
@@ -120,6 +121,11 @@ def _resolve_horizon(
     expiry = exchange.offset(due, expire_after)
     last_session = panel.sessions[-1]
     known = ~np.isnat(result.known_day)
+    # Of another hand: the day it names is not that many sessions later, so that it cannot be judged.
+    astray = due != exchange.offset(panel.sessions[start], horizon)
+    reason = pl.when(pl.Series(astray)).then(pl.lit(NOT_THE_HORIZON))
+    predictions = predictions.with_columns(reason=pl.coalesce("reason", reason))
+    result.known_day[astray] = np.maximum(result.known_day, due)[astray]
     scored = known & predictions["reason"].is_null().to_numpy()
     ended = known | (expiry <= last_session)
     resolved_day = np.where(known, result.known_day, expiry)
@@ -208,8 +214,13 @@ class _Walk:
             self.total_return = np.where(ends, gain, self.total_return)
 
 
-def _score(resolved: pl.DataFrame) -> pl.DataFrame:
-    """Turn results into events, errors and scores beside those of the baselines."""
+def score_results(resolved: pl.DataFrame) -> pl.DataFrame:
+    """Turn results into events, errors and scores beside those of the baselines: columns of OUTCOMES.
+
+    resolved: predictions with status, resolved_day, hit_after (units of the horizon, 0: no hit),
+    actual_price, actual_return, realised_volatility, reason. knowledge_time is 24:00 UTC of
+    resolved_day where no such column is given.
+    """
     validated = pl.col("status") == "validated"
     price, timed = pl.col("kind") == "price", pl.col("kind") == "time_to_hit"
     predicted, actual = pl.col("predicted_price"), pl.col("actual_price")
@@ -248,8 +259,9 @@ def _score(resolved: pl.DataFrame) -> pl.DataFrame:
         (pl.col("actual_days") - pl.col("predicted_days")).alias("days_error"),
     )
     frame = frame.with_columns(_error_category(), *_scores(frame))
-    known = pl.Series("knowledge_time", as_of_array(frame["resolved_day"].to_numpy()))
-    frame = frame.with_columns(known.dt.replace_time_zone("UTC"))
+    if "knowledge_time" not in frame.columns:
+        known = pl.Series("knowledge_time", as_of_array(frame["resolved_day"].to_numpy()))
+        frame = frame.with_columns(known.dt.replace_time_zone("UTC"))
     return frame.select(pl.col(name).cast(dtype) for name, dtype in OUTCOMES.items())
 
 

@@ -16,6 +16,24 @@ OPEN_PREDICTIONS = Query("""
     WHERE symbol = ANY(:symbols) AND due_day >= :due_from AND trading_day < :last
       AND horizon_unit = 'session'
 """)
+_MINUTES = """
+    FROM forecasts.predictions
+    WHERE horizon_unit = 'minute' AND symbol = ANY(:symbols) AND due_day BETWEEN :first AND :last
+"""
+OPEN_MINUTES = Query(f"""
+    SELECT model_id, kind, event, symbol, trading_day, as_of, horizon, horizon_unit, due_day, due_at,
+           confidence, climatology, reference_price, sigma, predicted_price, q05, q10, q25, q50, q75, q90,
+           q95, target_price, side, hit_rule, predicted_days, predicted_volatility {_MINUTES}
+""")
+HAS_MINUTES = Query("""
+    SELECT EXISTS (SELECT FROM forecasts.predictions
+                   WHERE horizon_unit = 'minute' AND symbol = ANY(:symbols) AND due_day <= :last)
+""")
+# First due day that a bar of minutes speaks of which became known in (after, until].
+FIRST_OF_NEW_BARS = Query("""
+    SELECT min(bar_end AT TIME ZONE 'UTC')::date AS day FROM market.intraday_bars
+    WHERE symbol = ANY(:symbols) AND knowledge_time > :after AND knowledge_time <= :until
+""")
 OUTCOMES_AS_OF = Query("""
     SELECT DISTINCT ON (trading_day, symbol, model_id, kind, horizon)
            model_id, kind, event, horizon, symbol, trading_day, due_day, resolved_day, status,

@@ -15,7 +15,7 @@ from predtrack_assets.clock import utc_now
 from predtrack_assets.days import Window
 from predtrack_assets.domain.audit.claims import Claim
 from predtrack_assets.domain.audit.ledger.comparison import LATE, UNSEALED
-from predtrack_assets.domain.forecasts.outcomes import NOT_THE_CLOSE
+from predtrack_assets.domain.forecasts.outcomes import NOT_THE_CLOSE, NOT_THE_HORIZON
 from predtrack_assets.domain.time.calendar import as_of
 from predtrack_assets.services.audit.claims import recompute
 from predtrack_assets.services.audit.verification import verify
@@ -270,3 +270,24 @@ def test_a_price_that_was_not_the_close_is_not_scored_and_says_why(url: str, day
     assert rows == [
         ("corrected", *void), ("invented", *void), ("right", *scored), ("rounded", *scored),
     ]  # fmt: skip
+
+
+def test_a_due_day_that_is_not_the_horizons_is_not_scored_and_says_why(url: str) -> None:
+    """Such a row was scored before its own due day, and the check for that stopped everybody's."""
+    add_bars(url)
+    late = date(2013, 2, 22)
+    due = {"due_day": late, "due_at": datetime(2013, 2, 22, 21, tzinfo=UTC)}
+    write(url, model_id="right")
+    write(url, model_id="late", **due)
+    with Database(url=url).transaction() as transaction:
+        for _, _, found in outcome_days(transaction, Window(DAY, late), get_settings()):
+            transaction.revise(tables.OUTCOMES, found)
+    with psycopg.connect(url) as connection:
+        rows = connection.execute(
+            "SELECT DISTINCT ON (model_id) model_id, status, reason, resolved_day"
+            " FROM forecasts.outcomes ORDER BY model_id, knowledge_time"
+        ).fetchall()
+    assert rows == [
+        ("late", "expired", NOT_THE_HORIZON, late),
+        ("right", "validated", None, date(2013, 2, 21)),
+    ]
