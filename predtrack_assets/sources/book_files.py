@@ -14,11 +14,17 @@ from typing import Any, NamedTuple, TypeVar, get_args
 
 import polars as pl
 
-from predtrack_assets.domain.calendar import EXCHANGES
-from predtrack_assets.domain.trading.corporate_actions import ratio_of
+from predtrack_assets.domain.time.calendar import EXCHANGES
 from predtrack_assets.domain.trading.days import PRICES, DatedAction
-from predtrack_assets.domain.trading.market_day import Action, ActionKind
-from predtrack_assets.domain.trading.orders import OrderKind, OrderRequest, Side, TimeInForce
+from predtrack_assets.domain.trading.execution.market_day import Action, ActionKind
+from predtrack_assets.domain.trading.execution.orders import (
+    OrderKind,
+    OrderRequest,
+    Side,
+    TimeInForce,
+)
+from predtrack_assets.domain.trading.holdings.corporate_actions import ratio_of
+from predtrack_assets.faults import Fault
 
 DEFAULT_EXCHANGE = "XNYS"
 NUMBERS = ("open", "high", "low", "close", "volume")
@@ -28,7 +34,7 @@ FIRST_ROW = 2
 T = TypeVar("T")
 
 
-class BookFileError(ValueError):
+class BookFileError(Fault):
     """What is wrong with a file, in which row, and what to do."""
 
 
@@ -272,19 +278,12 @@ def _check_prices(path: Path, given: pl.DataFrame) -> None:
     for name in NUMBERS:
         value = pl.col(f"{name}_")
         least = value >= 0 if name == "volume" else value > 0
-        bound = "0 or more" if name == "volume" else "above 0"
-        refuse(
-            ~(value.is_finite() & least),
-            lambda r, name=name, bound=bound: f"{name} is {r[name] or 'empty'}; it is {bound}",
-        )
+        refuse(~(value.is_finite() & least), _of_range(name))
     high, low = pl.col("high_").round(6), pl.col("low_").round(6)
     refuse(high < low, lambda r: f"high {r['high']} is below low {r['low']}")
     for name in ("open", "close"):
         value = pl.col(f"{name}_").round(6)
-        refuse(
-            (value > high) | (value < low),
-            lambda r, name=name: f"{name} {r[name]} is outside low {r['low']} to high {r['high']}",
-        )
+        refuse((value > high) | (value < low), _of_bar(name))
     refuse(
         ~pl.col("exchange").is_in(EXCHANGES),
         lambda r: f"exchange {r['exchange']!r} is not one of {', '.join(EXCHANGES)}",
@@ -297,6 +296,15 @@ def _check_prices(path: Path, given: pl.DataFrame) -> None:
         pl.col("exchange").n_unique().over("symbol") > 1,
         lambda r: f"{r['symbol']} has more than one exchange",
     )
+
+
+def _of_range(name: str) -> Callable[[dict[str, Any]], str]:
+    bound = "0 or more" if name == "volume" else "above 0"
+    return lambda row: f"{name} is {row[name] or 'empty'}; it is a number {bound}"
+
+
+def _of_bar(name: str) -> Callable[[dict[str, Any]], str]:
+    return lambda row: f"{name} {row[name]} is outside low {row['low']} to high {row['high']}"
 
 
 def _actions_of_prices(path: Path, given: pl.DataFrame) -> list[DatedAction]:

@@ -11,18 +11,18 @@ from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal, localcontext
 
-from predtrack_assets.domain.trading.acceptance import accept_orders
-from predtrack_assets.domain.trading.delisting import arm_exits, settle_delistings
-from predtrack_assets.domain.trading.execution import execute
-from predtrack_assets.domain.trading.financing import charge_nights
-from predtrack_assets.domain.trading.late_knowledge import apply_actions
-from predtrack_assets.domain.trading.market_day import Day
-from predtrack_assets.domain.trading.money import CONTEXT, cents
-from predtrack_assets.domain.trading.risk import check_risk
+from predtrack_assets.domain.trading.execution.acceptance import accept_orders
+from predtrack_assets.domain.trading.execution.market_day import Day
+from predtrack_assets.domain.trading.execution.matching import execute
+from predtrack_assets.domain.trading.execution.working import Working
+from predtrack_assets.domain.trading.holdings.delisting import arm_exits, settle_delistings
+from predtrack_assets.domain.trading.holdings.financing import charge_nights
+from predtrack_assets.domain.trading.holdings.late_knowledge import apply_actions
+from predtrack_assets.domain.trading.holdings.money import CONTEXT, cents
+from predtrack_assets.domain.trading.holdings.risk import check_risk
+from predtrack_assets.domain.trading.holdings.valuation import mark_positions
 from predtrack_assets.domain.trading.rules import DEFAULT_RULES, ExecutionRules
 from predtrack_assets.domain.trading.state import BookState, Rows, StateRow, day_digest
-from predtrack_assets.domain.trading.valuation import mark_positions
-from predtrack_assets.domain.trading.working import Working
 
 
 def new_book(book: str, capital: Decimal, rules: ExecutionRules = DEFAULT_RULES) -> BookState:

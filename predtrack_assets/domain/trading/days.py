@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from predtrack_assets.domain.calendar import calendar
-from predtrack_assets.domain.trading.market_day import Action, Bar, Day, Session
-from predtrack_assets.domain.trading.orders import OrderRequest
+from predtrack_assets.domain.time.calendar import calendar
+from predtrack_assets.domain.trading.execution.market_day import Action, Bar, Day, Session
+from predtrack_assets.domain.trading.execution.orders import OrderRequest
 
 PRICES = pl.Schema(
     {

@@ -8,11 +8,11 @@ from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
-from predtrack_assets.domain.trading.corporate_actions import as_executed
-from predtrack_assets.domain.trading.corporate_history import effect
-from predtrack_assets.domain.trading.market_day import Action, Bar
-from predtrack_assets.domain.trading.money import ZERO, cents, exact_price
-from predtrack_assets.domain.trading.orders import FINAL, Order
+from predtrack_assets.domain.trading.execution.market_day import Action, Bar
+from predtrack_assets.domain.trading.execution.orders import FINAL, Order
+from predtrack_assets.domain.trading.holdings.corporate_actions import as_executed
+from predtrack_assets.domain.trading.holdings.corporate_history import effect
+from predtrack_assets.domain.trading.holdings.money import ZERO, cents, exact_price, micros
 from predtrack_assets.domain.trading.state import GENESIS, BookState, Rows, day_digest
 
 OFFENDERS = 5
@@ -134,7 +134,9 @@ def _prices(evidence: Evidence) -> Iterator[str]:
     orders: dict[str, Order] = {order.order_id: order for order in evidence.rows.orders}
     for fill in evidence.rows.fills:
         bar = evidence.bar_of(fill.trading_day, fill.symbol)
-        if bar is None or not exact_price(bar.low) <= fill.raw_price <= exact_price(bar.high):
+        if bar is None or not exact_price(bar.low) <= micros(fill.raw_price) <= exact_price(
+            bar.high
+        ):
             yield f"fill {fill.order_id}:{fill.n}: {fill.raw_price} is outside its bar"
         limit = limits.get(fill.order_id)
         for day, changed in adjusted.get(fill.order_id, ()):
@@ -199,10 +201,9 @@ def _actions(evidence: Evidence) -> Iterator[str]:
 
 def _attribution(evidence: Evidence) -> Iterator[str]:
     sums: dict[date, Decimal] = defaultdict(lambda: ZERO)
-    for fill in evidence.rows.fills:  # what trading at the bar's own price would have moved
-        sign = 1 if fill.side == "sell" else -1
-        sums[fill.trading_day] += sign * fill.amount + fill.slippage
-        sums[fill.trading_day] -= fill.slippage + fill.fee
+    for fill in evidence.rows.fills:
+        traded = fill.amount if fill.side == "sell" else -fill.amount  # slippage included
+        sums[fill.trading_day] += traded - fill.fee
     for entry in evidence.rows.entries:
         if entry.kind not in ("buy", "sell", "fee"):
             sums[entry.trading_day] += entry.cash

@@ -6,17 +6,23 @@ from dataclasses import dataclass, fields, replace
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal, get_args
 
-from predtrack_assets.domain.trading.fees import IB_FEES, FeeRule
-from predtrack_assets.domain.trading.money import ONE, ZERO
-from predtrack_assets.domain.trading.slippage import NO_SLIPPAGE, SlippageKind, SlippageRule
+from predtrack_assets.domain.trading.execution.fees import IB_FEES, FeeRule, parse_fees
+from predtrack_assets.domain.trading.execution.slippage import (
+    NO_SLIPPAGE,
+    SlippageKind,
+    SlippageRule,
+)
+from predtrack_assets.domain.trading.holdings.money import ONE, ZERO
 
 
 @dataclass(frozen=True, slots=True)
 class ExecutionRules:
     """What a book is executed by. Rates are shares a year (0.05 is 5 %), money is the book's.
 
-    lot: smallest tradable quantity, 1 or 0.000001. participation: most of a bar's volume that one
-    symbol's fills may be, None for no bound. buffer: share of equity that sizing leaves free.
+    exact_fills: prices, amounts and fees of fills are not rounded, for comparison only; otherwise
+    prices have six decimals and money two. lot: smallest tradable quantity, 1 or 0.000001.
+    participation: most of a bar's volume that one symbol's fills may be, None for no bound.
+    buffer: share of equity that sizing leaves free.
     leverage: whether cash may fall below zero to buy; otherwise buys are cut to what cash covers.
     initial_margin, maintenance_margin: equity that shorts need, as a share of their value; None
     for none. interest_rate, interest_spread: of cash; borrow_rate: of shorts. dividend_decimals:
@@ -29,6 +35,7 @@ class ExecutionRules:
 
     name: str = "default"
     fees: FeeRule = IB_FEES
+    exact_fills: bool = False
     slippage: SlippageRule = NO_SLIPPAGE
     lot: Decimal = ONE
     participation: Decimal | None = Decimal("0.10")
@@ -51,6 +58,8 @@ DEFAULT_RULES = ExecutionRules()
 
 LEAN_RULES = ExecutionRules(
     name="lean",
+    fees=IB_FEES._replace(rounded=False),
+    exact_fills=True,
     participation=None,
     leverage=True,
     initial_margin=None,
@@ -95,9 +104,9 @@ def _value(base: ExecutionRules, name: str, value: Any) -> Any:
     if value is None and name in optional | counts - {"dividend_delay"}:
         return None
     if name == "fees":
-        return FeeRule(**{key: value[key] and _decimal(key, value[key]) for key in value})
+        return _fees(value)
     if name == "slippage":
-        if value.get("kind") not in get_args(SlippageKind):
+        if not isinstance(value, dict) or value.get("kind") not in get_args(SlippageKind):
             raise ValueError(f"slippage kind is one of {', '.join(get_args(SlippageKind))}")
         return SlippageRule(value["kind"], _decimal("coefficient", value.get("coefficient", 0)))
     if name in counts:
@@ -111,6 +120,17 @@ def _value(base: ExecutionRules, name: str, value: Any) -> Any:
     ):
         raise ValueError(f"{name} is like {present!r}, not {value!r}")
     return value
+
+
+def _fees(value: Any) -> FeeRule:
+    """none, ib or bps:N, or an object with FeeRule's numbers."""
+    if isinstance(value, str):
+        return parse_fees(value)
+    numbers = {field for field in FeeRule._fields if field != "rounded"}
+    if not isinstance(value, dict) or set(value) - numbers:
+        raise ValueError(f"fees are none, ib, bps:N or numbers of {', '.join(sorted(numbers))}")
+    given: dict[str, Any] = {name: _decimal(name, value[name]) for name in value}
+    return FeeRule(**given)
 
 
 def _decimal(name: str, value: Any) -> Decimal:

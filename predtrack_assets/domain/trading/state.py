@@ -9,12 +9,12 @@ from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
-from predtrack_assets.domain.trading.corporate_history import Event
-from predtrack_assets.domain.trading.journal import Entry
-from predtrack_assets.domain.trading.market_day import Action
-from predtrack_assets.domain.trading.money import ZERO
-from predtrack_assets.domain.trading.orders import Fill, OpenOrder, Order, OrderEvent
-from predtrack_assets.domain.trading.positions import Position, Trade
+from predtrack_assets.domain.trading.execution.market_day import Action
+from predtrack_assets.domain.trading.execution.orders import Fill, OpenOrder, Order, OrderEvent
+from predtrack_assets.domain.trading.holdings.corporate_history import Event
+from predtrack_assets.domain.trading.holdings.journal import Entry
+from predtrack_assets.domain.trading.holdings.money import ZERO
+from predtrack_assets.domain.trading.holdings.positions import Position, Trade
 from predtrack_assets.domain.trading.rules import DEFAULT_RULES, ExecutionRules
 
 GENESIS = "0" * 64

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
-from predtrack_assets.domain.trading.money import ZERO
+from predtrack_assets.domain.trading.holdings.money import ZERO, cents
 from predtrack_assets.domain.trading.reconciliation import Check
 from predtrack_assets.domain.trading.state import BookState, Rows
 
@@ -37,10 +37,10 @@ def summary_of(state: BookState, rows: Rows, checks: Iterable[Check]) -> dict[st
         "first_day": rows.states[0].trading_day,
         "last_day": state.day,
         "capital": state.capital,
-        "cash": state.cash,
+        "cash": cents(state.cash),
         "receivable": state.receivable,
-        "equity": state.equity,
-        "fees": -sums.get("fee", ZERO),
+        "equity": cents(state.equity),
+        "fees": -cents(sums.get("fee", ZERO)),
         "slippage": sum((fill.slippage for fill in rows.fills), ZERO),
         "dividends": sums.get("dividend", ZERO) + sums.get("dividend_short", ZERO),
         "interest": sums.get("interest", ZERO),

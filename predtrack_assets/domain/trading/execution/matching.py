@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from predtrack_assets.domain.trading.fees import fee_of
-from predtrack_assets.domain.trading.market_day import Bar
-from predtrack_assets.domain.trading.money import MICRO, ZERO, cents, whole_lots
-from predtrack_assets.domain.trading.orders import Fill, OpenOrder, Order
-from predtrack_assets.domain.trading.quotes import (
+from predtrack_assets.domain.trading.execution.fees import fee_of
+from predtrack_assets.domain.trading.execution.market_day import Bar
+from predtrack_assets.domain.trading.execution.orders import Fill, OpenOrder, Order
+from predtrack_assets.domain.trading.execution.quotes import (
     Quote,
     after_entry,
     prices_of,
     quote_of,
     stop_reached,
 )
-from predtrack_assets.domain.trading.sizing import affordable
-from predtrack_assets.domain.trading.slippage import slipped
-from predtrack_assets.domain.trading.working import Working
+from predtrack_assets.domain.trading.execution.sizing import affordable
+from predtrack_assets.domain.trading.execution.slippage import slipped
+from predtrack_assets.domain.trading.execution.working import Working
+from predtrack_assets.domain.trading.holdings.money import MICRO, ZERO, cents, whole_lots
 
 _STOPS = frozenset({"stop", "stop_limit"})
 
@@ -91,9 +91,10 @@ def _attempt(work: Working, order_id: str, quote: Quote, bar: Bar) -> None:
     sign = 1 if order.side == "buy" else -1
     held = work.held(order.symbol)
     quantity = order.quantity - found.filled
-    if order.reduce_only or order.symbol in work.delistings:
+    leaving = order.symbol in work.state.delistings
+    if order.reduce_only or leaving:
         if held * sign >= 0:
-            if order.symbol in work.delistings:
+            if leaving:
                 work.event(order_id, "cancelled", "the position is 0")
             return
         quantity = min(quantity, abs(held))
@@ -103,12 +104,17 @@ def _attempt(work: Working, order_id: str, quote: Quote, bar: Bar) -> None:
     volume = Decimal(repr(bar.volume))
     if rules.participation is not None:
         free = rules.participation * volume - work.used.get(order.symbol, ZERO)
-        quantity = min(quantity, whole_lots(max(free, ZERO), rules.lot))
+        if quantity > free:
+            quantity = whole_lots(max(free, ZERO), rules.lot)
     if not quantity:
         return
+    if rules.exact_fills and quote.at_open:
+        quote = quote._replace(price=Decimal(repr(bar.open)))
     price = _slipped(work, order, quote, quantity, volume)
-    allowed, reason = _allowed(work, order, held, quantity, price)
+    allowed = _allowed(work, order, held, quantity, price)
     if allowed < quantity:
+        what = "cash covers" if order.side == "buy" else "margin allows"
+        reason = f"{what} {allowed:f} of {quantity:f}"
         if allowed:
             price = _slipped(work, order, quote, allowed, volume)
             _fill(work, found, quote, bar, allowed, price)
@@ -127,13 +133,13 @@ def _slipped(
     sign = 1 if order.side == "buy" else -1
     liquidity = work.market.liquidity.get(order.symbol)
     price = slipped(work.rules.slippage, sign, quote.price, quantity, volume, liquidity)
-    return price.quantize(MICRO)
+    return price if work.rules.exact_fills else price.quantize(MICRO)
 
 
 def _allowed(
     work: Working, order: Order, held: Decimal, quantity: Decimal, price: Decimal
-) -> tuple[Decimal, str]:
-    """How many of the shares cash (to buy) or margin (to go short) allow, and what is missing.
+) -> Decimal:
+    """How many of the shares cash (to buy) or margin (to go short) allow.
 
     Closing shares are always allowed. Cash that shorts brought in is not there to buy with.
     """
@@ -142,18 +148,16 @@ def _allowed(
     closing = min(quantity, abs(held)) if (held < 0) == is_buy and held else ZERO
     opening = quantity - closing
     if not opening or (rules.leverage if is_buy else rules.initial_margin is None):
-        return quantity, ""
+        return quantity
     if is_buy:
         free = work.cash - work.short
         if closing:
             mark = work.positions[order.symbol].mark
             free += cents(closing * (mark - price)) - fee_of(rules.fees, closing, price)
-        most = affordable(rules.fees, rules.lot, price, free, opening)
-        return closing + most, f"cash covers {closing + most:f} of {quantity:f}"
+        return closing + affordable(rules.fees, rules.lot, price, free, opening)
     assert rules.initial_margin is not None
     room = (work.equity / rules.initial_margin - work.short) / price
-    most = min(opening, whole_lots(max(room, ZERO), rules.lot))
-    return closing + most, f"margin allows {closing + most:f} of {quantity:f}"
+    return quantity if opening <= room else closing + whole_lots(max(room, ZERO), rules.lot)
 
 
 def _fill(
@@ -161,12 +165,14 @@ def _fill(
 ) -> None:
     """Write the fill, its journal entries and events, and change the position."""
     order, symbol = found.order, found.order.symbol
-    amount = cents(quantity * price)
+    amount = quantity * price
+    if not work.rules.exact_fills:
+        amount = cents(amount)
     fee = fee_of(work.rules.fees, quantity, price)
     is_buy = order.side == "buy"
     slippage = ZERO
     if price != quote.price:
-        slippage = abs(amount - cents(quantity * quote.price))
+        slippage = cents(abs(quantity * (price - quote.price)))
     filled = found.filled + quantity
     rule = quote.rule if filled == order.quantity else "participation"
     session = bar.session
@@ -203,8 +209,9 @@ def _fill(
     if opens and not quote.at_open:
         before = work.narrowed.get(symbol) or prices_of(bar)
         work.narrowed[symbol] = after_entry(before, quote.price, quote.rule, 1 if is_buy else -1)
-    work.open_orders[order.order_id] = found._replace(filled=filled, fills=found.fills + 1)
     done = filled == order.quantity
+    if not done:
+        work.open_orders[order.order_id] = found._replace(filled=filled, fills=found.fills + 1)
     work.event(order.order_id, "filled" if done else "partially_filled", quantity=quantity)
     if order.oco_group is not None:
         _cancel_group(work, order)

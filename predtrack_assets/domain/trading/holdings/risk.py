@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
 
-from predtrack_assets.domain.trading.acceptance import accept
-from predtrack_assets.domain.trading.orders import OrderRequest
-from predtrack_assets.domain.trading.working import Working
+from predtrack_assets.domain.trading.execution.acceptance import accept
+from predtrack_assets.domain.trading.execution.orders import OrderRequest
+from predtrack_assets.domain.trading.execution.working import Working
 
 MARGIN_CALL = "margin_call"
 

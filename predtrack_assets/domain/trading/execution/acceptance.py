@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from predtrack_assets.domain.trading.money import ZERO, micros, whole_lots
-from predtrack_assets.domain.trading.orders import (
+from predtrack_assets.domain.trading.execution.orders import (
+    EventKind,
     OpenOrder,
     Order,
     OrderEvent,
@@ -13,8 +13,9 @@ from predtrack_assets.domain.trading.orders import (
     Side,
     order_id_of,
 )
-from predtrack_assets.domain.trading.sizing import target_quantity
-from predtrack_assets.domain.trading.working import Working
+from predtrack_assets.domain.trading.execution.sizing import target_quantity
+from predtrack_assets.domain.trading.execution.working import Working
+from predtrack_assets.domain.trading.holdings.money import ZERO, micros
 
 TARGET = "target"
 """Tag of orders that follow from a target weight."""
@@ -40,7 +41,7 @@ def accept(work: Working, request: OrderRequest) -> None:
     side, quantity, reason = _sized(work, request)
     if not quantity and not reason:
         return  # a target that is held already
-    n = _ordinal(work, request)
+    n = work.ordinal(request.symbol, request.decided_at)
     order = Order(
         order_id_of(work.state.book, request.decided_at, request.symbol, n),
         n,
@@ -59,22 +60,10 @@ def accept(work: Working, request: OrderRequest) -> None:
     )
     reason = reason or _refusal(work, order)
     work.rows.orders.append(order)
-    event = "rejected" if reason else "accepted"
+    event: EventKind = "rejected" if reason else "accepted"
     work.rows.events.append(OrderEvent(order.order_id, 0, work.day, event, reason))
     if not reason:
         work.open_orders[order.order_id] = OpenOrder(order)
-
-
-def _ordinal(work: Working, request: OrderRequest) -> int:
-    """Of the orders that were decided at once in one symbol."""
-    n = 0
-    for order in reversed(work.rows.orders):
-        if order.symbol == request.symbol and order.decided_at == request.decided_at:
-            n = order.n + 1
-            break
-        if order.decided_at != request.decided_at:
-            break
-    return n
 
 
 def _sized(work: Working, request: OrderRequest) -> tuple[Side, Decimal, str]:
@@ -82,9 +71,8 @@ def _sized(work: Working, request: OrderRequest) -> tuple[Side, Decimal, str]:
     if request.weight is None:
         assert request.quantity is not None
         assert request.side is not None
-        quantity = micros(request.quantity)
-        if quantity != whole_lots(quantity, work.rules.lot):
-            lot = work.rules.lot
+        quantity, lot = request.quantity, work.rules.lot
+        if quantity % lot:
             return (
                 request.side,
                 quantity,

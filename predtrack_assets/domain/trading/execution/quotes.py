@@ -5,21 +5,22 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import NamedTuple
 
-from predtrack_assets.domain.trading.market_day import Bar
-from predtrack_assets.domain.trading.money import exact_price
-from predtrack_assets.domain.trading.orders import OpenOrder
+from predtrack_assets.domain.trading.execution.market_day import Bar
+from predtrack_assets.domain.trading.execution.orders import OpenOrder
+from predtrack_assets.domain.trading.holdings.money import exact_price
 
 
 class Prices(NamedTuple):
     """What of a bar may count: all of it, or after an entry within it what must lie after that.
 
-    open: None after an entry within the bar.
+    open: the first price that counts, after an entry the entry's; whole: whether it is the bar's.
     """
 
-    open: Decimal | None
+    open: Decimal
     high: Decimal
     low: Decimal
     close: Decimal
+    whole: bool = True
 
 
 class Quote(NamedTuple):
@@ -46,7 +47,7 @@ def after_entry(prices: Prices, entry: Decimal, rule: str, sign: int) -> Prices:
     falling = (sign > 0) == (rule == "limit")
     high = max(entry, prices.close) if falling else prices.high
     low = prices.low if falling else min(entry, prices.close)
-    return Prices(None, high, low, prices.close)
+    return Prices(entry, high, low, prices.close, whole=False)
 
 
 def quote_of(open_order: OpenOrder, bar: Bar, narrowed: Prices | None = None) -> Quote | None:
@@ -80,16 +81,16 @@ def stop_reached(open_order: OpenOrder, bar: Bar) -> bool:
 
 def _limit(prices: Prices, limit: Decimal | None, sign: int) -> Quote | None:
     assert limit is not None
-    if prices.open is not None and sign * prices.open <= sign * limit:
-        return Quote(prices.open, "gap" if prices.open != limit else "limit", True)
+    if sign * prices.open <= sign * limit:
+        return Quote(prices.open, "gap" if prices.open != limit else "limit", prices.whole)
     best = prices.low if sign > 0 else prices.high
     return Quote(limit, "limit", False) if sign * best < sign * limit else None
 
 
 def _stop(prices: Prices, stop: Decimal | None, sign: int) -> Quote | None:
     assert stop is not None
-    if prices.open is not None and sign * prices.open >= sign * stop:
-        return Quote(prices.open, "gap" if prices.open != stop else "stop", True)
+    if sign * prices.open >= sign * stop:
+        return Quote(prices.open, "gap" if prices.open != stop else "stop", prices.whole)
     worst = prices.high if sign > 0 else prices.low
     return Quote(stop, "stop", False) if sign * worst >= sign * stop else None
 
@@ -102,5 +103,5 @@ def _limit_after_stop(
     if sign * stopped.price <= sign * limit:
         return stopped
     if stopped.at_open:  # the rest of the bar lies after it
-        return _limit(prices._replace(open=None), limit, sign)
+        return _limit(prices, limit, sign)
     return Quote(limit, "limit", False) if sign * prices.close < sign * limit else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
-from predtrack_assets.domain.trading.money import ZERO
+from predtrack_assets.domain.trading.holdings.money import ZERO
 
 _BPS = Decimal(10_000)
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
 
-from predtrack_assets.domain.trading.corporate_history import Event
-from predtrack_assets.domain.trading.journal import Entry, EntryKind
-from predtrack_assets.domain.trading.market_day import Day
-from predtrack_assets.domain.trading.money import ZERO, cents
-from predtrack_assets.domain.trading.orders import FINAL, EventKind, OrderEvent
-from predtrack_assets.domain.trading.positions import Lot, Position, close_lots
-from predtrack_assets.domain.trading.quotes import Prices
+from predtrack_assets.domain.trading.execution.market_day import Day
+from predtrack_assets.domain.trading.execution.orders import FINAL, EventKind, OrderEvent
+from predtrack_assets.domain.trading.execution.quotes import Prices
+from predtrack_assets.domain.trading.holdings.corporate_history import Event
+from predtrack_assets.domain.trading.holdings.journal import Entry, EntryKind
+from predtrack_assets.domain.trading.holdings.money import ZERO, cents
+from predtrack_assets.domain.trading.holdings.positions import Lot, Position, close_lots
 from predtrack_assets.domain.trading.state import BookState, Rows
 
 
@@ -25,6 +24,7 @@ class Working:
     """
 
     __slots__ = (
+        "_ordinals",
         "cash", "day", "delistings", "entries", "history", "market", "narrowed", "open_orders",
         "positions", "receivable", "rows", "rules", "short", "state", "used", "value",
     )  # fmt: skip
@@ -44,11 +44,18 @@ class Working:
         self.used: dict[str, Decimal] = {}
         self.narrowed: dict[str, Prices] = {}
         self.rows = Rows()
+        self._ordinals: dict[tuple[str, datetime], int] = {}
 
     @property
     def equity(self) -> Decimal:
         """Cash, what is owed, and positions at their last marks."""
         return self.cash + self.receivable + self.value
+
+    def ordinal(self, symbol: str, decided_at: datetime) -> int:
+        """How many orders were decided at this moment in this symbol already."""
+        n = self._ordinals.get((symbol, decided_at), 0)
+        self._ordinals[symbol, decided_at] = n + 1
+        return n
 
     def held(self, symbol: str) -> Decimal:
         """Shares of a symbol, signed."""
@@ -71,16 +78,24 @@ class Working:
             Entry(self.entries, self.day, kind, symbol, cash, quantity, source, ex_date)
         )
 
-    def event(self, order_id: str, event: EventKind, reason: str = "", **terms: Any) -> None:
+    def event(
+        self,
+        order_id: str,
+        event: EventKind,
+        reason: str = "",
+        quantity: Decimal | None = None,
+        limit: Decimal | None = None,
+        stop: Decimal | None = None,
+    ) -> None:
         """Write what happened to an open order; a final event takes it off the book."""
-        open_order = self.open_orders[order_id]
+        found = self.open_orders[order_id]
         self.rows.events.append(
-            OrderEvent(order_id, open_order.events, self.day, event, reason, **terms)
+            OrderEvent(order_id, found.events, self.day, event, reason, quantity, limit, stop)
         )
         if event in FINAL:
             del self.open_orders[order_id]
         else:
-            self.open_orders[order_id] = open_order._replace(events=open_order.events + 1)
+            self.open_orders[order_id] = found._replace(events=found.events + 1)
 
     def put(self, position: Position) -> None:
         """Take a position in place of the symbol's former one; without shares it goes."""
@@ -138,12 +153,12 @@ class Working:
         closed = close_lots(position, quantity, out, fee, price, self.day)
         self.rows.trades += closed.trades
         left = position.quantity - quantity.copy_sign(position.quantity)
-        position = position._replace(
-            quantity=left,
-            cost=closed.cost,
-            lots=closed.lots,
-            market_value=cents(left * position.mark),
-        )
+        symbol, mark = position.symbol, position.mark
+        value = cents(left * mark)
+        position = Position(
+            symbol, left, closed.cost, mark, position.mark_day, position.stale, value,
+            position.missed, position.high, position.low, closed.lots,
+        )  # fmt: skip
         self.put(position)
         return position
 
@@ -161,12 +176,11 @@ class Working:
         at = float(price)
         lot = Lot(trade_id, self.day, abs(signed), amount, fee, ZERO, at, at)
         if position is None:
-            lots, quantity, cost = (lot,), signed, amount
+            lots: tuple[Lot, ...] = (lot,)
+            quantity, cost = signed, amount
         else:
             last = position.lots[-1]
-            last = last._replace(
-                high=max(last.high, position.high), low=min(last.low, position.low)
-            )
+            last = Lot(*last[:6], max(last.high, position.high), min(last.low, position.low))
             lots = (*position.lots[:-1], last, lot)
             quantity, cost = position.quantity + signed, position.cost + amount
         value = cents(quantity * price)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 
-from predtrack_assets.domain.trading.acceptance import accept
-from predtrack_assets.domain.trading.money import ONE, ZERO, cents, micros
-from predtrack_assets.domain.trading.orders import OrderRequest
-from predtrack_assets.domain.trading.positions import Position
-from predtrack_assets.domain.trading.working import Working
+from predtrack_assets.domain.trading.execution.acceptance import accept
+from predtrack_assets.domain.trading.execution.orders import OrderRequest, Side
+from predtrack_assets.domain.trading.execution.working import Working
+from predtrack_assets.domain.trading.holdings.money import ONE, ZERO, cents, micros
+from predtrack_assets.domain.trading.holdings.positions import Position
 
 EXIT_TAG = "delisting"
 
@@ -50,7 +50,7 @@ def arm_exits(work: Working) -> None:
         held = work.held(symbol)
         if not held or symbol in ordered or action.value is not None or action.ex_date <= work.day:
             continue
-        side = "sell" if held > 0 else "buy"
+        side: Side = "sell" if held > 0 else "buy"
         request = OrderRequest(
             decided,
             symbol,

@@ -6,7 +6,9 @@ from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 
-from predtrack_assets.domain.trading.corporate_actions import (
+from predtrack_assets.domain.trading.execution.market_day import Action
+from predtrack_assets.domain.trading.execution.working import Working
+from predtrack_assets.domain.trading.holdings.corporate_actions import (
     adjust_orders,
     apply_dividend,
     apply_split,
@@ -16,18 +18,16 @@ from predtrack_assets.domain.trading.corporate_actions import (
     post_split,
     settle_split,
 )
-from predtrack_assets.domain.trading.corporate_history import (
+from predtrack_assets.domain.trading.holdings.corporate_history import (
     Event,
     fraction_price,
     linked,
     posted,
     replayed,
 )
-from predtrack_assets.domain.trading.market_day import Action
-from predtrack_assets.domain.trading.money import ZERO
-from predtrack_assets.domain.trading.positions import credit_dividend
+from predtrack_assets.domain.trading.holdings.money import ZERO
+from predtrack_assets.domain.trading.holdings.positions import credit_dividend
 from predtrack_assets.domain.trading.state import Receivable
-from predtrack_assets.domain.trading.working import Working
 
 
 def apply_actions(work: Working) -> tuple[tuple[Action, ...], tuple[Receivable, ...]]:
@@ -73,7 +73,7 @@ def _apply_late(work: Working, action: Action) -> None:
     history = work.history.get(action.symbol)
     former = posted(history)
     known = former.get((action.kind, action.ex_date))
-    price = ZERO
+    price, relative = ZERO, action
     if action.kind == "split":
         relative = action._replace(value=_relative(action, known))
         adjust_orders(work, relative, since_ex=True)
@@ -83,7 +83,8 @@ def _apply_late(work: Working, action: Action) -> None:
     if history is None:
         return
     events = replayed(history, action, price, work.rules.lot)
-    work.history[action.symbol] = linked(events)
+    if (last := linked(events)) is not None:
+        work.history[action.symbol] = last
     added = in_lieu = ZERO
     for event in events:
         if event.action is None:

@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
-from predtrack_assets.domain.trading.money import ZERO, cents, exact_price
+from predtrack_assets.domain.trading.holdings.money import ZERO, cents, exact_price
 
 
 class Lot(NamedTuple):
@@ -106,9 +106,10 @@ def close_lots(
         spent = lot.cost if whole else cents(lot.cost * closed / lot.quantity)
         entry_fee = lot.fee if whole else cents(lot.fee * closed / lot.quantity)
         income = lot.dividends if whole else cents(lot.dividends * closed / lot.quantity)
-        high, low = extremes[taken]
-        piece = lot._replace(quantity=closed, cost=spent, fee=entry_fee + out_fee, dividends=income)
-        trades.append(_trade(position, piece, out, price, day, high, low))
+        piece = Lot(
+            lot.trade_id, lot.opened, closed, spent, entry_fee + out_fee, income, *extremes[taken]
+        )
+        trades.append(_trade(position, piece, out, price, day))
         if whole:
             taken += 1
         else:
@@ -148,14 +149,12 @@ def _extremes_since(position: Position) -> list[tuple[float, float]]:
     return found
 
 
-def _trade(
-    position: Position, lot: Lot, out: Decimal, price: Decimal, day: date, high: float, low: float
-) -> Trade:
-    """A trade from a closed lot; `lot.fee` holds the fees of entry and exit together."""
+def _trade(position: Position, lot: Lot, out: Decimal, price: Decimal, day: date) -> Trade:
+    """A trade from a closed lot: its fees are of entry and exit, its extremes up to the exit."""
     is_long = position.quantity > 0
     gross = out - lot.cost if is_long else lot.cost - out
-    top = cents(lot.quantity * max(exact_price(high), price)) - lot.cost
-    bottom = cents(lot.quantity * min(exact_price(low), price)) - lot.cost
+    top = cents(lot.quantity * max(exact_price(lot.high), price)) - lot.cost
+    bottom = cents(lot.quantity * min(exact_price(lot.low), price)) - lot.cost
     best, worst = (top, bottom) if is_long else (-bottom, -top)
     return Trade(
         lot.trade_id,

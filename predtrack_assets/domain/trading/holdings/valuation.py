@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from predtrack_assets.domain.trading.money import ZERO, cents, exact_price
-from predtrack_assets.domain.trading.positions import Position
-from predtrack_assets.domain.trading.working import Working
+from predtrack_assets.domain.trading.execution.working import Working
+from predtrack_assets.domain.trading.holdings.money import ZERO, cents, exact_price
+from predtrack_assets.domain.trading.holdings.positions import Position
 
 
 def mark_positions(work: Working) -> frozenset[str]:

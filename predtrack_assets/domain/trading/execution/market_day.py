@@ -9,8 +9,8 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Literal, NamedTuple
 
-from predtrack_assets.domain.trading.orders import OrderRequest
-from predtrack_assets.domain.trading.slippage import Liquidity
+from predtrack_assets.domain.trading.execution.orders import OrderRequest
+from predtrack_assets.domain.trading.execution.slippage import Liquidity
 
 ActionKind = Literal["split", "dividend", "delisting"]
 

@@ -8,8 +8,14 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple, Optional
 
-from predtrack_assets.domain.trading.market_day import Action
-from predtrack_assets.domain.trading.money import MICRO, ZERO, cents, exact_price, whole_lots
+from predtrack_assets.domain.trading.execution.market_day import Action
+from predtrack_assets.domain.trading.holdings.money import (
+    MICRO,
+    ZERO,
+    cents,
+    exact_price,
+    whole_lots,
+)
 
 _ORDER = {"split": 0, "dividend": 1, "trade": 2}
 

@@ -6,14 +6,20 @@ from datetime import UTC, datetime, time
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 
-from predtrack_assets.domain.trading.corporate_history import Event, effect, fraction_price
-from predtrack_assets.domain.trading.journal import EntryKind
-from predtrack_assets.domain.trading.market_day import Action
-from predtrack_assets.domain.trading.money import ZERO, cents, exact_price, micros, whole_lots
-from predtrack_assets.domain.trading.positions import Lot, Position, Trade, credit_dividend
+from predtrack_assets.domain.trading.execution.market_day import Action
+from predtrack_assets.domain.trading.execution.working import Working
+from predtrack_assets.domain.trading.holdings.corporate_history import Event, effect, fraction_price
+from predtrack_assets.domain.trading.holdings.journal import EntryKind
+from predtrack_assets.domain.trading.holdings.money import (
+    ZERO,
+    cents,
+    exact_price,
+    micros,
+    whole_lots,
+)
+from predtrack_assets.domain.trading.holdings.positions import Lot, Position, Trade, credit_dividend
 from predtrack_assets.domain.trading.rules import ExecutionRules
 from predtrack_assets.domain.trading.state import Receivable
-from predtrack_assets.domain.trading.working import Working
 
 _NOISE = Fraction(1, 10**12)
 _ROUNDED_FACTORS = Fraction(5, 10**6)

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
-from predtrack_assets.domain.trading.money import ZERO
+from predtrack_assets.domain.trading.holdings.money import ZERO
 
 Side = Literal["buy", "sell"]
 OrderKind = Literal["market", "limit", "stop", "stop_limit"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from predtrack_assets.domain.trading.fees import FeeRule, fee_of
-from predtrack_assets.domain.trading.money import ONE, ZERO, cents, whole_lots
+from predtrack_assets.domain.trading.execution.fees import FeeRule, fee_of
+from predtrack_assets.domain.trading.holdings.money import ONE, ZERO, cents, whole_lots
 from predtrack_assets.domain.trading.rules import ExecutionRules
 
 
@@ -41,11 +41,11 @@ def affordable(
         quantity = count * lot
         return cents(quantity * price) + fee_of(fees, quantity, price) <= budget
 
-    high = int(most / lot)
-    if high <= 0 or budget <= 0:
+    if most <= 0 or budget <= 0:
         return ZERO
-    if fits(high):
-        return high * lot
+    if cents(most * price) + fee_of(fees, most, price) <= budget:
+        return most
+    high = int(most / lot)
     high = min(high, int(budget / (price * lot)) + 1)
     low = 0
     while high - low > 1:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Decimal
 
-from predtrack_assets.domain.trading.money import ZERO, cents
-from predtrack_assets.domain.trading.working import Working
+from predtrack_assets.domain.trading.execution.working import Working
+from predtrack_assets.domain.trading.holdings.money import ZERO, cents
 
 _YEAR = Decimal(360)  # act/360
 _ACCRUAL = Decimal("0.00000001")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 
-from predtrack_assets.domain.trading.money import ZERO, cents_up
+from predtrack_assets.domain.trading.holdings.money import ZERO, cents_up
 
 _BPS = Decimal(10_000)
 
@@ -14,7 +14,7 @@ class FeeRule(NamedTuple):
     """What a fill costs: per_share * quantity within [minimum, maximum_rate * value], plus bps.
 
     per_share, minimum, flat: currency of the book. maximum_rate: share of the fill's value, None
-    for no upper bound. bps: basis points of the fill's value.
+    for no upper bound. bps: basis points of the fill's value. rounded: up to the cent, or not.
     """
 
     per_share: Decimal = ZERO
@@ -22,6 +22,7 @@ class FeeRule(NamedTuple):
     maximum_rate: Decimal | None = None
     bps: Decimal = ZERO
     flat: Decimal = ZERO
+    rounded: bool = True
 
 
 NO_FEES = FeeRule()
@@ -33,7 +34,7 @@ The minimum wins where it exceeds the maximum, as in LEAN's InteractiveBrokersFe
 
 
 def fee_of(rule: FeeRule, quantity: Decimal, price: Decimal) -> Decimal:
-    """The fee of a fill, to the cent, never negative; quantity > 0, price per share.
+    """The fee of a fill, up to the cent unless the rule says no; quantity > 0, price per share.
 
     >>> fee_of(IB_FEES, Decimal(1000), Decimal("27.22"))
     Decimal('5.00')
@@ -48,7 +49,7 @@ def fee_of(rule: FeeRule, quantity: Decimal, price: Decimal) -> Decimal:
         fee += by_share
     if rule.bps:
         fee += quantity * price * rule.bps / _BPS
-    return cents_up(fee)
+    return cents_up(fee) if rule.rounded else fee
 
 
 def parse_fees(text: str) -> FeeRule:
