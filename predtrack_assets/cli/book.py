@@ -69,26 +69,10 @@ def book_run(
 
     Ends 0, or 1 where a file is wrong (which row, and what to do) or a check has a fault.
     """
-    from predtrack_assets.domain.trading.book import new_book, run
-    from predtrack_assets.domain.trading.days import days_of
-    from predtrack_assets.domain.trading.reconciliation import Evidence, reconcile
-    from predtrack_assets.domain.trading.summary import summary_of
-    from predtrack_assets.sources.book_files import read_actions, read_orders, read_prices
+    from predtrack_assets.services.trading.book_run import run_files
 
     chosen = _rules(rules, fees, slippage_bps)
-    state = new_book("file", _number("--capital", capital), chosen)
-    bars = read_prices(prices)
-    asked = read_orders(orders, set(bars.prices["symbol"]))
-    known = bars.actions + ([] if actions is None else read_actions(actions, bars.prices))
-    days = days_of(bars.prices, asked.orders, known)
-    if not days:
-        raise ValueError(f"{prices.name} has no bar")
-    state, rows = run(state, days)
-    by_day = {day.day: day.bars for day in days}
-    latest = tuple(k.action for k in sorted(known, key=lambda k: k.known_at))
-    checks = reconcile(Evidence(rows, state, lambda d, s: by_day[d].get(s), latest))
-    result = summary_of(state, rows, checks)
-    result["warnings"] = bars.warnings + asked.warnings
+    result = run_files(orders, prices, actions, chosen, _number("--capital", capital))
     for warning in result["warnings"]:
         typer.echo(warning, err=True)
     typer.echo(json.dumps(result, default=_plain) if as_json else _text(result))
