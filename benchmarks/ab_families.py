@@ -1,6 +1,6 @@
 """How often any of many versions without skill wins its A/B test, and what the control of it costs.
 
-`python -m benchmarks.ab_families` simulates and prints the tables of docs/gates.md.
+`python -m benchmarks.ab_families` simulates and prints the tables of docs/guide/gates.md.
 """
 
 from __future__ import annotations

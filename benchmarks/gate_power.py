@@ -1,4 +1,4 @@
-"""How often the gate lets a model through: worlds whose truth is known, and the table in docs/gates.md.
+"""How often the gate lets a model through: worlds whose truth is known, and the table in docs/guide/gates.md.
 
 `python -m benchmarks.gate_power` simulates and rewrites the tables between the markers there.
 """
@@ -28,7 +28,7 @@ from predtrack_assets.domain.statistics import e_process
 from predtrack_assets.domain.statistics.scoring_rules import crps_from_quantiles
 from predtrack_assets.domain.trading.following import daily_returns, follow
 
-DOCS = Path(__file__).resolve().parent.parent / "docs" / "gates.md"
+DOCS = Path(__file__).resolve().parent.parent / "docs" / "guide" / "gates.md"
 BEGIN, END = "<!-- simulated: begin -->", "<!-- simulated: end -->"
 START = np.datetime64("2000-01-03")
 LIMITS = Thresholds()
@@ -338,7 +338,7 @@ def tables() -> str:
 
 
 def main() -> None:
-    """Rewrite the tables in docs/gates.md."""
+    """Rewrite the tables in docs/guide/gates.md."""
     found = tables()  # first: it takes minutes, and somebody may edit the page meanwhile
     text = DOCS.read_text(encoding="utf-8")
     before, rest = text.split(BEGIN)

@@ -57,7 +57,9 @@ def simulated_predictions(rows: int, closes: pl.DataFrame | None = None) -> pl.D
             "kind": kinds,
             "horizon": horizons.astype(np.int16),
             "as_of": as_of_array(days),
+            "horizon_unit": np.full(rows, "session"),
             "due_day": due,
+            "due_at": as_of_array(due),
             "event": np.array(list(_KINDS.values()))[kind],
             "confidence": random.uniform(size=rows),
             "reference_price": price,
@@ -69,14 +71,16 @@ def simulated_predictions(rows: int, closes: pl.DataFrame | None = None) -> pl.D
             "target_price": only(is_hit, price * 1.05),
             "side": only(is_hit, np.full(rows, "above")),
             "hit_rule": only(is_hit, np.full(rows, "touch")),
-            "predicted_days": only(is_hit, random.uniform(1, 9, rows)),
+            "predicted_days": only(is_hit, random.uniform(0.1, 1, rows) * horizons),
             "feature_digest": random.integers(-(2**63), 2**63 - 1, rows),
             "knowable_at": as_of_array(np.where(is_hit, days, due)),
             "origin": np.full(rows, "replay"),
         }
     ).with_columns(
         pl.col("trading_day", "due_day").cast(pl.Date),
-        pl.col("as_of", "knowable_at").cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
+        pl.col("as_of", "due_at", "knowable_at")
+        .cast(pl.Datetime("us"))
+        .dt.replace_time_zone("UTC"),
     )
     absent = (pl.lit(None, t).alias(n) for n, t in PREDICTIONS.items() if n not in frame.columns)
     return frame.with_columns(absent)

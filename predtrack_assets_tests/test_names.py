@@ -1,4 +1,4 @@
-"""docs/names.md leads people who come from the documents to things that exist."""
+"""docs/reference/names.md leads people who come from the documents to things that exist."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from predtrack_assets.definitions import ASSETS
 from predtrack_assets.settings import PROJECT_ROOT
 from predtrack_assets_tests.graph import frame
 
-PAGE = (PROJECT_ROOT / "docs" / "names.md").read_text()
+PAGE = (PROJECT_ROOT / "docs" / "reference" / "names.md").read_text()
 QUOTED = re.findall(r"`([^`]+)`", PAGE)
 
 

@@ -18,6 +18,16 @@ BEGIN
     END LOOP;
 END $$;
 
+-- A reader needs neither temporary tables nor large objects, which fill disks.
+DO $$
+BEGIN
+    EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
+    EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO predtrack_writer, predtrack_owner', current_database());
+    REVOKE EXECUTE ON FUNCTION lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea) FROM PUBLIC;
+EXCEPTION WHEN insufficient_privilege THEN
+    RAISE WARNING 'temporary tables and large objects stay open to readers: only a superuser can close them';
+END $$;
+
 CREATE SCHEMA market;
 CREATE SCHEMA features;
 CREATE SCHEMA models;

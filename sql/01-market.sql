@@ -1,7 +1,8 @@
 -- Symbols, bars, corporate actions, and the condition of the market. Prices are as traded; tables of facts hold revisions.
 
 CREATE TABLE market.symbols (
-    symbol       text PRIMARY KEY,
+    symbol       text PRIMARY KEY
+        CONSTRAINT symbol_has_no_bar_and_no_control_character CHECK (symbol !~ '[\x01-\x1f\x7f|]'),
     exchange     text NOT NULL,
     kind         text NOT NULL CHECK (kind IN ('stock', 'index', 'volatility', 'crypto', 'fx')),
     source       text NOT NULL,
@@ -53,6 +54,30 @@ COMMENT ON COLUMN market.market_data.volume IS 'Shares, as traded; 0 for indices
 COMMENT ON COLUMN market.market_data.flag IS 'Why a kept bar is suspect: jump, stale.';
 COMMENT ON COLUMN market.market_data.knowledge_time IS 'Session close plus the source''s delay for a first sight; the moment it was seen for a correction.';
 COMMENT ON INDEX market.market_data_late IS 'Bars that became known after the end of their own day: they divide history into epochs.';
+
+CREATE TABLE market.intraday_bars (
+    symbol          text NOT NULL,
+    bar_end         timestamptz NOT NULL,
+    minutes         smallint NOT NULL CHECK (minutes BETWEEN 1 AND 1440),
+    open            double precision NOT NULL,
+    high            double precision NOT NULL,
+    low             double precision NOT NULL,
+    close           double precision NOT NULL,
+    volume          double precision NOT NULL,
+    source          text NOT NULL,
+    knowledge_time  timestamptz NOT NULL,
+    recorded_at     timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (symbol, bar_end, minutes, knowledge_time),
+    CONSTRAINT positive_finite_prices CHECK (low > 0 AND high < 'Infinity'),
+    CONSTRAINT ohlc_consistent CHECK (low <= open AND low <= close AND high >= open AND high >= close),
+    CONSTRAINT volume_not_negative CHECK (volume >= 0 AND volume < 'Infinity'),
+    CONSTRAINT known_when_it_has_ended CHECK (knowledge_time >= bar_end)
+);
+CREATE INDEX intraday_bars_by_end ON market.intraday_bars (bar_end);
+CREATE INDEX intraday_bars_by_knowledge ON market.intraday_bars (knowledge_time);
+COMMENT ON TABLE market.intraday_bars IS 'Bars of minutes as traded; every revision is a row, nothing is overwritten.';
+COMMENT ON COLUMN market.intraday_bars.bar_end IS 'The moment of its close; it began `minutes` before.';
+COMMENT ON COLUMN market.intraday_bars.knowledge_time IS 'bar_end plus the source''s delay for a first sight; the moment it was seen for a correction.';
 
 CREATE TABLE market.corporate_actions (
     symbol          text NOT NULL,
@@ -119,7 +144,22 @@ COMMENT ON COLUMN market.market_conditions.vix_level IS 'Percent a year: the VIX
 COMMENT ON COLUMN market.market_conditions.market_breadth IS 'Share of stocks above their own 50-session mean.';
 
 GRANT SELECT ON ALL TABLES IN SCHEMA market TO predtrack_reader, predtrack_writer;
-GRANT INSERT ON ALL TABLES IN SCHEMA market TO predtrack_writer;
 GRANT ALL ON ALL TABLES IN SCHEMA market TO predtrack_owner;
+-- When a row was written is the database's to say.
+DO $$
+DECLARE
+    statement text;
+BEGIN
+    FOR statement IN
+        SELECT format('GRANT INSERT (%s) ON %s TO predtrack_writer',
+                      string_agg(quote_ident(attname), ', ' ORDER BY attnum), attrelid::regclass)
+        FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+        WHERE relnamespace = 'market'::regnamespace AND relkind = 'r' AND attnum > 0
+          AND attgenerated = '' AND attidentity = '' AND attname NOT IN ('recorded_at', 'fetched_at')
+        GROUP BY attrelid
+    LOOP
+        EXECUTE statement;
+    END LOOP;
+END $$;
 -- Derived tables are recomputed, so the writer may also correct and remove there; facts only grow.
 GRANT UPDATE, DELETE ON market.universe_members, market.market_conditions TO predtrack_writer;

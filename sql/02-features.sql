@@ -1,5 +1,5 @@
 -- Features of every symbol and day. A vector is one bytea of little-endian float64: COPY hands it on as it is,
--- which reads five times faster than float8[] or a column each (docs/features.md). NaN in it means unknown.
+-- which reads five times faster than float8[] or a column each (docs/guide/features.md). NaN in it means unknown.
 
 CREATE TABLE features.feature_sets (
     name         text NOT NULL CHECK (name ~ '^[a-z][a-z0-9_]*$'),

@@ -12,7 +12,8 @@ END $$;
 COMMENT ON FUNCTION models.finish_once IS 'Lets the columns named as arguments be filled in once, together with finished_at.';
 
 CREATE TABLE models.model_registry (
-    model_id         text PRIMARY KEY,
+    model_id         text PRIMARY KEY
+        CONSTRAINT model_id_has_no_bar_and_no_control_character CHECK (model_id !~ '[\x01-\x1f\x7f|]'),
     model_name       text NOT NULL,
     version          integer NOT NULL CHECK (version >= 1),
     role             text NOT NULL CHECK (role IN ('baseline', 'candidate')),

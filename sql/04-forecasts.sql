@@ -1,23 +1,33 @@
 -- Predictions, and what came of them. Names of constraints are what a writer reads, so they are the rules
--- (docs/predictions.md). AT TIME ZONE INTERVAL '0' is UTC without looking a zone up.
+-- (docs/guide/predictions.md). AT TIME ZONE INTERVAL '0' is UTC without looking a zone up.
 
-CREATE FUNCTION forecasts.prediction_id(model_id text, kind text, symbol text, trading_day date, horizon smallint)
+-- Each field with its length before it, so that no two predictions join to the same bytes. convert_to() is stable
+-- only because it asks for the database's encoding, which never changes.
+CREATE FUNCTION forecasts.prediction_id(
+    model_id text, kind text, symbol text, as_of timestamptz, horizon smallint, horizon_unit text)
     RETURNS uuid LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN md5(model_id || '|' || kind || '|' || symbol || '|' || (trading_day - DATE '1970-01-01')::text
-               || '|' || horizon::text)::uuid;
-COMMENT ON FUNCTION forecasts.prediction_id IS 'The same prediction has the same identity wherever and whenever it is computed.';
+    RETURN encode(substring(sha256(
+        int4send(octet_length(model_id)) || convert_to(model_id, 'UTF8')
+        || int4send(octet_length(kind)) || convert_to(kind, 'UTF8')
+        || int4send(octet_length(symbol)) || convert_to(symbol, 'UTF8')
+        || timestamptz_send(as_of) || int2send(horizon)
+        || int4send(octet_length(horizon_unit)) || convert_to(horizon_unit, 'UTF8')) FOR 16), 'hex')::uuid;
+COMMENT ON FUNCTION forecasts.prediction_id IS 'The same prediction has the same identity wherever and whenever it is computed: 16 bytes of SHA-256 (domain/forecasts/identity.py computes the same).';
 
 CREATE TABLE forecasts.predictions (
     prediction_id         uuid NOT NULL
-        GENERATED ALWAYS AS (forecasts.prediction_id(model_id, kind, symbol, trading_day, horizon)) STORED,
+        GENERATED ALWAYS AS (forecasts.prediction_id(model_id, kind, symbol, as_of, horizon, horizon_unit)) STORED,
     model_id              text NOT NULL,
     kind                  text NOT NULL
         CONSTRAINT kind_is_known CHECK (kind IN ('price', 'direction', 'time_to_hit', 'volatility')),
     symbol                text NOT NULL,
     trading_day           date NOT NULL,
     as_of                 timestamptz NOT NULL,
-    horizon               smallint NOT NULL CONSTRAINT horizon_is_1_to_252_sessions CHECK (horizon BETWEEN 1 AND 252),
+    horizon               smallint NOT NULL,
+    horizon_unit          text NOT NULL DEFAULT 'session'
+        CONSTRAINT horizon_unit_is_session_or_minute CHECK (horizon_unit IN ('session', 'minute')),
     due_day               date NOT NULL,
+    due_at                timestamptz NOT NULL,
     event                 text CHECK (event IN ('within_5pct', 'up', 'hit')),
     confidence            double precision CONSTRAINT confidence_is_0_to_1 CHECK (market.is_probability(confidence)),
     reference_price       double precision NOT NULL
@@ -25,13 +35,13 @@ CREATE TABLE forecasts.predictions (
     sigma                 double precision NOT NULL CONSTRAINT sigma_is_positive CHECK (market.is_price(sigma)),
     climatology           double precision CONSTRAINT climatology_is_0_to_1 CHECK (market.is_probability(climatology)),
     predicted_price       double precision CONSTRAINT predicted_price_is_positive CHECK (market.is_price(predicted_price)),
-    q05                   double precision CONSTRAINT q05_is_finite CHECK (market.is_finite(q05)),
-    q10                   double precision CONSTRAINT q10_is_finite CHECK (market.is_finite(q10)),
-    q25                   double precision CONSTRAINT q25_is_finite CHECK (market.is_finite(q25)),
-    q50                   double precision CONSTRAINT q50_is_finite CHECK (market.is_finite(q50)),
-    q75                   double precision CONSTRAINT q75_is_finite CHECK (market.is_finite(q75)),
-    q90                   double precision CONSTRAINT q90_is_finite CHECK (market.is_finite(q90)),
-    q95                   double precision CONSTRAINT q95_is_finite CHECK (market.is_finite(q95)),
+    q05                   double precision CONSTRAINT q05_is_within_20 CHECK (q05 BETWEEN -20 AND 20),
+    q10                   double precision CONSTRAINT q10_is_within_20 CHECK (q10 BETWEEN -20 AND 20),
+    q25                   double precision CONSTRAINT q25_is_within_20 CHECK (q25 BETWEEN -20 AND 20),
+    q50                   double precision CONSTRAINT q50_is_within_20 CHECK (q50 BETWEEN -20 AND 20),
+    q75                   double precision CONSTRAINT q75_is_within_20 CHECK (q75 BETWEEN -20 AND 20),
+    q90                   double precision CONSTRAINT q90_is_within_20 CHECK (q90 BETWEEN -20 AND 20),
+    q95                   double precision CONSTRAINT q95_is_within_20 CHECK (q95 BETWEEN -20 AND 20),
     p_within_band         double precision CONSTRAINT p_within_band_is_0_to_1 CHECK (market.is_probability(p_within_band)),
     target_price          double precision CONSTRAINT target_price_is_positive CHECK (market.is_price(target_price)),
     side                  text CONSTRAINT side_is_above_or_below CHECK (side IN ('above', 'below')),
@@ -45,14 +55,24 @@ CREATE TABLE forecasts.predictions (
         CONSTRAINT predicted_volatility_is_positive CHECK (market.is_price(predicted_volatility)),
     artifact_id           text,
     recorded_at           timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (trading_day, symbol, model_id, kind, horizon),
+    PRIMARY KEY (trading_day, symbol, model_id, kind, horizon, horizon_unit, as_of),
     CONSTRAINT price_is_complete CHECK (
         kind <> 'price' OR (predicted_price IS NOT NULL AND q50 IS NOT NULL)),
+    CONSTRAINT only_a_price_has_a_price_and_quantiles CHECK (
+        kind = 'price' OR num_nonnulls(predicted_price, q05, q10, q25, q50, q75, q90, q95, p_within_band) = 0),
+    CONSTRAINT predicted_price_is_the_median CHECK (
+        abs(predicted_price - reference_price * exp(least(greatest(q50, -20), 20))) <= 1e-9 * predicted_price),
+    -- greatest() passes over NULL, so that quantiles on both sides of one that is not given are compared too.
     CONSTRAINT quantiles_are_in_order CHECK (
-        q05 <= q10 AND q10 <= q25 AND q25 <= q50 AND q50 <= q75 AND q75 <= q90 AND q90 <= q95),
+        q05 <= q10 AND greatest(q05, q10) <= q25 AND greatest(q05, q10, q25) <= q50
+        AND greatest(q05, q10, q25, q50) <= q75 AND greatest(q05, q10, q25, q50, q75) <= q90
+        AND greatest(q05, q10, q25, q50, q75, q90) <= q95),
     CONSTRAINT target_is_complete_and_on_its_side CHECK (
         kind <> 'time_to_hit' OR (target_price IS NOT NULL AND side IS NOT NULL AND hit_rule IS NOT NULL
             AND predicted_days IS NOT NULL AND (side = 'above') = (target_price > reference_price))),
+    CONSTRAINT only_a_time_to_hit_has_a_target CHECK (
+        kind = 'time_to_hit' OR num_nonnulls(target_price, side, hit_rule, predicted_days) = 0),
+    CONSTRAINT predicted_days_is_within_the_horizon CHECK (predicted_days <= horizon),
     CONSTRAINT event_of_its_kind CHECK (CASE kind
         WHEN 'volatility' THEN event IS NULL
         ELSE event IS NOT NULL
@@ -61,28 +81,43 @@ CREATE TABLE forecasts.predictions (
         (event IS NULL) = (confidence IS NULL) AND (event IS NULL) = (climatology IS NULL)),
     CONSTRAINT volatility_is_complete CHECK (
         (kind = 'volatility') = (predicted_volatility IS NOT NULL)),
-    CONSTRAINT as_of_is_24_00_utc_of_the_trading_day CHECK (
-        as_of AT TIME ZONE INTERVAL '0' = trading_day + 1),
-    CONSTRAINT due_day_fits_the_horizon CHECK (
-        due_day - trading_day BETWEEN horizon AND horizon * 3 / 2 + 14),
-    CONSTRAINT knowable_at_is_by_the_end_of_the_due_day CHECK (
-        knowable_at AT TIME ZONE INTERVAL '0' BETWEEN trading_day AND due_day + 1),
+    CONSTRAINT horizon_is_1_to_252_sessions_or_1_to_1440_minutes CHECK (
+        horizon BETWEEN 1 AND CASE horizon_unit WHEN 'session' THEN 252 ELSE 1440 END),
+    CONSTRAINT as_of_is_24_00_utc_of_the_trading_day_or_within_it CHECK (CASE horizon_unit
+        WHEN 'session' THEN as_of AT TIME ZONE INTERVAL '0' = trading_day + 1
+        ELSE as_of AT TIME ZONE INTERVAL '0' > trading_day AND as_of AT TIME ZONE INTERVAL '0' <= trading_day + 1 END),
+    -- No exchange closed for longer than a week, five days in seven are sessions: a fortnight on top is generous.
+    CONSTRAINT due_day_fits_the_horizon CHECK (CASE horizon_unit
+        WHEN 'session' THEN due_day - trading_day BETWEEN horizon AND horizon * 3 / 2 + 14
+        ELSE due_day - trading_day BETWEEN 0 AND 1 END),
+    CONSTRAINT due_at_is_within_the_due_day CHECK (
+        due_at AT TIME ZONE INTERVAL '0' > due_day AND due_at AT TIME ZONE INTERVAL '0' <= due_day + 1),
+    CONSTRAINT due_at_is_that_many_minutes_after_as_of CHECK (
+        horizon_unit <> 'minute' OR due_at - as_of = horizon * INTERVAL '1 minute'),
+    -- A close can be known on the due day, a touch or a range from the first session on.
+    CONSTRAINT knowable_at_is_by_due_at CHECK (
+        knowable_at AT TIME ZONE INTERVAL '0' >= trading_day AND knowable_at <= due_at),
     CONSTRAINT knowable_at_of_a_path_is_the_next_opening CHECK (
         kind IN ('price', 'direction') OR knowable_at AT TIME ZONE INTERVAL '0' <= trading_day + 15),
     CONSTRAINT model_id_has_1_to_100_characters CHECK (length(model_id) BETWEEN 1 AND 100),
     CONSTRAINT symbol_has_1_to_32_characters_and_no_space CHECK (
         length(symbol) BETWEEN 1 AND 32 AND strpos(symbol, ' ') = 0),
+    CONSTRAINT names_have_no_bar_and_no_control_character CHECK (
+        model_id !~ '[\x01-\x1f\x7f|]' AND symbol !~ '[\x01-\x1f\x7f|]'),
     CONSTRAINT artifact_id_has_at_most_200_characters CHECK (length(artifact_id) <= 200),
     CONSTRAINT live_is_recorded_before_it_is_knowable CHECK (origin = 'replay' OR recorded_at < knowable_at)
 );
 CREATE INDEX predictions_by_due_day ON forecasts.predictions (due_day);
+CREATE INDEX predictions_of_minutes ON forecasts.predictions (due_day, symbol) WHERE horizon_unit = 'minute';
 CREATE INDEX predictions_by_id ON forecasts.predictions (prediction_id);
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON forecasts.predictions
     FOR EACH STATEMENT EXECUTE FUNCTION forecasts.refuse_rewrite();
 COMMENT ON TABLE forecasts.predictions IS 'The ledger: what was said, about which event, before the fact. Append-only.';
-COMMENT ON COLUMN forecasts.predictions.trading_day IS 'Decision day D.';
-COMMENT ON COLUMN forecasts.predictions.as_of IS '24:00 UTC of D: nothing known later was used.';
-COMMENT ON COLUMN forecasts.predictions.horizon IS 'Sessions of the symbol''s exchange from D to the due day (time_to_hit: the deadline).';
+COMMENT ON COLUMN forecasts.predictions.trading_day IS 'Decision day D: the UTC day that ends at or after as_of.';
+COMMENT ON COLUMN forecasts.predictions.as_of IS 'Moment of decision: nothing known later was used. Of sessions 24:00 UTC of D, of minutes the end of a bar.';
+COMMENT ON COLUMN forecasts.predictions.horizon IS 'Sessions of the symbol''s exchange from D to the due day, or minutes from as_of to due_at (time_to_hit: the deadline).';
+COMMENT ON COLUMN forecasts.predictions.due_day IS 'The session that falls due; of minutes the UTC day that ends at or after due_at.';
+COMMENT ON COLUMN forecasts.predictions.due_at IS 'The moment that it speaks of: the close of the due day''s session, or as_of and the minutes.';
 COMMENT ON COLUMN forecasts.predictions.confidence IS 'Probability of the event.';
 COMMENT ON COLUMN forecasts.predictions.reference_price IS 'S0: close of D known at as_of, as traded. Another one is not scored.';
 COMMENT ON COLUMN forecasts.predictions.sigma IS 'As-of EWMA (lambda 0.94) volatility of daily log returns.';
@@ -95,15 +130,17 @@ COMMENT ON COLUMN forecasts.predictions.predicted_volatility IS 'Expected standa
 COMMENT ON COLUMN forecasts.predictions.artifact_id IS 'The fit that said it (models.model_artifacts); NULL for models of which nothing is fitted.';
 
 CREATE TABLE forecasts.skipped_predictions (
-    model_id     text NOT NULL,
-    kind         text NOT NULL,
-    symbol       text NOT NULL,
-    trading_day  date NOT NULL,
-    horizon      smallint NOT NULL,
-    reason       text NOT NULL,
-    payload      jsonb NOT NULL,
-    recorded_at  timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (trading_day, symbol, model_id, kind, horizon)
+    model_id      text NOT NULL,
+    kind          text NOT NULL,
+    symbol        text NOT NULL,
+    trading_day   date NOT NULL,
+    as_of         timestamptz NOT NULL,
+    horizon       smallint NOT NULL,
+    horizon_unit  text NOT NULL DEFAULT 'session' CHECK (horizon_unit IN ('session', 'minute')),
+    reason        text NOT NULL,
+    payload       jsonb NOT NULL,
+    recorded_at   timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (trading_day, symbol, model_id, kind, horizon, horizon_unit, as_of)
 );
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON forecasts.skipped_predictions
     FOR EACH STATEMENT EXECUTE FUNCTION forecasts.refuse_rewrite();
@@ -113,13 +150,15 @@ COMMENT ON COLUMN forecasts.skipped_predictions.horizon IS 'Sessions; 0 where ki
 
 CREATE TABLE forecasts.outcomes (
     prediction_id        uuid NOT NULL
-        GENERATED ALWAYS AS (forecasts.prediction_id(model_id, kind, symbol, trading_day, horizon)) STORED,
+        GENERATED ALWAYS AS (forecasts.prediction_id(model_id, kind, symbol, as_of, horizon, horizon_unit)) STORED,
     model_id             text NOT NULL,
     kind                 text NOT NULL,
     event                text,
     symbol               text NOT NULL,
     trading_day          date NOT NULL,
+    as_of                timestamptz NOT NULL,
     horizon              smallint NOT NULL,
+    horizon_unit         text NOT NULL DEFAULT 'session' CHECK (horizon_unit IN ('session', 'minute')),
     due_day              date NOT NULL,
     resolved_day         date NOT NULL,
     status               text NOT NULL CHECK (status IN ('validated', 'expired')),
@@ -147,7 +186,7 @@ CREATE TABLE forecasts.outcomes (
     qlike_no_change      double precision CHECK (qlike_no_change >= 0 AND qlike_no_change < 'Infinity'),
     reason               text,
     recorded_at          timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (trading_day, symbol, model_id, kind, horizon, knowledge_time),
+    PRIMARY KEY (trading_day, symbol, model_id, kind, horizon, horizon_unit, as_of, knowledge_time),
     CONSTRAINT validated_has_a_result CHECK (CASE kind
         WHEN 'volatility' THEN occurred IS NULL AND score IS NULL
             AND (status = 'validated') = (realised_volatility IS NOT NULL AND qlike IS NOT NULL)
@@ -156,7 +195,7 @@ CREATE TABLE forecasts.outcomes (
         (kind = 'volatility') = (event IS NULL) AND (event IS NULL) = (confidence IS NULL)),
     CONSTRAINT reason_of_what_has_no_result CHECK (
         reason IS NULL OR (status = 'expired' AND reason IN ('reference_price_is_not_the_close',
-            'due_day_is_not_that_of_the_horizon', 'score_is_not_finite', 'not_written_by_the_run_of_its_model')))
+            'due_day_is_not_the_horizons', 'score_is_not_finite', 'not_written_by_the_run_of_its_model')))
 );
 CREATE INDEX outcomes_by_due_day ON forecasts.outcomes (due_day);
 CREATE INDEX outcomes_late ON forecasts.outcomes (resolved_day) WHERE resolved_day > due_day;
@@ -167,17 +206,27 @@ COMMENT ON COLUMN forecasts.outcomes.resolved_day IS 'Trading day at whose end t
 COMMENT ON COLUMN forecasts.outcomes.actual_price IS 'Price of the result in the basis of the decision day: splits in between undone.';
 COMMENT ON COLUMN forecasts.outcomes.actual_return IS 'Total return ln((S_T + dividends) / S0) from D to the result.';
 COMMENT ON COLUMN forecasts.outcomes.score IS 'Brier score of the event; score_<baseline> is the baseline''s on the same row.';
-COMMENT ON COLUMN forecasts.outcomes.knowledge_time IS '24:00 UTC of resolved_day.';
+COMMENT ON COLUMN forecasts.outcomes.knowledge_time IS '24:00 UTC of resolved_day; of minutes the moment the bar that ends at due_at was known, or 24:00 UTC of an expired one.';
 COMMENT ON COLUMN forecasts.outcomes.realised_volatility IS 'sqrt(mean of squared daily log returns over (D, T]), splits undone.';
 COMMENT ON COLUMN forecasts.outcomes.qlike IS 'x - ln x - 1, x = (realised / predicted)^2; qlike_no_change takes sigma as the prediction.';
-COMMENT ON COLUMN forecasts.outcomes.reason IS 'Why an expired one has no score (docs/predictions.md). NULL: no price came.';
+COMMENT ON COLUMN forecasts.outcomes.reason IS 'Why an expired one has no score (docs/guide/predictions.md). NULL: no price came.';
 COMMENT ON INDEX forecasts.outcomes_late IS 'Outcomes that became known after they fell due.';
 
 GRANT SELECT ON ALL TABLES IN SCHEMA forecasts TO predtrack_reader, predtrack_writer;
 GRANT ALL ON ALL TABLES IN SCHEMA forecasts TO predtrack_owner;
-GRANT INSERT ON forecasts.skipped_predictions, forecasts.outcomes TO predtrack_writer;
 -- When a row was written is the database's to say.
-GRANT INSERT (model_id, kind, symbol, trading_day, as_of, horizon, due_day, event, confidence, reference_price, sigma,
-              climatology, predicted_price, q05, q10, q25, q50, q75, q90, q95, p_within_band, target_price, side,
-              hit_rule, predicted_days, predicted_volatility, feature_digest, knowable_at, origin, artifact_id)
-    ON forecasts.predictions TO predtrack_writer;
+DO $$
+DECLARE
+    statement text;
+BEGIN
+    FOR statement IN
+        SELECT format('GRANT INSERT (%s) ON %s TO predtrack_writer',
+                      string_agg(quote_ident(attname), ', ' ORDER BY attnum), attrelid::regclass)
+        FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+        WHERE relnamespace = 'forecasts'::regnamespace AND relkind = 'r' AND attnum > 0
+          AND attgenerated = '' AND attidentity = '' AND attname NOT IN ('recorded_at')
+        GROUP BY attrelid
+    LOOP
+        EXECUTE statement;
+    END LOOP;
+END $$;

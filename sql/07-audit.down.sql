@@ -1,4 +1,5 @@
-DROP TABLE audit.audit_trail,
+DROP TABLE audit.chain_locks,
+    audit.audit_trail,
     forecasts.prediction_batches,
     audit.row_encodings;
 DROP FUNCTION audit.refuse_broken_chain;

@@ -1,5 +1,5 @@
 -- What was committed when: Merkle batches of predictions in a chain, and the audit trail, chained the
--- same way. Byte formats: docs/ledger.md. Tamper-evident, not tamper-proof: publish checkpoints.
+-- same way. Byte formats: docs/guide/ledger.md. Tamper-evident, not tamper-proof: publish checkpoints.
 
 -- A writer can neither leave a gap, nor fork the chain, nor date a link before its transaction.
 CREATE FUNCTION audit.refuse_broken_chain() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -80,6 +80,16 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit.audit_tr
 COMMENT ON TABLE audit.audit_trail IS 'Who decided what, when and why; chained like the ledger. Append-only.';
 COMMENT ON COLUMN audit.audit_trail.at IS 'The database''s clock when the event was written.';
 
+-- What an advisory lock would do, but only for those who may write: anybody may take an advisory lock, and keep it.
+CREATE TABLE audit.chain_locks (
+    chain  text PRIMARY KEY
+);
+COMMENT ON TABLE audit.chain_locks IS 'A row a chain, held FOR UPDATE by the transaction that continues it.';
+INSERT INTO audit.chain_locks VALUES ('forecasts.prediction_batches'), ('audit.audit_trail');
+
+GRANT SELECT, UPDATE ON audit.chain_locks TO predtrack_writer;
+GRANT SELECT ON audit.chain_locks TO predtrack_reader;
+GRANT ALL ON audit.chain_locks TO predtrack_owner;
 GRANT SELECT ON audit.row_encodings, audit.audit_trail, forecasts.prediction_batches
     TO predtrack_reader, predtrack_writer;
 GRANT INSERT ON audit.row_encodings, audit.audit_trail, forecasts.prediction_batches TO predtrack_writer;

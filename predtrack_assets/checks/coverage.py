@@ -13,13 +13,13 @@ from predtrack_assets.checks.engine.profiles import (
     span_of,
 )
 from predtrack_assets.checks.engine.rules import Rule, at_most, none
+from predtrack_assets.domain.models.kinds import KINDS
 from predtrack_assets.domain.numerics.types import Days
 from predtrack_assets.warehouse import tables
 from predtrack_assets.warehouse.accuracy import profiles as accuracy_profiles
 from predtrack_assets.warehouse.database import profiles
 from predtrack_assets.warehouse.database.transaction import Transaction
 
-KINDS = ("price", "direction", "time_to_hit", "volatility")
 MAX_LACKING = 0.05
 
 COVERAGE: tuple[Rule, ...] = (
@@ -57,7 +57,7 @@ SURVIVAL_CURVES: tuple[Rule, ...] = (
 
 def coverage(transaction: Transaction, days: Days) -> Profile:
     """What of the last 30 days lacks a result, and reports that do not add up."""
-    report = reports(tables.COVERAGE, accuracy_profiles.COVERAGE, every_day, KINDS)
+    report = reports(tables.COVERAGE, accuracy_profiles.COVERAGE, every_day, tuple(KINDS))
     frame = report(transaction, days).frame
     share = pl.col("lacking_30d") / pl.max_horizontal("due_30d", 1)
     return Profile(frame.with_columns(lacking_share=share))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from predtrack_assets.checks.engine.profiles import reports
 from predtrack_assets.checks.engine.rules import none, structural
 from predtrack_assets.days import last_days_of
-from predtrack_assets.domain.accuracy.regime_performance import PROPER
+from predtrack_assets.domain.models.kinds import PROPER_SCORES
 from predtrack_assets.domain.numerics.types import Days
 from predtrack_assets.warehouse import tables
 from predtrack_assets.warehouse.models.scores import PREDICTION_SCORES as PROFILE
@@ -36,4 +36,4 @@ def month_ends(days: Days) -> Days:
     return last_days_of("M", days)
 
 
-prediction_scores = reports(tables.PREDICTION_SCORES, PROFILE, month_ends, tuple(PROPER))
+prediction_scores = reports(tables.PREDICTION_SCORES, PROFILE, month_ends, tuple(PROPER_SCORES))

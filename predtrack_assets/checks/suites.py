@@ -10,6 +10,7 @@ from predtrack_assets.checks.engine.factory import Suite, build_check
 from predtrack_assets.checks.engine.profiles import every_day, period_ends, reports
 from predtrack_assets.checks.engine.rules import BETWEEN, Rule, at_most, none, structural
 from predtrack_assets.checks.tuning import TUNING_SUITES
+from predtrack_assets.domain.models.kinds import KINDS
 from predtrack_assets.warehouse import tables
 from predtrack_assets.warehouse.accuracy import profiles as accuracy_profiles
 
@@ -390,7 +391,7 @@ SUITES = (
             tables.PERFORMANCE_ANALYTICS,
             accuracy_profiles.PERFORMANCE_ANALYTICS,
             every_day,
-            ("price", "direction", "time_to_hit", "volatility"),
+            tuple(KINDS),
         ),
         (
             *REPORTS,

@@ -36,12 +36,12 @@ def show(
     from predtrack_assets.reporting.tables.decisions import gate_table, latest_gates
     from predtrack_assets.reporting.tables.stored import origin_line
     from predtrack_assets.reporting.tables.text import wide_console
-    from predtrack_assets.services.deployment.track_records import KINDS
+    from predtrack_assets.services.deployment.track_records import GATED_KINDS
 
     warehouse = ready_database(home)
     if gate_id is None:
         wide_console().print(latest_gates(warehouse))
-        wide_console().print(origin_line(warehouse, kinds=KINDS))
+        wide_console().print(origin_line(warehouse, kinds=GATED_KINDS))
     else:
         known = _gate(warehouse, gate_id)
         wide_console().print(gate_table(known))

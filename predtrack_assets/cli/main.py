@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
+from predtrack_assets.cli.book import book
 from predtrack_assets.cli.command import Home
 from predtrack_assets.cli.command import require_schema as _require_schema
 from predtrack_assets.cli.command import running_url as _running_url
@@ -48,6 +49,7 @@ app.add_typer(deploy, name="deploy")
 app.command("champions")(champions)
 app.add_typer(ledger, name="ledger")
 app.add_typer(claim, name="claim")
+app.add_typer(book, name="book")
 
 ERRORS = Console(stderr=True, highlight=False, soft_wrap=True)
 FAILED = 1

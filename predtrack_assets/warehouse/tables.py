@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from predtrack_assets.domain.audit.ledger.batches import BATCHES as BATCH_COLUMNS
+from predtrack_assets.domain.forecasts.identity import KEY
 from predtrack_assets.domain.forecasts.outcomes import OUTCOMES as OUTCOME_COLUMNS
 from predtrack_assets.domain.forecasts.predict import PREDICTIONS as PREDICTION_COLUMNS
 
@@ -162,25 +163,22 @@ FEATURE_IMPORTANCE = Table(
     day="trained_through",
 )
 
-_PREDICTION_KEY = ("trading_day", "symbol", "model_id", "kind", "horizon")
 PREDICTIONS = Table(
     "forecasts",
     "predictions",
-    _PREDICTION_KEY,
-    _rest(PREDICTION_COLUMNS, _PREDICTION_KEY),
+    KEY,
+    _rest(PREDICTION_COLUMNS, KEY),
     ("origin",),
 )
-SKIPPED_PREDICTIONS = Table(
-    "forecasts", "skipped_predictions", _PREDICTION_KEY, (), ("reason", "payload")
-)
+SKIPPED_PREDICTIONS = Table("forecasts", "skipped_predictions", KEY, (), ("reason", "payload"))
 PREDICTION_BATCHES = Table("forecasts", "prediction_batches", (), tuple(BATCH_COLUMNS))
 ROW_ENCODINGS = Table("audit", "row_encodings", ("encoding",), ("description",))
 _RESOLUTION = ("resolved_day", "knowledge_time")
 OUTCOMES = Table(
     "forecasts",
     "outcomes",
-    _PREDICTION_KEY,
-    _rest(OUTCOME_COLUMNS, _PREDICTION_KEY, _RESOLUTION),
+    KEY,
+    _rest(OUTCOME_COLUMNS, KEY, _RESOLUTION),
     _RESOLUTION,
     day="due_day",
 )

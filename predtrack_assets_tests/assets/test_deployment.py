@@ -220,8 +220,8 @@ def test_neither_a_retired_trial_nor_a_refused_cell_is_forgotten(
     )
     refuse = (
         "INSERT INTO forecasts.skipped_predictions"
-        " (model_id, kind, symbol, trading_day, horizon, reason, payload)"
-        " SELECT 'no_change', 'price', %s, trading_day, horizon, 'not_finite', '{}'"
+        " (model_id, kind, symbol, trading_day, as_of, horizon, reason, payload)"
+        " SELECT 'no_change', 'price', %s, trading_day, as_of, horizon, 'not_finite', '{}'"
         " FROM forecasts.predictions WHERE (model_id, kind, symbol) = ('no_change', 'price', 'S0')"
     )
     graph.execute(planted, refuse, "S0")  # written since

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -42,26 +43,27 @@ def predictions(
                     rows.append(
                         {
                             "trading_day": day, "symbol": symbol, "model_id": model, "kind": kind,
-                            "horizon": horizon, "as_of": as_of, "due_day": due, "event": event,
+                            "horizon": horizon, "horizon_unit": "session", "as_of": as_of, "due_day": due,
+                            "due_at": known, "event": event,
                             "confidence": 0.25 + at / 100, "reference_price": 100.0 + number,
                             "sigma": 0.02, "climatology": 0.5, "feature_digest": at - 3,
                             "knowable_at": knowable or known,
                             "origin": "live" if knowable else "replay",
-                            **_of_kind(kind),
+                            **_of_kind(kind, number),
                         }
                     )  # fmt: skip
     frame = pl.DataFrame(rows, schema={**COLUMNS, "origin": pl.String()})
     return frame.select(list(tables.PREDICTIONS.columns))
 
 
-def _of_kind(kind: str) -> dict[str, object]:
+def _of_kind(kind: str, number: int) -> dict[str, object]:
     if kind == "price":
         return {
-            "predicted_price": 101.0, "q05": -0.03, "q10": -0.02, "q25": -0.01, "q50": 0.0,
-            "q75": 0.01, "q90": 0.02, "q95": 0.03, "p_within_band": 0.6,
+            "predicted_price": (100.0 + number) * math.exp(0.001), "q05": -0.03, "q10": -0.02,
+            "q25": -0.01, "q50": 0.001, "q75": 0.01, "q90": 0.02, "q95": 0.03, "p_within_band": 0.6,
         }  # fmt: skip
     if kind == "time_to_hit":
-        hit = {"side": "above", "hit_rule": "touch", "predicted_days": 2.5}
+        hit = {"side": "above", "hit_rule": "touch", "predicted_days": 0.5}
         return {"target_price": 150.0, **hit}
     return {}
 

@@ -175,8 +175,8 @@ _FORECASTS = [
     fault("forecasts.predictions", "every_symbol_predicted",
           "DELETE FROM forecasts.predictions WHERE (symbol, trading_day) = ('AAPL', '2000-10-04')"),
     fault("forecasts.predictions", "few_skipped",
-          "INSERT INTO forecasts.skipped_predictions SELECT model_id, kind, symbol, trading_day, horizon,"
-          " 'test', '{}' FROM forecasts.predictions <AAPL_DAY>"),
+          "INSERT INTO forecasts.skipped_predictions SELECT model_id, kind, symbol, trading_day, as_of,"
+          " horizon, horizon_unit, 'test', '{}' FROM forecasts.predictions <AAPL_DAY>"),
     fault("forecasts.outcomes", "no_duplicate_keys", COPY),
     fault("forecasts.outcomes", "finite_numbers",
           "UPDATE forecasts.outcomes SET actual_return = 'NaN' <AAPL_DAY>"),

@@ -51,6 +51,7 @@ PRICE = {
     "as_of": END,
     "horizon": 1,
     "due_day": NEXT,
+    "due_at": "2024-03-06T21:00:00Z",
     "event": "within_5pct",
     "confidence": 0.9,
     "reference_price": 10.5,
@@ -68,6 +69,11 @@ PRICE = {
     "feature_digest": 1,
     "knowable_at": "2024-03-06T21:00:00Z",
     "origin": "replay",
+}
+DIRECTION = {
+    **{k: v for k, v in PRICE.items() if not k.startswith(("q", "p_", "predicted"))},
+    "kind": "direction",
+    "event": "up",
 }
 HIT = {
     **{k: v for k, v in PRICE.items() if not k.startswith("q")},
@@ -90,12 +96,13 @@ VOLATILITY = {
     "predicted_volatility": 0.02,
 }
 SKIPPED = {
-    **{k: PRICE[k] for k in ("model_id", "kind", "symbol", "trading_day", "horizon")},
+    **{k: PRICE[k] for k in ("model_id", "kind", "symbol", "trading_day", "as_of", "horizon")},
     "reason": "not_finite",
     "payload": "{}",
 }
 OUTCOME = {
     **{k: PRICE[k] for k in ("model_id", "kind", "event", "symbol", "trading_day", "horizon")},
+    "as_of": END,
     "due_day": NEXT,
     "resolved_day": NEXT,
     "status": "validated",

@@ -90,6 +90,7 @@ LANGUAGE sql STABLE AS $$
         SELECT DISTINCT ON (o.trading_day, o.symbol) o.due_day, o.status, o.confidence AS p, o.occurred::integer AS y
         FROM forecasts.outcomes o, span
         WHERE o.model_id = of_model AND o.kind = of_kind AND o.horizon = of_horizon AND o.event IS NOT NULL
+          AND o.horizon_unit = 'session'
           AND o.due_day BETWEEN last - (lookback_days - 1) AND last AND o.knowledge_time <= known_at
         ORDER BY o.trading_day, o.symbol, o.knowledge_time DESC
     ), rows AS MATERIALIZED (
@@ -223,18 +224,18 @@ LANGUAGE sql STABLE AS $$
         SELECT DISTINCT ON (o.trading_day, o.symbol, o.horizon)
                o.trading_day, o.symbol, o.horizon, o.due_day, o.status, o.within_band::integer AS y
         FROM forecasts.outcomes o
-        WHERE o.model_id = of_model AND o.kind = 'price' AND o.knowledge_time <= known_at
+        WHERE o.model_id = of_model AND o.kind = 'price' AND o.horizon_unit = 'session' AND o.knowledge_time <= known_at
         ORDER BY o.trading_day, o.symbol, o.horizon, o.knowledge_time DESC
     ), scored AS (
         SELECT o.horizon, date_trunc('month', o.due_day)::date AS month, o.due_day, o.y,
                p.p_within_band AS p, b.p_within_band AS p_no_change
         FROM outcomes o
         JOIN forecasts.predictions p
-            ON (p.trading_day, p.symbol, p.model_id, p.kind, p.horizon)
-             = (o.trading_day, o.symbol, of_model, 'price', o.horizon)
+            ON (p.trading_day, p.symbol, p.model_id, p.kind, p.horizon, p.horizon_unit)
+             = (o.trading_day, o.symbol, of_model, 'price', o.horizon, 'session')
         LEFT JOIN forecasts.predictions b
-            ON (b.trading_day, b.symbol, b.model_id, b.kind, b.horizon)
-             = (o.trading_day, o.symbol, 'no_change', 'price', o.horizon)
+            ON (b.trading_day, b.symbol, b.model_id, b.kind, b.horizon, b.horizon_unit)
+             = (o.trading_day, o.symbol, 'no_change', 'price', o.horizon, 'session')
         WHERE o.status = 'validated' AND o.y IS NOT NULL AND p.p_within_band IS NOT NULL
     ), worth AS (
         SELECT d.horizon, d.month,

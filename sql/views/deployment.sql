@@ -131,7 +131,7 @@ CREATE VIEW forecasts.recommendations AS
            o.knowledge_time AS validated_at
     FROM deployment.deployments d
     JOIN forecasts.predictions p
-        ON p.model_id = d.model_id AND p.kind = d.kind AND 'h' || p.horizon = split_part(d.scope, ':', 1)
+        ON p.model_id = d.model_id AND p.kind = d.kind AND p.horizon_unit = 'session' AND 'h' || p.horizon = split_part(d.scope, ':', 1)
         AND d.valid_from <= p.as_of AND (d.valid_until IS NULL OR p.as_of < d.valid_until)
         AND d.deployment_id IS NOT DISTINCT FROM (  -- `=` would ask it of every prediction
             SELECT c.deployment_id FROM deployment.champion_for(p.kind, p.horizon, p.symbol, p.as_of) c)
@@ -149,7 +149,8 @@ CREATE VIEW forecasts.recommendations AS
                        median - 0.6744897501960817 * spread, median, median + 0.6744897501960817 * spread,
                        median + 1.2815515655446004 * spread, median + 1.6448536269514722 * spread]
         END AS quantiles) distribution
-    LEFT JOIN LATERAL forecasts.latest_outcome(p.trading_day, p.symbol, p.model_id, p.kind, p.horizon) o ON true;
+    LEFT JOIN LATERAL forecasts.latest_outcome(
+        p.trading_day, p.symbol, p.model_id, p.kind, p.horizon, p.horizon_unit, p.as_of) o ON true;
 COMMENT ON VIEW forecasts.recommendations IS 'BUY, SELL or HOLD of the model that was champion for the symbol at the end of each decision day. Without a champion nothing is recommended, and there is no row.';
 COMMENT ON COLUMN forecasts.recommendations.scope IS 'What the model was champion for: h5, or h5:IBM for IBM alone.';
 COMMENT ON COLUMN forecasts.recommendations.confidence_score IS 'Probability of being right, of price alone (dividends left out): linear between the stored quantiles, of a direction those of the normal distribution that p_up implies; never below 0.05 or above 0.95.';

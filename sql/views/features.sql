@@ -78,7 +78,7 @@ CREATE VIEW features.standard_v1 AS
            features.value(vector, 54) AS day_of_week,
            features.value(vector, 55) AS month_turn
     FROM features.feature_store WHERE feature_set = 'standard-v1';
-COMMENT ON VIEW features.standard_v1 IS 'The feature set standard-v1 with a column per feature (docs/features.md has the formulas).';
+COMMENT ON VIEW features.standard_v1 IS 'The feature set standard-v1 with a column per feature (docs/guide/features.md has the formulas).';
 
 -- Document C's conditions of a symbol. Prices are in the shares of the day, as traded then.
 CREATE VIEW market.symbol_conditions AS

@@ -1,33 +1,37 @@
 -- Predictions beside their outcomes, the queue of what is due, and signals.
 
 CREATE FUNCTION forecasts.latest_outcome(
-    of_day date, of_symbol text, of_model text, of_kind text, of_horizon smallint)
+    of_day date, of_symbol text, of_model text, of_kind text, of_horizon smallint, of_unit text, decided timestamptz)
 RETURNS SETOF forecasts.outcomes LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT * FROM forecasts.outcomes o
-    WHERE (o.trading_day, o.symbol, o.model_id, o.kind, o.horizon) = (of_day, of_symbol, of_model, of_kind, of_horizon)
+    WHERE (o.trading_day, o.symbol, o.model_id, o.kind, o.horizon, o.horizon_unit, o.as_of)
+        = (of_day, of_symbol, of_model, of_kind, of_horizon, of_unit, decided)
     ORDER BY o.knowledge_time DESC LIMIT 1
 $$;
 COMMENT ON FUNCTION forecasts.latest_outcome IS 'The latest revision of one prediction''s outcome, by key; no row while it is pending.';
 
 -- plpgsql plans with the day that was asked for, which decides between a quarter and the whole ledger.
 CREATE FUNCTION forecasts.due_queue(since date DEFAULT '-infinity')
-RETURNS TABLE (due_day date, model_id text, kind text, horizon smallint, predictions bigint, symbols bigint,
+RETURNS TABLE (due_day date, model_id text, kind text, horizon smallint, horizon_unit text, predictions bigint, symbols bigint,
                oldest_decision date, age_days integer, overdue bigint)
 LANGUAGE plpgsql STABLE AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
-    SELECT p.due_day, p.model_id, p.kind, p.horizon, count(*), count(DISTINCT p.symbol), min(p.trading_day),
+    SELECT p.due_day, p.model_id, p.kind, p.horizon, p.horizon_unit, count(*), count(DISTINCT p.symbol), min(p.trading_day),
            max(l.exchange_last_bar) - p.due_day,
-           count(*) FILTER (WHERE EXISTS (SELECT FROM market.market_data m
-                                          WHERE (m.symbol, m.trading_day) = (p.symbol, p.due_day)))
+           count(*) FILTER (WHERE CASE p.horizon_unit
+               WHEN 'session' THEN EXISTS (SELECT FROM market.market_data m
+                                           WHERE (m.symbol, m.trading_day) = (p.symbol, p.due_day))
+               ELSE EXISTS (SELECT FROM market.intraday_bars m
+                            WHERE (m.symbol, m.bar_end) = (p.symbol, p.due_at)) END)
     FROM forecasts.predictions p JOIN market.v_last_bars l USING (symbol)
     WHERE p.due_day >= since AND p.due_day <= l.exchange_last_bar
       AND NOT EXISTS (
           SELECT FROM forecasts.outcomes o
           WHERE o.due_day >= since AND o.prediction_id = p.prediction_id)
-    GROUP BY p.due_day, p.model_id, p.kind, p.horizon
-    ORDER BY p.due_day, p.model_id, p.kind, p.horizon;
+    GROUP BY p.due_day, p.model_id, p.kind, p.horizon, p.horizon_unit
+    ORDER BY p.due_day, p.model_id, p.kind, p.horizon, p.horizon_unit;
 END $$;
 COMMENT ON FUNCTION forecasts.due_queue IS 'What has fallen due since a day, by the last day on which any symbol of its exchange has a bar, and is neither validated nor expired. Reads all predictions due since then.';
 
@@ -132,12 +136,13 @@ $$;
 COMMENT ON FUNCTION forecasts.probability_below IS 'Probability of less than x by the quantiles 5, 10, 25, 50, 75, 90, 95 %: linear between them, 0.05 and 0.95 beyond, where they say no more.';
 
 -- A prediction has one due day, so that naming it here changes no row; but readers that ask by it reach its index.
-CREATE FUNCTION forecasts.outcomes_as_of(as_of timestamptz) RETURNS SETOF forecasts.outcomes
+CREATE FUNCTION forecasts.outcomes_as_of(known_at timestamptz) RETURNS SETOF forecasts.outcomes
     LANGUAGE sql STABLE PARALLEL SAFE AS $$
-    SELECT DISTINCT ON (trading_day, symbol, model_id, kind, horizon, due_day) *
+    SELECT DISTINCT ON (trading_day, symbol, model_id, kind, horizon, horizon_unit, as_of, due_day) *
     FROM forecasts.outcomes
-    WHERE knowledge_time <= as_of
-    ORDER BY trading_day DESC, symbol DESC, model_id DESC, kind DESC, horizon DESC, due_day DESC, knowledge_time DESC
+    WHERE knowledge_time <= known_at
+    ORDER BY trading_day DESC, symbol DESC, model_id DESC, kind DESC, horizon DESC, horizon_unit DESC, as_of DESC,
+             due_day DESC, knowledge_time DESC
 $$;
 COMMENT ON FUNCTION forecasts.outcomes_as_of IS 'Outcomes as they were known at a moment. Filter by due_day or by the key: both reach the indexes.';
 
@@ -147,15 +152,17 @@ COMMENT ON VIEW forecasts.outcomes_current IS 'The latest revision of every outc
 
 CREATE VIEW forecasts.prediction_status AS
     SELECT p.prediction_id, p.model_id, p.kind, p.symbol, p.trading_day, p.horizon, p.due_day,
-           coalesce(o.status, 'pending') AS status, o.reason
+           coalesce(o.status, 'pending') AS status, o.reason, p.as_of, p.horizon_unit, p.due_at
     FROM forecasts.predictions p
-    LEFT JOIN LATERAL forecasts.latest_outcome(p.trading_day, p.symbol, p.model_id, p.kind, p.horizon) o ON true
+    LEFT JOIN LATERAL forecasts.latest_outcome(
+        p.trading_day, p.symbol, p.model_id, p.kind, p.horizon, p.horizon_unit, p.as_of) o ON true
     UNION ALL
-    SELECT NULL, model_id, kind, symbol, trading_day, horizon, NULL, 'skipped', reason
+    SELECT NULL, model_id, kind, symbol, trading_day, horizon, NULL, 'skipped', reason, as_of, horizon_unit, NULL
     FROM forecasts.skipped_predictions s
     WHERE NOT EXISTS (  -- once refused, written since
         SELECT FROM forecasts.predictions p
         WHERE (p.trading_day, p.symbol, p.model_id) = (s.trading_day, s.symbol, s.model_id)
+          AND (p.horizon_unit, p.as_of) = (s.horizon_unit, s.as_of)
           AND (s.kind = '*' OR (p.kind, p.horizon) = (s.kind, s.horizon)));
 COMMENT ON VIEW forecasts.prediction_status IS 'Every prediction in exactly one of pending, validated, expired, skipped.';
 
@@ -165,9 +172,11 @@ CREATE VIEW forecasts.price_predictions AS
            coalesce(o.status, 'pending') AS validation_status, o.actual_price, o.accuracy_pct,
            abs(o.relative_error) AS error_magnitude, o.error_direction, o.log_error,
            o.occurred AS within_5pct, o.within_band, o.knowledge_time AS validated_at, p.trading_day,
-           (ARRAY['SELL', 'HOLD', 'BUY'])[forecasts.advised('price', p.q50, NULL, p.sigma, p.horizon) + 2] AS recommendation
+           (ARRAY['SELL', 'HOLD', 'BUY'])[forecasts.advised('price', p.q50, NULL, p.sigma, p.horizon) + 2] AS recommendation,
+           p.horizon_unit, p.due_at
     FROM forecasts.predictions p
-    LEFT JOIN LATERAL forecasts.latest_outcome(p.trading_day, p.symbol, p.model_id, p.kind, p.horizon) o ON true
+    LEFT JOIN LATERAL forecasts.latest_outcome(
+        p.trading_day, p.symbol, p.model_id, p.kind, p.horizon, p.horizon_unit, p.as_of) o ON true
     WHERE p.kind = 'price';
 COMMENT ON VIEW forecasts.price_predictions IS 'Price predictions beside what came of them.';
 COMMENT ON COLUMN forecasts.price_predictions.recommendation IS 'What the forecast advises, whoever made it; issued are those of champions, forecasts.recommendations.';
@@ -176,9 +185,10 @@ CREATE VIEW forecasts.direction_predictions AS
     SELECT p.prediction_id AS id, p.model_id, p.symbol, p.confidence AS p_up, p.reference_price,
            p.as_of AS prediction_date, p.due_day AS validation_date, p.horizon,
            coalesce(o.status, 'pending') AS validation_status, o.occurred AS went_up,
-           o.actual_return, o.knowledge_time AS validated_at, p.trading_day
+           o.actual_return, o.knowledge_time AS validated_at, p.trading_day, p.horizon_unit, p.due_at
     FROM forecasts.predictions p
-    LEFT JOIN LATERAL forecasts.latest_outcome(p.trading_day, p.symbol, p.model_id, p.kind, p.horizon) o ON true
+    LEFT JOIN LATERAL forecasts.latest_outcome(
+        p.trading_day, p.symbol, p.model_id, p.kind, p.horizon, p.horizon_unit, p.as_of) o ON true
     WHERE p.kind = 'direction';
 COMMENT ON VIEW forecasts.direction_predictions IS 'Direction predictions beside what came of them.';
 
@@ -186,9 +196,10 @@ CREATE VIEW forecasts.time_predictions AS
     SELECT p.prediction_id AS id, p.model_id, p.symbol, p.target_price, p.side, p.hit_rule, p.predicted_days,
            p.confidence AS p_hit, p.reference_price, p.as_of AS prediction_date, p.due_day AS deadline, p.horizon,
            coalesce(o.status, 'pending') AS validation_status, o.occurred AS hit, o.actual_days,
-           o.days_error, o.error_category, o.knowledge_time AS validated_at, p.trading_day
+           o.days_error, o.error_category, o.knowledge_time AS validated_at, p.trading_day, p.horizon_unit, p.due_at
     FROM forecasts.predictions p
-    LEFT JOIN LATERAL forecasts.latest_outcome(p.trading_day, p.symbol, p.model_id, p.kind, p.horizon) o ON true
+    LEFT JOIN LATERAL forecasts.latest_outcome(
+        p.trading_day, p.symbol, p.model_id, p.kind, p.horizon, p.horizon_unit, p.as_of) o ON true
     WHERE p.kind = 'time_to_hit';
 COMMENT ON VIEW forecasts.time_predictions IS 'Time-to-hit predictions beside what came of them.';
 
@@ -196,9 +207,10 @@ CREATE VIEW forecasts.volatility_predictions AS
     SELECT p.prediction_id AS id, p.model_id, p.symbol, p.predicted_volatility, p.sigma,
            p.reference_price, p.as_of AS prediction_date, p.due_day AS validation_date, p.horizon,
            coalesce(o.status, 'pending') AS validation_status, o.realised_volatility, o.qlike,
-           o.qlike_no_change, o.knowledge_time AS validated_at, p.trading_day
+           o.qlike_no_change, o.knowledge_time AS validated_at, p.trading_day, p.horizon_unit, p.due_at
     FROM forecasts.predictions p
-    LEFT JOIN LATERAL forecasts.latest_outcome(p.trading_day, p.symbol, p.model_id, p.kind, p.horizon) o ON true
+    LEFT JOIN LATERAL forecasts.latest_outcome(
+        p.trading_day, p.symbol, p.model_id, p.kind, p.horizon, p.horizon_unit, p.as_of) o ON true
     WHERE p.kind = 'volatility';
 COMMENT ON VIEW forecasts.volatility_predictions IS 'Volatility predictions beside what came of them.';
 
@@ -218,13 +230,14 @@ CREATE VIEW forecasts.model_predictions AS
                 WHEN o.actual_return > 0 THEN 'LONG' ELSE 'SHORT' END AS actual_direction,
            o.actual_return, o.realised_volatility,
            forecasts.was_right(advice, o.actual_return, p.sigma, p.horizon) AS prediction_accuracy,
-           o.knowledge_time AS validated_at, p.recorded_at AS created_at
+           o.knowledge_time AS validated_at, p.recorded_at AS created_at, p.horizon_unit, p.due_at
     FROM forecasts.predictions p
-    LEFT JOIN LATERAL forecasts.latest_outcome(p.trading_day, p.symbol, p.model_id, p.kind, p.horizon) o ON true
+    LEFT JOIN LATERAL forecasts.latest_outcome(
+        p.trading_day, p.symbol, p.model_id, p.kind, p.horizon, p.horizon_unit, p.as_of) o ON true
     CROSS JOIN LATERAL (
         SELECT forecasts.advised(p.kind, p.q50, p.confidence, p.sigma, p.horizon) AS advice) said;
 COMMENT ON VIEW forecasts.model_predictions IS 'Every prediction of every model as a signal, beside what came of it; champions'' signals are forecasts.recommendations.';
-COMMENT ON COLUMN forecasts.model_predictions.horizon IS 'Sessions.';
+COMMENT ON COLUMN forecasts.model_predictions.horizon IS 'Sessions or minutes, as horizon_unit says.';
 COMMENT ON COLUMN forecasts.model_predictions.predicted_direction IS 'LONG, SHORT, NEUTRAL where a recommendation would be BUY, SELL, HOLD; NULL of kinds that recommend nothing.';
 COMMENT ON COLUMN forecasts.model_predictions.confidence_score IS 'Probability of event.';
 COMMENT ON COLUMN forecasts.model_predictions.feature_hash IS 'Digest of the features; they themselves are in features.feature_store by symbol and trading_day.';

@@ -11,6 +11,7 @@ from predtrack_assets.assets.market import market_conditions
 from predtrack_assets.assets.resources import Warehouse
 from predtrack_assets.days import last_days_of
 from predtrack_assets.domain.accuracy import accuracy_correlation as regimes
+from predtrack_assets.domain.models.kinds import WITH_EVENT
 from predtrack_assets.domain.numerics.types import Days
 from predtrack_assets.partitions import day_asset
 from predtrack_assets.reporting.plots import figures
@@ -25,7 +26,6 @@ def _month_ends(days: Days) -> Days:
     return last_days_of("M", days)
 
 
-KINDS = ("price", "direction", "time_to_hit")
 PERIODS: Periods = {"monthly": _month_ends, "rolling_365d": _month_ends}
 
 
@@ -54,7 +54,7 @@ def regime_plot(transaction: Transaction, last: date) -> dict[str, Picture]:
     first = leading(transaction, last, horizon)
     rows = transaction.read(symbol_reports.BY_REGIME, last=last, horizon=horizon).sort("place")
     panels = {}
-    for kind in KINDS:
+    for kind in WITH_EVENT:
         for model, shown in by_model(rows.filter(kind=kind), first[kind], most=2):
             labels = shown.select(pl.format("{}{} · {}", "market_regime", "mark", "dates"))
             panels[f"{kind} · {model}"] = figures.Ranked(

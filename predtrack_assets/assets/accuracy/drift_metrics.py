@@ -18,6 +18,7 @@ from predtrack_assets.domain.accuracy.drift.degradation import CELL, degradation
 from predtrack_assets.domain.accuracy.drift.expected_scores import expected_scores
 from predtrack_assets.domain.accuracy.drift.report import Observed, Windows, drift_report
 from predtrack_assets.domain.features.feature_set import STANDARD, THREADS
+from predtrack_assets.domain.models.kinds import KINDS
 from predtrack_assets.domain.numerics.types import Days
 from predtrack_assets.domain.time.calendar import FIRST_DAY
 from predtrack_assets.partitions import day_asset, window
@@ -33,13 +34,6 @@ from predtrack_assets.warehouse.market.epochs import Epoch, outcome_epochs
 
 ROWS = 500_000  # vectors held at once, unless a single report needs more
 LONGEST = timedelta(days=400)  # calendar days of the longest horizon
-SAID_OF = {
-    "price": "median_in_sigma",
-    "direction": "p_up",
-    "time_to_hit": "p_hit",
-    "volatility": "predicted_volatility",
-}
-
 Read = Callable[[Transaction, Days, int], list[Observed]]  # sessions, the first one wanted
 
 
@@ -140,7 +134,11 @@ def _said_by(model: str) -> Read:
         )
         family = []
         for (kind, horizon), part in parts:
-            labels = {"subject": "prediction", "name": SAID_OF[str(kind)], "model_id": model}
+            labels = {
+                "subject": "prediction",
+                "name": KINDS[str(kind)].drift_input,
+                "model_id": model,
+            }
             labels |= {"kind": str(kind)}
             days = part["trading_day"].to_numpy().astype("datetime64[D]")
             place = np.searchsorted(sessions, days)

@@ -18,6 +18,7 @@ from predtrack_assets.domain.accuracy import symbol_accuracy as symbols
 from predtrack_assets.domain.accuracy.coverage import coverage as coverage_of
 from predtrack_assets.domain.accuracy.coverage import ended_of, with_coverage
 from predtrack_assets.domain.accuracy.report_windows import period_named
+from predtrack_assets.domain.models.kinds import WITH_EVENT
 from predtrack_assets.domain.numerics.types import Days
 from predtrack_assets.partitions import day_asset, window
 from predtrack_assets.reporting.plots.accuracy import (
@@ -33,7 +34,7 @@ from predtrack_assets.warehouse import tables
 from predtrack_assets.warehouse.accuracy.symbol_reports import outcomes_with_advice
 from predtrack_assets.warehouse.database.transaction import Transaction, Written
 from predtrack_assets.warehouse.forecasts import queries as forecasts_queries
-from predtrack_assets.warehouse.forecasts.known_outcomes import WITH_EVENT, known_outcomes
+from predtrack_assets.warehouse.forecasts.known_outcomes import known_outcomes
 from predtrack_assets.warehouse.market.epochs import outcome_epochs
 from predtrack_assets.warehouse.tables import Table
 

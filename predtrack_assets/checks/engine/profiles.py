@@ -13,6 +13,7 @@ from predtrack_assets.checks.engine.adapter import Profile, markdown
 from predtrack_assets.days import Window, last_days_of, window_start
 from predtrack_assets.domain.market.bars import SYMBOL_PATTERN
 from predtrack_assets.domain.market.gaps import ended_per_day, missing_per_day
+from predtrack_assets.domain.models.kinds import WITH_EVENT
 from predtrack_assets.domain.numerics.types import Days
 from predtrack_assets.domain.time.calendar import FIRST_DAY, LAST_DAY
 from predtrack_assets.services.market.gaps import exchange_sessions, gap_report
@@ -193,7 +194,7 @@ def reports(
     table: Table,
     query: Query,
     report_days: Callable[[Days], Days],
-    kinds: Sequence[str] = ("price", "direction", "time_to_hit"),
+    kinds: Sequence[str] = WITH_EVENT,
 ) -> ProfileOf:
     """Profile of an accuracy table, which must have a report where there is something to report."""
 

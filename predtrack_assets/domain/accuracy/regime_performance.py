@@ -10,13 +10,13 @@ import numpy as np
 import polars as pl
 
 from predtrack_assets.domain.accuracy.report_windows import column, windows
+from predtrack_assets.domain.models.kinds import PROPER_SCORES
 from predtrack_assets.domain.numerics.types import Days
 from predtrack_assets.domain.statistics.diebold_mariano import mean_interval
 from predtrack_assets.domain.statistics.scoring_rules import skill
 
 YEAR = "rolling_365d"
 EVERY_REGIME = "all"
-PROPER = {"price": "crps", "direction": "brier", "time_to_hit": "brier", "volatility": "qlike"}
 """The score of each kind that no forecaster can better by saying what it does not believe."""
 
 CELL = ["model_id", "evaluation", "kind", "horizon", "regime"]
@@ -49,7 +49,7 @@ def performance_by_regime(losses: pl.DataFrame, report_days: Days) -> pl.DataFra
     keys = view.cells[view.cell]
     return (
         keys.with_columns(
-            pl.col("kind").replace_strict(PROPER, return_dtype=pl.String).alias("score"),
+            pl.col("kind").replace_strict(PROPER_SCORES, return_dtype=pl.String).alias("score"),
             pl.lit("no_change").alias("baseline"),
             pl.Series("evaluated_through", view.ends[view.report]).cast(pl.Date),
             pl.Series("n", n.astype(np.int64)),

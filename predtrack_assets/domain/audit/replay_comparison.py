@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -110,7 +110,7 @@ def _mismatches(
     """The first column that differs, of the first rows that do."""
     result = []
     for row in wrong.sort(key).head(show).iter_slices(1):
-        name = " ".join(str(v) for v in row.select(key).row(0))
+        name = _name(row.select(key).row(0, named=True))
         other = now.join(row.select(key), on=key, how="semi")
         if other.is_empty():
             result.append(Mismatch(name, ABSENT, "stored", "not computed now"))
@@ -130,3 +130,9 @@ def _shown(column: str, stored: object, now: object, places: Sequence[str]) -> t
     place = int(np.flatnonzero(~same)[0])
     name = places[place] if len(places) == len(left) else f"{column}[{place + 1}]"
     return name, repr(float(left[place])), repr(float(right[place]))
+
+
+def _name(key: Mapping[str, object]) -> str:
+    """A row's key in words. Of a horizon of sessions the day says the moment, and the unit nothing."""
+    plain = ("horizon_unit", "as_of") if key.get("horizon_unit") == "session" else ()
+    return " ".join(str(value) for column, value in key.items() if column not in plain)

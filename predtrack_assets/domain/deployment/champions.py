@@ -255,7 +255,7 @@ def state(evidence: Evidence, day: date, threshold: float = e_process.PROMOTE_AT
     return State(status, at + 1, decided, mean, float(better[at]), float(worse[at]), live)
 
 
-def duel_of(
+def paired_test(
     control: str, treatment: str, start_day: date, deployments: list[Deployment]
 ) -> PairedTest:
     """The test of a stored test: one that began before there was any champion counts all days."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from predtrack_assets.domain.forecasts.identity import KEY
 from predtrack_assets.domain.market.panel import Panel
 from predtrack_assets.domain.models.forecast import (
     QUANTILE_LEVELS,
@@ -19,7 +20,7 @@ from predtrack_assets.domain.time.calendar import Calendar, as_of_array
 IDENTITY = ("model_id", "kind", "event", "symbol", "trading_day", "horizon", "due_day")
 # Why a prediction is not scored.
 NOT_THE_CLOSE = "reference_price_is_not_the_close"
-NOT_DUE_THEN = "due_day_is_not_that_of_the_horizon"
+NOT_THE_HORIZON = "due_day_is_not_the_horizons"
 NOT_FINITE = "score_is_not_finite"
 NOT_BY_ITS_MODEL = "not_written_by_the_run_of_its_model"
 ERRORS = ("accuracy_pct", "relative_error", "log_error", "days_error")
@@ -29,7 +30,9 @@ OUTCOMES: dict[str, pl.DataType] = {
     "event": pl.String(),
     "symbol": pl.String(),
     "trading_day": pl.Date(),
+    "as_of": pl.Datetime("us", "UTC"),
     "horizon": pl.Int16(),
+    "horizon_unit": pl.String(),
     "due_day": pl.Date(),
     "resolved_day": pl.Date(),
     "status": pl.String(),
@@ -96,9 +99,9 @@ def resolve(
     known = resolved["resolved_day"].to_numpy().astype("datetime64[D]")
     chosen = (known <= days[-1]) & ((known >= opens) | restate)
     resolved_day = days[np.searchsorted(days, known[chosen])]
-    return _score(
+    return score_results(
         resolved.filter(chosen).with_columns(pl.Series("resolved_day", resolved_day).cast(pl.Date))
-    ).sort("trading_day", "symbol", "model_id", "kind", "horizon")
+    ).sort(KEY)
 
 
 def closes_at(panel: Panel, cells: pl.DataFrame) -> np.ndarray:
@@ -121,17 +124,18 @@ def _resolve_horizon(
     start = np.searchsorted(panel.sessions, predictions["trading_day"].to_numpy())
     result = _Walk(panel, predictions, rows, start, horizon)
     due = predictions["due_day"].to_numpy().astype("datetime64[D]")
-    decided = predictions["trading_day"].to_numpy().astype("datetime64[D]")
-    misdated = due != exchange.offset(decided, horizon)
-    expiry = exchange.offset(due, np.where(misdated, 0, expire_after))
+    expiry = exchange.offset(due, expire_after)
     last_session = panel.sessions[-1]
-    known = ~np.isnat(result.known_day) & ~misdated
+    known = ~np.isnat(result.known_day)
+    # Of another hand: the day it names is not that many sessions later, so that it cannot be judged.
+    astray = due != exchange.offset(panel.sessions[start], horizon)
+    reason = pl.when(pl.Series(astray)).then(pl.lit(NOT_THE_HORIZON))
+    predictions = predictions.with_columns(reason=pl.coalesce("reason", reason))
+    result.known_day[astray] = np.maximum(result.known_day, due)[astray]
     scored = known & predictions["reason"].is_null().to_numpy()
     ended = known | (expiry <= last_session)
     resolved_day = np.where(known, result.known_day, expiry)
-    reason = pl.when(pl.Series(misdated)).then(pl.lit(NOT_DUE_THEN)).otherwise("reason")
     return predictions.with_columns(
-        reason.alias("reason"),
         pl.Series("resolved_day", np.where(ended, resolved_day, np.datetime64("NaT"))).cast(
             pl.Date
         ),
@@ -216,8 +220,13 @@ class _Walk:
             self.total_return = np.where(ends, gain, self.total_return)
 
 
-def _score(resolved: pl.DataFrame) -> pl.DataFrame:
-    """Results and scores; rows that have none that is a finite number expire with that reason."""
+def score_results(resolved: pl.DataFrame) -> pl.DataFrame:
+    """Turn results into events, errors and scores beside those of the baselines: columns of OUTCOMES.
+
+    resolved: predictions with status, resolved_day, hit_after (units of the horizon, 0: no hit),
+    actual_price, actual_return, realised_volatility, reason. knowledge_time is 24:00 UTC of
+    resolved_day where no such column is given. Rows whose score is no finite number expire.
+    """
     scored = _results(resolved)
     own = pl.when(pl.col("kind") == "volatility").then("qlike").otherwise("score")
     finite = pl.all_horizontal(pl.col(name).is_finite() | pl.col(name).is_null() for name in ERRORS)
@@ -234,7 +243,6 @@ def _score(resolved: pl.DataFrame) -> pl.DataFrame:
 
 
 def _results(resolved: pl.DataFrame) -> pl.DataFrame:
-    """Turn results into events, errors and scores beside those of the baselines."""
     validated = pl.col("status") == "validated"
     price, timed = pl.col("kind") == "price", pl.col("kind") == "time_to_hit"
     predicted, actual = pl.col("predicted_price"), pl.col("actual_price")
@@ -273,8 +281,9 @@ def _results(resolved: pl.DataFrame) -> pl.DataFrame:
         (pl.col("actual_days") - pl.col("predicted_days")).alias("days_error"),
     )
     frame = frame.with_columns(_error_category(), *_scores(frame))
-    known = pl.Series("knowledge_time", as_of_array(frame["resolved_day"].to_numpy()))
-    frame = frame.with_columns(known.dt.replace_time_zone("UTC"))
+    if "knowledge_time" not in frame.columns:
+        known = pl.Series("knowledge_time", as_of_array(frame["resolved_day"].to_numpy()))
+        frame = frame.with_columns(known.dt.replace_time_zone("UTC"))
     return frame.select(pl.col(name).cast(dtype) for name, dtype in OUTCOMES.items())
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
+from predtrack_assets.domain.forecasts.identity import SESSION
 from predtrack_assets.domain.market.panel import Panel
 from predtrack_assets.domain.models.as_of_statistics import Statistics, as_of_statistics, tally
 from predtrack_assets.domain.models.baselines import MODELS, Model, base_rates
@@ -17,13 +18,11 @@ from predtrack_assets.domain.models.forecast import (
     Forecast,
     target_price,
 )
+from predtrack_assets.domain.models.kinds import KINDS, OF_THE_PATH
 from predtrack_assets.domain.numerics.digest import row_digest
 from predtrack_assets.domain.time.calendar import Calendar, as_of_array
 
-# The event that each kind's confidence is about; a volatility has neither.
-EVENTS = {"price": "within_5pct", "direction": "up", "time_to_hit": "hit", "volatility": None}
 EVERY_KIND = "*"  # kind, with horizon 0, of a row that says why a model says nothing of a cell
-OF_THE_PATH = {"time_to_hit", "volatility"}  # outcomes that form from the first session on
 
 PREDICTIONS: dict[str, pl.DataType] = {
     "model_id": pl.String(),
@@ -32,7 +31,9 @@ PREDICTIONS: dict[str, pl.DataType] = {
     "trading_day": pl.Date(),
     "as_of": pl.Datetime("us", "UTC"),
     "horizon": pl.Int16(),
+    "horizon_unit": pl.String(),
     "due_day": pl.Date(),
+    "due_at": pl.Datetime("us", "UTC"),
     "event": pl.String(),
     "confidence": pl.Float64(),
     "reference_price": pl.Float64(),
@@ -102,7 +103,10 @@ def _unpredictable(
         },
         schema_overrides={"symbol": pl.String},
     ).with_columns(
-        pl.col("sigma").fill_nan(None), kind=pl.lit(EVERY_KIND), horizon=pl.lit(0, pl.Int16)
+        pl.col("sigma").fill_nan(None),
+        kind=pl.lit(EVERY_KIND),
+        horizon=pl.lit(0, pl.Int16),
+        horizon_unit=pl.lit(SESSION),
     )
     return [
         _conform(
@@ -157,8 +161,11 @@ def _predict_horizon(
         schema_overrides={"symbol": pl.String},
     ).with_columns(pl.lit(horizon, pl.Int16).alias("horizon"))
     common = common.with_columns(
-        pl.Series("closing", exchange.closes_utc(due)),
-        pl.Series("opening", exchange.opens_utc(exchange.offset(days, 1))),
+        pl.lit(SESSION).alias("horizon_unit"),
+        pl.Series("due_at", exchange.closes_utc(due)).dt.replace_time_zone("UTC"),
+        pl.Series("opening", exchange.opens_utc(exchange.offset(days, 1))).dt.replace_time_zone(
+            "UTC"
+        ),
     )
     result = []
     for model in models:
@@ -198,10 +205,8 @@ def _frames(
             common.with_columns(
                 pl.lit(model.model_id).alias("model_id"),
                 pl.lit(kind).alias("kind"),
-                pl.lit(EVENTS[kind]).alias("event"),
-                pl.col("opening" if kind in OF_THE_PATH else "closing")
-                .dt.replace_time_zone("UTC")
-                .alias("knowable_at"),
+                pl.lit(KINDS[kind].event).alias("event"),
+                pl.col("opening" if kind in OF_THE_PATH else "due_at").alias("knowable_at"),
                 *(pl.Series(name, values) for name, values in fields_of[kind].items()),
             )
         )

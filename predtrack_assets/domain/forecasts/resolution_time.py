@@ -7,7 +7,8 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
-from predtrack_assets.domain.forecasts.predict import OF_THE_PATH
+from predtrack_assets.domain.forecasts.identity import MINUTE
+from predtrack_assets.domain.models.kinds import OF_THE_PATH
 from predtrack_assets.domain.time.calendar import EXCHANGES, calendar
 
 MOMENT = pl.Datetime("us", "UTC")
@@ -17,10 +18,12 @@ CELL = ["exchange", "kind", "trading_day", "horizon"]
 def earliest_resolution_times(rows: pl.DataFrame) -> pl.Series:
     """First moment at which the outcome of each row could be known, Datetime("us", "UTC").
 
-    rows: exchange (null: the symbol is unknown), kind, trading_day, horizon and knowable_at, what
-    the writer says. It is the earlier of that and the exchange's hours: the close of the session
-    that many after the decision day, of a touch or a volatility the opening of the next one. Of an
-    unknown exchange, or a day that is no session of it, it is the beginning of the day.
+    rows: exchange (null: the symbol is unknown), kind, trading_day, as_of, horizon, horizon_unit and
+    knowable_at, what the writer says. It is the earlier of that and, of a horizon of sessions, the
+    exchange's hours: the close of the session that many after the decision day, of a touch or a
+    volatility the opening of the next one. Of an unknown exchange, or a day that is no session of
+    it, it is the beginning of the day. Of a horizon of minutes it is that many after as_of, of a
+    touch or a volatility the first of them.
     """
     cells = rows.select(CELL).unique(maintain_order=True)
     known = [
@@ -31,7 +34,12 @@ def earliest_resolution_times(rows: pl.DataFrame) -> pl.Series:
     moments = pl.concat([pl.DataFrame(schema={**cells.schema, "calendar_moment": MOMENT}), *known])
     joined = rows.join(moments, on=CELL, how="left", maintain_order="left")
     never = pl.col("trading_day").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
-    latest = pl.coalesce("calendar_moment", never)
+    minutes = pl.when(pl.col("kind").is_in(OF_THE_PATH)).then(1).otherwise(pl.col("horizon"))
+    latest = (
+        pl.when(pl.col("horizon_unit") == MINUTE)
+        .then(pl.col("as_of") + pl.duration(minutes=minutes))
+        .otherwise(pl.coalesce("calendar_moment", never))
+    )
     return joined.select(knowable=pl.min_horizontal("knowable_at", latest))["knowable"]
 
 

@@ -46,12 +46,20 @@ _RATIOS = _split_ratios()
 
 
 def empty_actions() -> pl.DataFrame:
-    """An ACTIONS frame without rows."""
+    """An ACTIONS frame without rows.
+
+    >>> empty_actions().columns
+    ['symbol', 'ex_date', 'kind', 'value', 'inferred']
+    """
     return pl.DataFrame(schema=ACTIONS)
 
 
 def decimals_of(values: pl.Series) -> int:
-    """The number of decimals (0..9) to which the finite `values` are printed."""
+    """The number of decimals (0..9) to which the finite `values` are printed.
+
+    >>> decimals_of(pl.Series([10.25, 11.5]))
+    2
+    """
     finite = values.drop_nulls().to_numpy()
     finite = finite[np.isfinite(finite)]
     for decimals in range(9):
@@ -67,7 +75,7 @@ def infer_actions(
     splits: pl.DataFrame | None = None,
     decimals: int | None = None,
 ) -> pl.DataFrame:
-    """Splits and dividends implied by the day-to-day steps of adj_close / close.
+    """Splits and dividends (ACTIONS, inferred) implied by the daily steps of adj_close / close.
 
     Between two bars the ratio moves by (1 - dividend / previous close) / split. A step beyond the
     rounding noise is a split where it is near a ratio that companies use and the traded price moved
@@ -82,8 +90,10 @@ def infer_actions(
         decimals: decimals of adj_close; None takes them from `bars`, which makes the answer depend
             on the window at the margin of the noise.
 
-    Returns:
-        ACTIONS with inferred = True.
+    >>> bars = pl.DataFrame({"symbol": "A", "trading_day": [date(2024, 1, 2), date(2024, 1, 3)],
+    ...                      "close": [100.0, 51.0], "adj_close": [50.0, 51.0]})
+    >>> infer_actions(bars, as_traded=True).select("kind", "value").rows()
+    [('split', 2.0)]
     """
     usable = (
         bars.select(*_BY_SYMBOL, "close", "adj_close")
@@ -214,6 +224,12 @@ def total_returns(bars: pl.DataFrame, actions: pl.DataFrame) -> pl.DataFrame:
 
     log_return = ln((close * split_ratio + cash) / prev_close), prev_close as traded. The value of
     a bar depends on it, its predecessor and the actions between them alone.
+
+    >>> days = [date(2024, 1, 2), date(2024, 1, 3)]
+    >>> bars = pl.DataFrame({"symbol": "A", "trading_day": days, "close": [100.0, 51.0]})
+    >>> split = pl.DataFrame([("A", days[1], "split", 2.0, False)], ACTIONS, orient="row")
+    >>> total_returns(bars, split)["log_return"].round(4).to_list()
+    [None, 0.0198]
     """
     ordered = bars.sort(_BY_SYMBOL)
     ordered = ordered.with_columns(pl.col("close").shift(1).over("symbol").alias("prev_close"))
@@ -242,6 +258,12 @@ def daily_returns(bars: pl.DataFrame, actions: pl.DataFrame) -> pl.DataFrame:
     Returns:
         symbol String, trading_day Date, log_return Float64 (natural log), sorted; a symbol's first
         bar has no return and no row.
+
+    >>> days = [date(2024, 1, 2), date(2024, 1, 3)]
+    >>> bars = pl.DataFrame({"symbol": "A", "trading_day": days, "close": [100.0, 51.0]})
+    >>> split = pl.DataFrame([("A", days[1], "split", 2.0, False)], ACTIONS, orient="row")
+    >>> daily_returns(bars, split)["log_return"].round(4).to_list()
+    [0.0198]
     """
     return (
         total_returns(bars.select(*_BY_SYMBOL, "close"), actions)
@@ -259,6 +281,12 @@ def split_factor(bars: pl.DataFrame, splits: pl.DataFrame, as_of: date | None = 
 
     Returns:
         Float64 series: new shares as of `as_of` per share on the bar's day.
+
+    >>> days = [date(2024, 1, 2), date(2024, 1, 3)]
+    >>> bars = pl.DataFrame({"symbol": "A", "trading_day": days, "close": [100.0, 51.0]})
+    >>> split = pl.DataFrame([("A", days[1], "split", 2.0, False)], ACTIONS, orient="row")
+    >>> split_factor(bars, split).to_list()
+    [2.0, 1.0]
     """
     known = splits.filter(pl.col("kind") == "split")
     if as_of is not None:
@@ -298,7 +326,11 @@ def _factor_after(bars: pl.DataFrame, steps: pl.DataFrame) -> pl.Series:
 
 def round_price(price: pl.Expr) -> pl.Expr:
     """Prices to about six digits: what survives single precision, so that a refetch after a later
-    split gives the same as-traded number. Two decimals from 1,000, four from 10."""
+    split gives the same as-traded number. Two decimals from 1,000, four from 10.
+
+    >>> pl.DataFrame({"p": [1234.5678, 12.345678]}).select(round_price(pl.col("p")))["p"].to_list()
+    [1234.57, 12.3457]
+    """
     rounded = pl.when(price >= 1000).then(price.round(2)).when(price >= 10).then(price.round(4))
     return rounded.otherwise(price.round_sig_figs(6))
 
@@ -313,6 +345,12 @@ def unadjust(bars: pl.DataFrame, splits: pl.DataFrame) -> pl.DataFrame:
     Returns:
         The same rows in the same order; prices times, volume divided by, the later splits. Rows
         without a later split are untouched, others rounded by `round_price` and to whole shares.
+
+    >>> days = [date(2024, 1, 2), date(2024, 1, 3)]
+    >>> bars = pl.DataFrame({"symbol": "A", "trading_day": days, "close": [100.0, 51.0]})
+    >>> split = pl.DataFrame([("A", days[1], "split", 2.0, False)], ACTIONS, orient="row")
+    >>> unadjust(bars.with_columns(close=pl.Series([50.0, 51.0])), split)["close"].to_list()
+    [100.0, 51.0]
     """
     factor = split_factor(bars, splits)
     if bool((factor == 1.0).all()):
@@ -347,6 +385,12 @@ def adjust(
 
     Returns:
         The same rows and columns in the same order.
+
+    >>> days = [date(2024, 1, 2), date(2024, 1, 3)]
+    >>> bars = pl.DataFrame({"symbol": "A", "trading_day": days, "close": [100.0, 51.0]})
+    >>> split = pl.DataFrame([("A", days[1], "split", 2.0, False)], ACTIONS, orient="row")
+    >>> adjust(bars, split, as_of=days[1])["close"].to_list()
+    [50.0, 51.0]
     """
     shares = split_factor(bars, actions, as_of)
     price_factor = 1 / shares

@@ -104,6 +104,18 @@ def screen(
 
     Raises:
         ValueError: a well-formed symbol has no route, or an exchange no sessions.
+
+    >>> day = date(2024, 1, 2)
+    >>> prices = [("A", day, 10.0, 11.0, 9.0, 10.5, 1e6), ("B", day, 10.0, 9.0, 11.0, 10.0, 1e6)]
+    >>> bars = pl.DataFrame(prices, BARS, orient="row")
+    >>> routes = pl.DataFrame({"symbol": ["A", "B"], "exchange": "XNYS", "kind": "stock"})
+    >>> from predtrack_assets.domain.market.actions import empty_actions
+    >>> found = screen(
+    ...     bars, routes=routes, sessions={"XNYS": np.array([day], "datetime64[D]")},
+    ...     last_complete=day, previous=empty_previous(), actions=empty_actions(), max_jump=0.5,
+    ... )
+    >>> found.accepted["symbol"].to_list(), found.rejects["reason"].to_list()
+    (['A'], ['high_below_low'])
     """
     if bars.is_empty():
         return Screened(pl.DataFrame(schema=ACCEPTED), pl.DataFrame(schema=REJECTS))
@@ -241,7 +253,11 @@ def _flag(
 
 
 def raw_payload(columns: Mapping[str, str]) -> pl.Expr:
-    """JSON object of strings, {name: column}; strings so that NaN and infinity survive JSON."""
+    """JSON object of strings, {name: column}; strings so that NaN and infinity survive JSON.
+
+    >>> pl.DataFrame({"o": [1.5]}).select(raw_payload({"open": "o"}))["payload"].to_list()
+    ['{"open":"1.5"}']
+    """
     fields = [pl.col(column).cast(pl.String).alias(name) for name, column in columns.items()]
     return pl.struct(fields).struct.json_encode().alias("payload")
 
@@ -255,16 +271,28 @@ def _as_rejects(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def empty_rejects() -> pl.DataFrame:
-    """A REJECTS frame without rows."""
+    """A REJECTS frame without rows.
+
+    >>> empty_rejects().height
+    0
+    """
     return pl.DataFrame(schema=REJECTS)
 
 
 def empty_previous() -> pl.DataFrame:
-    """A PREVIOUS frame without rows."""
+    """A PREVIOUS frame without rows.
+
+    >>> empty_previous().columns
+    ['symbol', 'trading_day', 'close']
+    """
     return pl.DataFrame(schema=PREVIOUS)
 
 
 def reason_counts(rejects: pl.DataFrame) -> dict[str, Any]:
-    """Rejected rows per reason, for run metadata."""
+    """Rejected rows per reason, for run metadata.
+
+    >>> reason_counts(pl.DataFrame({"reason": ["future_day", "not_finite", "future_day"]}))
+    {'future_day': 2, 'not_finite': 1}
+    """
     counted = rejects.group_by("reason").len().sort("reason")
     return dict(zip(counted["reason"].to_list(), counted["len"].to_list(), strict=True))

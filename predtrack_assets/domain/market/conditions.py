@@ -29,6 +29,13 @@ def market_conditions(
     panel: benchmark, VIX (if any) and stocks from LOOKBACK sessions before days[0]. Returns are
     log returns; volatility in percent a year, from the VIX close or else the benchmark's realised
     21-session volatility, as vix_source says. Breadth counts `stocks` with a 50-session mean.
+
+    >>> from predtrack_assets.domain.market.panel import Panel
+    >>> days, close = np.arange("2024-01-02", "2024-01-05", dtype="M8[D]"), np.array([[5.0, 5.1, 5.2]])
+    >>> one, none = np.ones((1, 3)), np.zeros((1, 3))
+    >>> panel = Panel(np.array(["^I"]), days, *[close] * 4, none, one, none, days[None])
+    >>> market_conditions(panel, "^I", "^VIX", set(), days[1:])["daily_return"].round(4).to_list()
+    [0.0198, 0.0194]
     """
     names = panel.symbols.tolist()
     asked = np.isin(panel.sessions, days)

@@ -24,6 +24,11 @@ def find_gaps(steps: pl.DataFrame, first: date, last: date) -> pl.DataFrame:
     steps: symbol, exchange, previous, next: days of two consecutive bars of a symbol. A gap is
     the sessions of its exchange strictly between them. Raises ValueError for an unknown exchange
     and for a day outside the calendar snapshot.
+
+    >>> steps = pl.DataFrame({"symbol": ["A"], "exchange": ["XNYS"],
+    ...                       "previous": [date(2024, 1, 2)], "next": [date(2024, 1, 8)]})
+    >>> find_gaps(steps, date(2024, 1, 1), date(2024, 1, 31)).row(0)[2:]
+    (datetime.date(2024, 1, 3), datetime.date(2024, 1, 5), 3)
     """
     parts = [
         _missing_between(group, str(exchange), first, last)
@@ -34,7 +39,13 @@ def find_gaps(steps: pl.DataFrame, first: date, last: date) -> pl.DataFrame:
 
 
 def missing_per_day(gaps: pl.DataFrame) -> pl.DataFrame:
-    """day (date), missing (int64): symbols in a gap on each session that is missing for any."""
+    """day (date), missing (int64): symbols in a gap on each session that is missing for any.
+
+    >>> gap = pl.DataFrame({"exchange": ["XNYS"], "first_missing": [date(2024, 1, 5)],
+    ...                     "last_missing": [date(2024, 1, 8)]})
+    >>> missing_per_day(gap).sort("day").rows()
+    [(datetime.date(2024, 1, 5), 1), (datetime.date(2024, 1, 8), 1)]
+    """
     days = [
         _sessions_missing(group, str(exchange))
         for (exchange,), group in gaps.group_by("exchange", maintain_order=True)
@@ -47,6 +58,10 @@ def ended_per_day(last_bars: pl.DataFrame, first: date, last: date) -> pl.DataFr
     """day (date), ended (int64): symbols whose last bar is of the session before, in [first, last].
 
     last_bars: symbol, exchange, last_bar (date).
+
+    >>> last = pl.DataFrame({"symbol": ["A"], "exchange": ["XNYS"], "last_bar": [date(2024, 1, 5)]})
+    >>> ended_per_day(last, date(2024, 1, 1), date(2024, 1, 31)).rows()
+    [(datetime.date(2024, 1, 8), 1)]
     """
     following = [
         pl.DataFrame({"day": calendar(str(exchange)).offset(group["last_bar"].to_numpy(), 1)})

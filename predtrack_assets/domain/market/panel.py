@@ -50,6 +50,16 @@ def build_panel(bars: pl.DataFrame, actions: pl.DataFrame, sessions: np.ndarray)
     bars: symbol, trading_day, open, high, low, close, volume, known_day. actions: symbol, ex_date,
     kind, value. Rows outside `sessions` are left out; symbols are those of the bars. An action on a
     closed day counts on the session after it, several on one session together.
+
+    >>> from datetime import date
+    >>> day = date(2024, 1, 3)
+    >>> bars = pl.DataFrame({"symbol": ["A"], "trading_day": [day], "known_day": [day]})
+    >>> prices = ("open", "high", "low", "close", "volume")
+    >>> bars = bars.with_columns(pl.lit(50.0).alias(name) for name in prices)
+    >>> split = pl.DataFrame({"symbol": ["A"], "ex_date": [day], "kind": ["split"], "value": [2.0]})
+    >>> panel = build_panel(bars, split, np.array(["2024-01-02", "2024-01-03"], "datetime64[D]"))
+    >>> panel.close.tolist(), panel.split.tolist()
+    ([[nan, 50.0]], [[1.0, 2.0]])
     """
     symbols = bars["symbol"].unique().sort()
     index = pl.DataFrame({"symbol": symbols, "row": np.arange(len(symbols))}).with_columns(

@@ -21,6 +21,7 @@ from predtrack_assets.domain.models.forecast import (
     normal_quantiles,
     target_price,
 )
+from predtrack_assets.domain.models.kinds import KINDS, WITH_EVENT
 from predtrack_assets.domain.statistics.first_passage import (
     expected_hit_time,
     hit_probability,
@@ -40,7 +41,7 @@ class Model:
     description: str
     forecast: Callable[[Cells], Forecast]
     version: int = 1
-    kinds: tuple[str, ...] = ("price", "direction", "time_to_hit")
+    kinds: tuple[str, ...] = WITH_EVENT
 
     @property
     def model_id(self) -> str:
@@ -169,7 +170,7 @@ MODELS: tuple[Model, ...] = (
         "baseline",
         "The price stays where it is; spread from EWMA volatility.",
         no_change,
-        kinds=("price", "direction", "time_to_hit", "volatility"),
+        kinds=tuple(KINDS),
     ),
     Model(
         "drift", "baseline", "The price goes on at its mean pace of the last 250 sessions.", drift

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from predtrack_assets.domain.models.forecast import QUANTILE_LEVELS, Cells, Forecast, band_5pct, cdf
+from predtrack_assets.domain.models.kinds import KINDS
 
 if TYPE_CHECKING:
     from predtrack_assets.domain.models.learners.pooled import PooledFit
     from predtrack_assets.domain.models.learners.symbol import SymbolFit
 
-KINDS = ("price", "direction", "time_to_hit", "volatility")
 EVERY_SYMBOL = "*"
 
 
@@ -35,7 +35,7 @@ class Procedure:
     hyperparameters: dict[str, Any] = field(hash=False)
     version: int = 1
     role: str = "candidate"
-    kinds: tuple[str, ...] = KINDS
+    kinds: tuple[str, ...] = tuple(KINDS)
     feature_set: str = "standard-v1"
 
     @property

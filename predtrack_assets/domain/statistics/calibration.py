@@ -37,7 +37,12 @@ class BucketTable(NamedTuple):
 
 
 def bucket_table(p: ArrayLike, y: ArrayLike, n_buckets: int = BUCKETS) -> BucketTable:
-    """Mean confidence, hit rate and their absolute difference per equal-width bucket of p."""
+    """Mean confidence, hit rate and their absolute difference per equal-width bucket of p.
+
+    >>> table = bucket_table([0.62, 0.68, 0.91], [1, 0, 1])
+    >>> table.rows.tolist(), round(float(table.hit_rate[6]), 2)
+    ([0, 0, 0, 0, 0, 0, 2, 0, 0, 1], 0.5)
+    """
     p, y = _forecasts(p, y)
     (missed, hits), confidence = _bucket_totals(p, y, n_buckets)
     count = missed + hits
@@ -48,26 +53,43 @@ def bucket_table(p: ArrayLike, y: ArrayLike, n_buckets: int = BUCKETS) -> Bucket
 
 
 def ece(p: ArrayLike, y: ArrayLike, n_buckets: int = BUCKETS) -> float:
-    """Expected calibration error: bucket errors weighted by rows (Naeini et al. 2015)."""
+    """Expected calibration error: bucket errors weighted by rows (Naeini et al. 2015).
+
+    >>> round(ece([0.6, 0.6, 0.9, 0.9], [1, 0, 1, 1]), 3)
+    0.1
+    """
     weights, errors = _bucket_errors(p, y, n_buckets)
     return float(weights @ errors)
 
 
 def rmsce(p: ArrayLike, y: ArrayLike, n_buckets: int = BUCKETS) -> float:
-    """Root mean squared calibration error over the rows' buckets."""
+    """Root mean squared calibration error over the rows' buckets.
+
+    >>> round(rmsce([0.6, 0.6, 0.9, 0.9], [1, 0, 1, 1]), 3)
+    0.1
+    """
     weights, errors = _bucket_errors(p, y, n_buckets)
     return float(np.sqrt(weights @ np.square(errors)))
 
 
 def mce(p: ArrayLike, y: ArrayLike, n_buckets: int = BUCKETS) -> float:
-    """Maximum calibration error over the buckets that have rows."""
+    """Maximum calibration error over the buckets that have rows.
+
+    >>> round(mce([0.6, 0.6, 0.9, 0.9], [1, 0, 1, 1]), 3)
+    0.1
+    """
     return float(_bucket_errors(p, y, n_buckets)[1].max())
 
 
 def calibration_curve(
     p: ArrayLike, y: ArrayLike, n_buckets: int = BUCKETS, strategy: str = "uniform"
 ) -> tuple[Floats, Floats]:
-    """(hit rate, mean confidence) per non-empty bucket; strategy 'uniform' or 'quantile'."""
+    """(hit rate, mean confidence) per non-empty bucket; strategy 'uniform' or 'quantile'.
+
+    >>> rate, confidence = calibration_curve([0.2, 0.2, 0.9, 0.9], [0, 1, 1, 1])
+    >>> rate.tolist(), confidence.tolist()
+    ([0.5, 1.0], [0.2, 0.9])
+    """
     from sklearn import calibration as sklearn_calibration
 
     p, y = _forecasts(p, y)
@@ -84,6 +106,9 @@ def debiased_squared_error(p: ArrayLike, y: ArrayLike, n_eff: float | None = Non
     (Kumar, Liang & Ma 2019), m_b = n_b n_eff / n the bucket's effective rows: n_b by default.
     There are 10 buckets, or fewer so that each has 10 effective rows; ties share a bucket. The
     divisor is at least 1.
+
+    >>> round(debiased_squared_error([0.5] * 20, [1, 0] * 10), 4)
+    -0.0132
     """
     return float(_equal_mass_of(p, y, n_eff).squared[0])
 
@@ -98,6 +123,10 @@ def rms_calibration_error(
     effective rows, two hits and two misses added to it. The bound is the theta at which the
     estimate is z = 1.28 deviations low (Wilson's inversion). Errors that cancel within a bucket
     are not seen.
+
+    >>> error, upper = rms_calibration_error([0.5] * 400, [1, 0] * 200)
+    >>> error, round(upper, 3)
+    (0.0, 0.066)
     """
     found = _equal_mass_of(p, y, n_eff)
     return float(np.sqrt(max(found.squared[0], 0.0))), float(found.upper[0])
@@ -107,6 +136,9 @@ def calibration_quality(n_eff: ArrayLike, rms_upper: ArrayLike) -> NDArray[np.st
     """'insufficient_data' below 100 effective rows, else 'good', 'moderate' or 'poor'.
 
     Judged by the upper bound of the RMS calibration error: below 0.05, below 0.10, or not.
+
+    >>> calibration_quality([40, 400, 400], [0.02, 0.02, 0.2]).tolist()
+    ['insufficient_data', 'good', 'poor']
     """
     n_eff, upper = np.asarray(n_eff, np.float64), np.asarray(rms_upper, np.float64)
     known = n_eff >= MIN_EFFECTIVE
@@ -115,12 +147,21 @@ def calibration_quality(n_eff: ArrayLike, rms_upper: ArrayLike) -> NDArray[np.st
 
 
 def equal_mass_ece(p: ArrayLike, y: ArrayLike, n_eff: float | None = None) -> float:
-    """ECE over the equal-mass buckets of `debiased_squared_error` in place of equally wide ones."""
+    """ECE over the equal-mass buckets of `debiased_squared_error` in place of equally wide ones.
+
+    >>> round(equal_mass_ece([0.6, 0.6, 0.9, 0.9], [1, 0, 1, 1]), 3)
+    0.0
+    """
     return float(_equal_mass_of(p, y, n_eff).ece[0])
 
 
 def corp(p: ArrayLike, y: ArrayLike) -> tuple[float, float, float]:
-    """Miscalibration, discrimination and uncertainty of the Brier score, as in `corp.Corp`."""
+    """Miscalibration, discrimination and uncertainty of the Brier score, as in `corp.Corp`.
+
+    >>> miscalibration, discrimination, uncertainty = corp([0.2, 0.2, 0.8, 0.8], [0, 0, 1, 1])
+    >>> round(miscalibration - discrimination + uncertainty, 3)  # the mean Brier score
+    0.04
+    """
     keys = np.sort(ordered(*_forecasts(p, y)))
     parts = corp_of_sorted(probability(keys), keys & 1, np.zeros(keys.size, np.int64), 1)
     return parts[0].item(), parts[1].item(), parts[2].item()
@@ -129,7 +170,11 @@ def corp(p: ArrayLike, y: ArrayLike) -> tuple[float, float, float]:
 def consistency_test(
     p: ArrayLike, y: ArrayLike, n_eff: float | None = None, seed: int = 0, reps: int = RESAMPLES
 ) -> float:
-    """p-value of 'p is calibrated' from the CORP miscalibration, as in `corp.consistency_p_value`."""
+    """p-value of 'p is calibrated' from the CORP miscalibration, as in `corp.consistency_p_value`.
+
+    >>> consistency_test([0.9] * 100, [1, 0] * 50) < 0.01  # half of the events at 90 %
+    True
+    """
     p, y = _forecasts(p, y)
     rows = p.size if n_eff is None else max(round(n_eff), 1)
     return consistency_p_value(p, y.astype(np.int64), rows, seed, reps)
@@ -139,6 +184,10 @@ def platt(decision: ArrayLike, y: ArrayLike) -> tuple[float, float]:
     """(A, B) of P(y = 1) = 1 / (1 + exp(A f + B)) fitted to decision values f (n,).
 
     With Platt's smoothed targets (Platt 1999, in the stable form of Lin, Lin & Weng 2007).
+
+    >>> a, b = platt([-2.0, -1.0, 1.0, 2.0], [0, 0, 1, 1])
+    >>> a < 0  # a larger decision value makes y = 1 likelier
+    True
     """
     from scipy.optimize import minimize
     from scipy.special import expit

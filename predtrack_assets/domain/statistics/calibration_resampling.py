@@ -16,6 +16,9 @@ def miscalibration(probability: Floats, counts: Ints, hits: Ints) -> float:
     """CORP's miscalibration of forecasts said (G,) in order, given counts and hits (G,).
 
     Mean Brier score less that of the isotonic fit, by pooling adjacent violators in whole numbers.
+
+    >>> round(miscalibration(np.array([0.2, 0.8]), np.array([10, 10]), np.array([2, 8])), 6)
+    0.0
     """
     block_rows = np.zeros(probability.size, np.int64)
     block_hits = np.zeros(probability.size, np.int64)
@@ -44,6 +47,11 @@ def calibrated(
 
     said (G,): probability of each group; group (n,): which one each forecast is in. Of one uniform
     number the whole part of its n-fold picks a forecast and the rest decides whether it is a hit.
+
+    >>> rng = np.random.default_rng(0)
+    >>> found = calibrated(rng, np.array([0.2, 0.8]), np.array([0, 0, 1, 1]), 4, 3)
+    >>> found.shape, bool((found >= 0).all())
+    ((3,), True)
     """
     found = np.zeros(reps)
     for rep in range(reps):
@@ -61,7 +69,12 @@ def calibrated(
 
 @compiled
 def miscalibrations(probability: Floats, counts: Ints, hits: Ints) -> Floats:
-    """`miscalibration` (R,) of many counts and hits (R, G)."""
+    """`miscalibration` (R,) of many counts and hits (R, G).
+
+    >>> counts, hits = np.array([[10, 10], [10, 10]]), np.array([[2, 8], [8, 2]])
+    >>> miscalibrations(np.array([0.2, 0.8]), counts, hits).round(2).tolist()
+    [0.0, 0.27]
+    """
     found = np.zeros(len(counts))
     for r in range(len(counts)):
         found[r] = miscalibration(probability, counts[r], hits[r])

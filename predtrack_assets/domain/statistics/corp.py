@@ -32,6 +32,10 @@ def pool_adjacent_violators(count: Ints, hits: Ints, group: Ints) -> tuple[Ints,
     Blocks come in the order of the forecast, groups one after the other; a block's value is
     hits / count. All neighbours that do not rise are pooled at once until none is left, which
     gives the same fit as pooling them one by one, and in whole numbers the exact one.
+
+    >>> count, hits, group = np.array([2, 2]), np.array([2, 1]), np.array([0, 0])
+    >>> [blocks.tolist() for blocks in pool_adjacent_violators(count, hits, group)]
+    [[4], [3], [0]]
     """
     while True:
         rises = (group[1:] != group[:-1]) | (hits[:-1] * count[1:] < hits[1:] * count[:-1])
@@ -46,6 +50,10 @@ def corp_of_sorted(p: Floats, y: Ints, group: Ints, groups: int) -> Corp:
     """Parts of each group's score; rows are sorted by group (0 .. groups - 1), then by p.
 
     NaN for a group without rows. Forecasts that are equal, and only those, share a block.
+
+    >>> parts = corp_of_sorted(np.array([0.2, 0.8]), np.array([0, 1]), np.zeros(2, int), 1)
+    >>> [round(float(part[0]), 3) for part in parts]
+    [0.04, 0.25, 0.25]
     """
     if not p.size:
         return Corp(*np.full((3, groups), np.nan))
@@ -62,6 +70,9 @@ def consistency_p_value(p: Floats, y: Ints, rows: int, seed: int, reps: int = RE
     for the miscalibration of dependent rows is that of fewer. Forecasts are taken in 1,000 groups of
     about equally many, equal ones in one, and beyond 10,000 rows are drawn by the group, so that no
     test takes longer than that.
+
+    >>> consistency_p_value(np.full(100, 0.9), np.tile([0, 1], 50), rows=100, seed=0)
+    0.001
     """
     from predtrack_assets.domain.statistics.calibration_resampling import (
         calibrated,

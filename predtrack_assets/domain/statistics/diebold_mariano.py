@@ -33,6 +33,10 @@ def diebold_mariano(differences: ArrayLike, horizon: int) -> DieboldMariano:
     Diebold and Mariano (1995) with fixed smoothing: the long-run variance is the mean of the first
     m = 3 periodogram ordinates, the statistic follows t with 2m degrees of freedom (Coroneo and
     Iacone 2020). Refused below 11.5 horizons of dates, and where all differences are equal.
+
+    >>> test = diebold_mariano(np.sin(np.arange(60.0)) + 0.5, horizon=1)
+    >>> test.statistic > 0, test.p_value < 0.01
+    (True, True)
     """
     d = np.asarray(differences, np.float64)[:, None]
     statistic, p_value = diebold_mariano_of(d, np.array([len(d)]), np.array([horizon]))
@@ -44,6 +48,11 @@ def diebold_mariano_of(differences: Floats, dates: Ints, horizons: Ints) -> tupl
 
     The dates of a series come first in its column and zeros fill the rest. Returns statistics and
     p-values (R,); a column's are the same bits whatever stands beside it.
+
+    >>> differences = np.random.default_rng(0).normal(size=(60, 2))
+    >>> statistic, p_value = diebold_mariano_of(differences, np.array([60, 60]), np.array([1, 21]))
+    >>> np.isnan(statistic).tolist()  # 60 dates are too few for 21 sessions ahead
+    [False, True]
     """
     from scipy.special import stdtr
 
@@ -81,6 +90,10 @@ def mean_interval(
     mean +- t deviation / sqrt(n_eff): deviation, the rows' standard deviation; t with blocks - 1
     degrees of freedom, blocks = dates / horizon: what n_eff itself was estimated from. NaN below
     two blocks.
+
+    >>> low, high = mean_interval(0.02, deviation=0.1, n_eff=100, blocks=50)
+    >>> round(float(low), 4), round(float(high), 4)
+    (-0.0001, 0.0401)
     """
     from scipy.special import stdtrit
 

@@ -32,6 +32,9 @@ def threshold(batch: int, tests: int) -> float:
     equal parts (Bonferroni). So of all tests ever, dependent as they may be and looked at on any
     day, one promotes a treatment that is no better with probability at most 0.05. 20 times the
     number of tests so far would not do: tests that begin one by one spend 0.05 (1 + 1/2 + 1/3 ...).
+
+    >>> threshold(batch=1, tests=1), threshold(batch=2, tests=3)
+    (40.0, 360.0)
     """
     return PROMOTE_AT * batch * (batch + 1) * tests
 
@@ -40,6 +43,9 @@ def known_dates(days: ArrayLike, known: ArrayLike) -> NDArray[np.int64]:
     """How many of the first dates have a known result at the end of each decision day (T,).
 
     days: decision days (T,), sorted; known: days on which their results were known, sorted.
+
+    >>> known_dates([1, 2, 3, 4], known=[2, 3, 6, 7]).tolist()
+    [0, 1, 2, 2]
     """
     seen = np.searchsorted(np.asarray(known), np.asarray(days), side="right")
     return np.minimum(seen, np.arange(seen.size))
@@ -49,6 +55,9 @@ def stakes(d: ArrayLike, horizon: int = 1, seen: NDArray[np.int64] | None = None
     """Stake (..., T) on each date, from the results known at its decision, as in `e_process`.
 
     Growth-optimal to second order, mean / second moment of the past, shrunk toward no stake.
+
+    >>> stakes([0.5, 0.5, -0.1, 0.5]).round(3).tolist()  # nothing is known at the first date
+    [0.0, 0.095, 0.182, 0.23]
     """
     d = np.asarray(d, np.float64)
     seen = _seen(d.shape[-1], horizon) if seen is None else seen
@@ -68,6 +77,9 @@ def e_process(d: ArrayLike, horizon: int = 1, seen: NDArray[np.int64] | None = N
     first so many (see `known_dates`); default: each is known `horizon` dates after its own. The
     mean of `horizon` processes that take turns; a date on which none of them knows the result of
     its last one is left out. Raises ValueError for differences outside [-1, 1].
+
+    >>> e_process([0.5] * 40)[[0, 9, 39]].round(2).tolist()
+    [1.0, 4.35, 3512.15]
     """
     d = np.asarray(d, np.float64)
     if not np.all(np.abs(d) <= 1 + 1e-9):

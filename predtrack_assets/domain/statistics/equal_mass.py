@@ -30,17 +30,29 @@ def ordered(p: Floats, y: Floats) -> Ints:
     """Probability and outcome in one number, so that a plain sort orders both.
 
     Doubles >= 0 order like their bits, and those up to 1 leave the highest bit but the sign free.
+
+    >>> probability(np.sort(ordered(np.array([0.7, 0.2]), np.array([1.0, 0.0])))).tolist()
+    [0.2, 0.7]
     """
     return (p + 0.0).view(np.int64) << 1 | (y > 0)
 
 
 def probability(keys: Ints) -> Floats:
-    """The probabilities in `ordered`."""
+    """The probabilities in `ordered`.
+
+    >>> probability(ordered(np.array([0.25]), np.array([1.0]))).tolist()
+    [0.25]
+    """
     return (keys >> 1).view(np.float64)
 
 
 def equal_mass(keys: Ints, size: Ints, n_eff: Floats) -> EqualMass:
-    """Of sorted keys (R, L), each row filled up with the maximum after its `size` keys."""
+    """Of sorted keys (R, L), each row filled up with the maximum after its `size` keys.
+
+    >>> keys = np.sort(ordered(np.full(40, 0.5), np.tile([0.0, 1.0], 20)))[None]
+    >>> equal_mass(keys, np.array([40]), np.array([40.0])).ece.tolist()
+    [0.0]
+    """
     position = np.arange(keys.shape[1])
     inside = position < size[:, None]
     hits = np.cumsum(np.where(inside, keys & 1, 0), axis=1)

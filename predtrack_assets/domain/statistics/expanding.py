@@ -21,7 +21,11 @@ PATHS = 1000
 
 
 def totals(values: Floats, sizes: Ints) -> Floats:
-    """Sums (W, ...) of the first `sizes` (W,) of values (T, ...)."""
+    """Sums (W, ...) of the first `sizes` (W,) of values (T, ...).
+
+    >>> totals(np.array([1.0, 2.0, 3.0]), np.array([0, 2, 3])).tolist()
+    [0.0, 3.0, 6.0]
+    """
     running = np.cumsum(values, axis=0)
     return np.concatenate([np.zeros_like(running[:1]), running])[sizes]
 
@@ -32,6 +36,10 @@ def block_variances(sums: Floats, counts: Floats, sizes: Ints, block: int) -> Fl
     sums, counts (T,): total and number of the values of each date; mean: that of the first n dates.
     Politis & Romano (1994), lemma 1, without resampling: c(0) + 2 sum_k (1 - k/n) q^k c(k),
     q = 1 - 1/block; lags beyond REACH blocks and the wrap around the end are left out.
+
+    >>> values, ones = np.tile([1.0, -1.0], 20), np.ones(40)
+    >>> block_variances(values, ones, np.array([20, 40]), block=1).tolist()
+    [20.0, 40.0]
     """
     n = sizes.astype(np.float64)
     total, rows = totals(sums, sizes), totals(counts, sizes)
@@ -54,6 +62,9 @@ def small_sample_factors(sizes: Ints, block: int, overlap: int) -> Floats:
 
     The bootstrap shrinks the autocovariances 1 - k/overlap, and deviations from the sample's own
     mean hide a part of the variance; both are known exactly (see intervals.small_sample_factor).
+
+    >>> small_sample_factors(np.array([63, 2520]), block=21, overlap=5).round(2).tolist()
+    [2.19, 1.1]
     """
     n = np.maximum(sizes.astype(np.float64), 1)[:, None]
     lag = np.arange(REACH * block)[None]
@@ -71,6 +82,11 @@ def effective_sizes(
 
     squares (T,): sum of the squared values of each date. n_eff = n Var_iid / Var_block, between 1
     and n / horizon; where all values are equal, the number of windows that do not overlap.
+
+    >>> values, ones = np.tile([1.0, 0.0, 0.0], 100), np.ones(300)
+    >>> mean, n, n_eff = effective_sizes(values, ones, values, np.array([150, 300]), horizon=5)
+    >>> n.tolist(), bool((n_eff <= n / 5).all())
+    ([150.0, 300.0], True)
     """
     block = max(BLOCK, horizon)
     total, rows, square = (totals(v, sizes) for v in (sums, counts, squares))
@@ -90,6 +106,10 @@ def mean_lower_bounds(values: Floats, sizes: Ints, level: float = 0.95) -> tuple
 
     Fixed smoothing: the long-run variance is the mean of the first 3 periodogram ordinates, the
     bound uses Student's t with 6 degrees of freedom (Coroneo & Iacone 2020).
+
+    >>> mean, bound = mean_lower_bounds(np.tile([0.03, -0.01], 100), np.array([100, 200]))
+    >>> mean.round(3).tolist(), bool((bound <= mean).all())
+    ([0.01, 0.01], True)
     """
     from scipy.special import stdtrit
 
@@ -111,6 +131,10 @@ def bootstrap_lower_bounds(
     """(mean, one-sided lower bound), each (W,), of the first n daily values by block bootstrap.
 
     Student's t with n / BLOCK - 1 degrees of freedom stands for the few blocks there are.
+
+    >>> mean, bound = bootstrap_lower_bounds(np.tile([0.03, -0.01], 100), np.array([100, 200]))
+    >>> mean.round(3).tolist(), bool((bound <= mean).all())
+    ([0.01, 0.01], True)
     """
     from scipy.special import stdtrit
 
@@ -124,7 +148,12 @@ def bootstrap_lower_bounds(
 
 
 def return_moments(returns: Floats, sizes: Ints) -> Moments:
-    """Moments (W,) of the first n returns; NaN below two, or where all are equal."""
+    """Moments (W,) of the first n returns; NaN below two, or where all are equal.
+
+    >>> found = return_moments(np.tile([0.02, -0.01], 50), np.array([100]))
+    >>> found.sharpe.round(3).tolist(), found.kurtosis.round(3).tolist()
+    ([0.332], [1.0])
+    """
     powers = totals(np.stack([returns**k for k in (1, 2, 3, 4)], axis=1), sizes)
     n = sizes.astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -141,6 +170,10 @@ def drawdown_bounds(returns: Floats, sizes: Ints, level: float = 0.95) -> tuple[
 
     Paths of 12 blocks of 21 consecutive sessions drawn from the first n; NaN below 252 sessions.
     A drawdown joins from what each block knows of itself, so a path costs 12 steps, not 252.
+
+    >>> observed, bound = drawdown_bounds(np.full(252, -0.001), np.array([251, 252]))
+    >>> observed.round(3).tolist()  # less than a year is not judged
+    [nan, 0.223]
     """
     observed, bound = np.full(sizes.size, np.nan), np.full(sizes.size, np.nan)
     long_enough = np.flatnonzero(sizes >= YEAR)
@@ -179,6 +212,11 @@ def calibration_bounds(
 
     count, hits, said: rows, events and summed probability per bin. As
     calibration.rms_calibration_error, with the rows of one narrow bin kept together.
+
+    >>> count, hits = np.array([[200.0, 200.0]]), np.array([[60.0, 140.0]])
+    >>> error, upper = calibration_bounds(count, hits, 1.0 * hits, np.array([400.0]))
+    >>> error.tolist(), bool(upper[0] < 0.1)
+    ([0.0], True)
     """
     size = count.sum(axis=1)
     cumulative = [np.cumsum(v, axis=1) for v in (count, hits, confidence)]

@@ -6,14 +6,22 @@ import numpy as np
 
 
 def normal_cdf(x: np.ndarray) -> np.ndarray:
-    """Standard normal distribution function."""
+    """Standard normal distribution function.
+
+    >>> normal_cdf(np.array([0.0, 1.96])).round(3).tolist()
+    [0.5, 0.975]
+    """
     from scipy.special import ndtr
 
     return ndtr(x)
 
 
 def log_normal_cdf(x: np.ndarray) -> np.ndarray:
-    """Logarithm of the standard normal distribution function."""
+    """Logarithm of the standard normal distribution function.
+
+    >>> round(float(log_normal_cdf(np.array(-40.0))), 1)  # where the function itself is 0
+    -804.6
+    """
     from scipy.special import log_ndtr
 
     return log_ndtr(x)
@@ -30,6 +38,10 @@ def hit_probability(
     log_distance: ln(target / price), any sign. sigma: daily volatility. drift: daily drift of
     log price; -sigma^2 / 2 for a driftless price. All broadcast; the result is in [0, 1].
     Source: reflection principle, e.g. Borodin and Salminen, Handbook of Brownian Motion (2002), 2.2.0.2.
+
+    >>> sigma = np.array(0.02)
+    >>> round(float(hit_probability(np.log(1.05), sigma, sessions=21, drift=-(sigma**2) / 2)), 3)
+    0.58
     """
     b = np.abs(log_distance)
     toward = np.sign(log_distance) * drift
@@ -43,7 +55,11 @@ def hit_probability(
 def expected_hit_time(
     log_distance: np.ndarray, sigma: np.ndarray, deadline: int, drift: np.ndarray | float
 ) -> np.ndarray:
-    """Mean sessions until the touch given that it happens by `deadline`, counted in whole sessions."""
+    """Mean sessions until the touch given that it happens by `deadline`, counted in whole sessions.
+
+    >>> round(float(expected_hit_time(np.log(1.05), np.array(0.02), deadline=21, drift=0.0)), 1)
+    7.6
+    """
     by = [np.zeros_like(np.asarray(log_distance, dtype=float))]
     by += [hit_probability(log_distance, sigma, float(t), drift) for t in range(1, deadline + 1)]
     total = np.maximum(by[-1], 1e-300)

@@ -26,6 +26,10 @@ def kaplan_meier(
     Intervals are Greenwood's on the scale of log(-log S) (Kalbfleisch and Prentice 2002, 1.4.3).
     deflation (R,): n_eff / n, by which the variance is divided. NaN: the curve where nobody is
     left at risk above 0, the interval where S is 0 or 1 and its variance says nothing.
+
+    >>> curves = kaplan_meier(hits=np.array([[2, 1]]), at_risk=np.array([[10, 5]]))
+    >>> curves.survival.round(2).tolist()
+    [[0.8, 0.64]]
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         steps = np.where(at_risk > 0, 1 - hits / at_risk, np.nan)

@@ -15,6 +15,10 @@ def weighted_lagged_products(
 
     values float64 (T, R), weights (groups, T), which int64 (R,); returns (R,). Products are added in
     the order of t and those sums in the order of k, so a column's bits do not depend on the others.
+
+    >>> values, weights = np.array([[1.0], [2.0], [3.0]]), np.array([[1.0, 2.0, 0.0]])
+    >>> weighted_lagged_products(values, weights, np.array([0])).tolist()  # 14 + 2 * 8
+    [30.0]
     """
     length, width = values.shape
     total = np.zeros(width)

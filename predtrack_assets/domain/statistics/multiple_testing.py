@@ -14,6 +14,9 @@ def e_bh_critical(e_values: ArrayLike, level: float) -> Floats:
     e_values: (T, K), NaN where there is none. Sorted descending, the k largest are rejected, k the
     largest with e_(k) >= K / (level k); the value returned is K / (level max(k, 1)). The share of
     false rejections is at most `level` in expectation, whatever the dependence (Wang, Ramdas 2022).
+
+    >>> e_bh_critical([[100.0, 90.0, 1.0]], level=0.05).tolist()  # two of three are rejected
+    [30.0]
     """
     e = np.asarray(e_values, np.float64)
     tests = np.isfinite(e).sum(axis=1)
@@ -26,7 +29,11 @@ def e_bh_critical(e_values: ArrayLike, level: float) -> Floats:
 
 
 def benjamini_hochberg(p: ArrayLike) -> Floats:
-    """Adjusted p-values (n,) that control the false discovery rate (Benjamini & Hochberg 1995)."""
+    """Adjusted p-values (n,) that control the false discovery rate (Benjamini & Hochberg 1995).
+
+    >>> benjamini_hochberg([0.01, 0.04, 0.03]).round(3).tolist()
+    [0.03, 0.04, 0.04]
+    """
     p = np.asarray(p, np.float64)
     order = np.argsort(-p, kind="stable")
     adjusted = np.empty(p.size)
@@ -38,6 +45,9 @@ def discoveries(p: ArrayLike, families: ArrayLike, fdr: float) -> NDArray[np.boo
     """Which of n hypotheses Benjamini-Hochberg rejects at `fdr`, within each of many families.
 
     p (n,); families (n,): whole numbers from 0.
+
+    >>> discoveries([0.01, 0.04, 0.2], families=[0, 0, 0], fdr=0.10).tolist()
+    [True, True, False]
     """
     p, families = np.asarray(p, np.float64), np.asarray(families, np.int64)
     order = np.lexsort((p, families))
@@ -52,7 +62,11 @@ def discoveries(p: ArrayLike, families: ArrayLike, fdr: float) -> NDArray[np.boo
 
 
 def holm(p: ArrayLike) -> Floats:
-    """Adjusted p-values (n,) that control the family-wise error rate (Holm 1979)."""
+    """Adjusted p-values (n,) that control the family-wise error rate (Holm 1979).
+
+    >>> holm([0.01, 0.04, 0.03]).round(3).tolist()
+    [0.03, 0.06, 0.06]
+    """
     p = np.asarray(p, np.float64)
     order = np.argsort(p, kind="stable")
     adjusted = np.empty(p.size)

@@ -18,6 +18,10 @@ def beta_prior(
     a + b = 1/correlation - 1, at least 1 and never more than pool_n_eff: the pooled rate is itself
     an estimate. That also bounds it where the rates spread no more than chance would spread them.
     A single symbol has nothing to borrow from: uniform, (1, 1).
+
+    >>> a, b = beta_prior([0.4, 0.5, 0.6], [50.0] * 3, pool=[0, 0, 0], pool_n_eff=[100.0])
+    >>> round(float((a / (a + b))[0]), 2)  # the pooled rate
+    0.5
     """
     r, n = np.asarray(rates, np.float64), np.asarray(n_eff, np.float64)
     pool, limit = np.asarray(pool, np.int64), np.asarray(pool_n_eff, np.float64)

@@ -8,6 +8,7 @@ import polars as pl
 
 from predtrack_assets.domain.accuracy.reliability import Reliability, reliability
 from predtrack_assets.domain.models.baselines import BASELINES
+from predtrack_assets.domain.models.kinds import titles
 from predtrack_assets.domain.statistics.effective_size import effective_sample_size
 from predtrack_assets.domain.time.calendar import as_of
 from predtrack_assets.reporting.plots import figures
@@ -23,12 +24,7 @@ ROLLING = timedelta(days=29)
 REPORT_AGE = timedelta(days=13)  # the last week's end is no further back
 CURVE_AGE = timedelta(days=100)  # the last quarter's end is no further back
 HISTORY = timedelta(days=365)
-SCORES = {
-    "price": "price: CRPS",
-    "direction": "direction: Brier",
-    "time_to_hit": "time to hit: Brier",
-    "volatility": "volatility: QLIKE",
-}
+SCORES = titles()
 
 
 def reliability_plot(transaction: Transaction, last: date) -> dict[str, Picture]:

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from predtrack_assets.domain.accuracy.drift.degradation import LEVEL
+from predtrack_assets.domain.models.kinds import titles
 from predtrack_assets.reporting.plots import figures
 from predtrack_assets.reporting.plots.accuracy import ahead, middle_horizon
 from predtrack_assets.reporting.plots.figures import Picture
@@ -14,12 +15,7 @@ from predtrack_assets.warehouse.database.transaction import Transaction
 
 REPORT_AGE = timedelta(days=13)  # the last week's end is no further back
 HISTORY = timedelta(days=730)
-TITLES = {
-    "price": "price: CRPS",
-    "direction": "direction: Brier",
-    "time_to_hit": "time to hit: Brier",
-    "volatility": "volatility: QLIKE",
-}
+TITLES = titles()
 
 
 def drift_plots(transaction: Transaction, last: date) -> dict[str, Picture]:

@@ -12,6 +12,7 @@ from rich.table import Table
 from predtrack_assets.domain.accuracy.calibration_report import calibration_summary
 from predtrack_assets.domain.accuracy.performance import performance_analytics
 from predtrack_assets.domain.models.baselines import BASELINES
+from predtrack_assets.domain.models.kinds import PROPER_SCORES
 from predtrack_assets.domain.time.calendar import as_of
 from predtrack_assets.reporting.tables.text import number
 from predtrack_assets.warehouse.accuracy.success import SUCCESS_METRICS
@@ -19,7 +20,6 @@ from predtrack_assets.warehouse.database.transaction import Database
 from predtrack_assets.warehouse.forecasts import queries as forecasts_queries
 from predtrack_assets.warehouse.market import queries as market_queries
 
-PROPER = {"price": "crps", "direction": "brier", "time_to_hit": "brier", "volatility": "qlike"}
 """The score of each kind that no forecaster can better by saying what it does not believe."""
 
 
@@ -79,7 +79,7 @@ def _cells(row: dict[str, Any], *, repeat: bool) -> list[str]:
 
 def skill_table(performance: pl.DataFrame) -> RenderableType:
     """Skill of every model that is no baseline against no_change, by the proper score of its kind."""
-    proper = pl.DataFrame(list(PROPER.items()), schema=["kind", "score"], orient="row")
+    proper = pl.DataFrame(list(PROPER_SCORES.items()), schema=["kind", "score"], orient="row")
     rows = performance.join(proper, on=["kind", "score"]).filter(
         (pl.col("baseline") == "no_change") & ~pl.col("model_id").is_in(sorted(BASELINES))
     )

@@ -12,7 +12,7 @@ from typing import Any
 import adbc_driver_manager
 import polars as pl
 
-from predtrack_assets.services.deployment.track_records import KINDS
+from predtrack_assets.services.deployment.track_records import GATED_KINDS
 from predtrack_assets.warehouse.audit.ab_test_digests import digests_of_tests
 from predtrack_assets.warehouse.audit.gate_digests import digests_of_run
 from predtrack_assets.warehouse.audit.improvement_digests import chain_improvements
@@ -209,8 +209,8 @@ def _made(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _known(transaction: Transaction, kind: str, scope: str) -> None:
     """DecisionRefused where no gate can ever have been of that kind, or none was of that scope."""
-    if kind not in KINDS:
-        raise DecisionRefused(f"unknown kind {kind!r}: there are {' and '.join(KINDS)}")
+    if kind not in GATED_KINDS:
+        raise DecisionRefused(f"unknown kind {kind!r}: there are {' and '.join(GATED_KINDS)}")
     judged = transaction.read(queries.JUDGED_SCOPES, kind=kind)
     if judged.is_empty() or scope in judged["scope"]:
         return

@@ -30,7 +30,7 @@ from predtrack_assets.warehouse.database.transaction import Transaction
 from predtrack_assets.warehouse.deployment import queries
 from predtrack_assets.warehouse.market.epochs import Epoch, market_epochs, read_panel, symbol_groups
 
-KINDS = ("price", "direction")
+GATED_KINDS = ("price", "direction")
 
 
 def record_epochs(transaction: Transaction, days: Days, opens: date) -> list[Epoch]:
@@ -109,7 +109,7 @@ def read_records(
     own = pl.when(pl.col("model_id").is_in(list(by_symbol))).then("symbol").alias("judged")
     day = [*JUDGED, "due_day"]
     for begin, end in years(first, epoch.last):
-        span = {"first": begin, "last": end, "kinds": list(KINDS)}
+        span = {"first": begin, "last": end, "kinds": list(GATED_KINDS)}
         refused = transaction.read(
             queries.REFUSED, **span, horizons=list(horizons), models=list(models)
         )
@@ -123,7 +123,7 @@ def read_records(
             refused = refused.drop("began")
         fell_due.append(refused.with_columns(own).group_by(day).agg(pl.len()))
         rows = predictions_with_outcomes(
-            transaction, epoch, begin, end, KINDS, horizons, models, live=live
+            transaction, epoch, begin, end, GATED_KINDS, horizons, models, live=live
         )
         if rows.is_empty():
             continue

@@ -14,6 +14,7 @@ from predtrack_assets.domain.forecasts.coherence import refuse_incoherent
 from predtrack_assets.domain.forecasts.predict import predict
 from predtrack_assets.domain.models.as_of_statistics import lookback
 from predtrack_assets.domain.models.baselines import MODELS, Model
+from predtrack_assets.domain.models.kinds import KINDS
 from predtrack_assets.services.models.fits_in_force import Turns, fits_in_force, with_features
 from predtrack_assets.settings import Settings
 from predtrack_assets.warehouse.database.transaction import Transaction
@@ -24,8 +25,6 @@ from predtrack_assets.warehouse.market.epochs import (
     sessions_before,
     symbol_groups,
 )
-
-KINDS = 4
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ def forecast_days(
     reach = lookback(max(horizons))
     if turns is None:
         turns = fits_in_force(transaction, asked.start, asked.end, retired=retired)
-    rows_per_symbol = len(asked.days) * (len(models) + len(turns)) * KINDS * len(horizons)
+    rows_per_symbol = len(asked.days) * (len(models) + len(turns)) * len(KINDS) * len(horizons)
     for epoch in market_epochs(transaction, asked.days, asked.opens):
         groups = symbol_groups(transaction, rows_per_symbol, without=("volatility",))
         for number, (exchange, symbols) in enumerate(groups, 1):

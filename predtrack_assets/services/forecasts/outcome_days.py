@@ -11,6 +11,7 @@ import polars as pl
 from predtrack_assets.days import Window
 from predtrack_assets.domain.forecasts.outcomes import OUTCOMES, resolve
 from predtrack_assets.domain.time.calendar import Calendar
+from predtrack_assets.services.forecasts.minute_outcome_days import minute_outcomes
 from predtrack_assets.services.forecasts.other_hands import Hands
 from predtrack_assets.services.forecasts.reference_prices import with_reason
 from predtrack_assets.settings import Settings
@@ -38,8 +39,9 @@ def outcome_days(
     hands = Hands(transaction)
     for epoch in market_epochs(transaction, asked.days, asked.opens):
         for exchange, symbols in symbol_groups(transaction, rows_per_symbol, rows=ROWS_AT_ONCE):
-            found = _resolve_group(transaction, exchange, symbols, epoch, settings, hands)
-            yield epoch, symbols, found
+            sessions = _resolve_group(transaction, exchange, symbols, epoch, settings, hands)
+            minutes = minute_outcomes(transaction, symbols, epoch, settings)
+            yield epoch, symbols, pl.concat([sessions, minutes]) if len(minutes) else sessions
 
 
 def _resolve_group(

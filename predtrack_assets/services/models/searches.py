@@ -33,7 +33,7 @@ from predtrack_assets.domain.trading.rule_search import (
     medians,
     rule,
 )
-from predtrack_assets.services.deployment.track_records import KINDS, returns_of
+from predtrack_assets.services.deployment.track_records import GATED_KINDS, returns_of
 from predtrack_assets.services.models.fits_in_force import tuned_versions
 from predtrack_assets.services.models.fitting import data_digest, training_data
 from predtrack_assets.settings import Settings
@@ -97,7 +97,7 @@ def _speakers(
         optimization.SPEAKERS,
         first=day.replace(year=day.year - STRATEGY_YEARS, day=1),
         last=day,
-        kinds=list(KINDS),
+        kinds=list(GATED_KINDS),
         horizons=list(settings.gated_horizons),
     )
     steady = rows.filter(pl.col("days") >= 0.9 * pl.col("days").max().over("kind", "horizon"))

@@ -16,6 +16,7 @@ SAID = Query("""
                      WHEN 'volatility' THEN predicted_volatility ELSE confidence END AS value
     FROM forecasts.predictions
     WHERE model_id = :model_id AND trading_day BETWEEN :first AND :last
+      AND horizon_unit = 'session'
 """)
 
 # Exact sums, whatever the order of the rows: probabilities in units of 1e-9, losses as decimals.
@@ -36,7 +37,7 @@ KNOWN = Query("""
                          ELSE score_no_change END AS baseline
         FROM forecasts.outcomes
         WHERE due_day BETWEEN :first AND :last AND knowledge_time <= :as_of
-          AND model_id = ANY(:models)
+          AND model_id = ANY(:models) AND horizon_unit = 'session'
         ORDER BY trading_day DESC, symbol DESC, model_id DESC, kind DESC, horizon DESC,
                  knowledge_time DESC
     ) latest
@@ -52,7 +53,7 @@ OPEN = Query("""
            sum(round(confidence * confidence * 1e9)::bigint)::bigint AS squared
     FROM forecasts.predictions
     WHERE trading_day BETWEEN :first AND :last AND due_day > :open_on AND confidence IS NOT NULL
-      AND model_id = ANY(:models)
+      AND model_id = ANY(:models) AND horizon_unit = 'session'
     GROUP BY model_id, kind, horizon, trading_day, due_day, bucket
     ORDER BY trading_day
 """)

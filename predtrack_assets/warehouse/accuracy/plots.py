@@ -25,7 +25,7 @@ OUTCOMES = Query("""
            model_id, kind, due_day, status, confidence, occurred, relative_error
     FROM forecasts.outcomes
     WHERE due_day BETWEEN :first AND :last AND horizon = :horizon AND event IS NOT NULL
-      AND knowledge_time <= :as_of
+      AND knowledge_time <= :as_of AND horizon_unit = 'session'
     ORDER BY trading_day, symbol, model_id, kind, knowledge_time DESC
 """)
 

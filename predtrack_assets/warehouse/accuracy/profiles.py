@@ -209,5 +209,6 @@ SURVIVAL_CURVES = Query("""
 # Days on which a touch was predicted: their windows have a curve.
 TOUCH_PREDICTED = Query("""
     SELECT day, 1 AS reportable FROM unnest(:days::date[]) AS days (day)
-    WHERE EXISTS (SELECT FROM forecasts.predictions WHERE trading_day = day AND kind = 'time_to_hit')
+    WHERE EXISTS (SELECT FROM forecasts.predictions WHERE trading_day = day AND kind = 'time_to_hit'
+                  AND horizon_unit = 'session')
 """)

@@ -16,6 +16,7 @@ PREDICTIONS = Query("""
     SELECT model_id, horizon, symbol, trading_day, due_day, confidence, reference_price, sigma, target_price
     FROM forecasts.predictions
     WHERE kind = 'time_to_hit' AND trading_day BETWEEN :first AND :last
+      AND horizon_unit = 'session'
 """)
 
 OUTCOMES = Query("""
@@ -23,6 +24,7 @@ OUTCOMES = Query("""
            model_id, horizon, symbol, trading_day, status, resolved_day, occurred, actual_days
     FROM forecasts.outcomes
     WHERE kind = 'time_to_hit' AND trading_day BETWEEN :first AND :last AND knowledge_time <= :as_of
+      AND horizon_unit = 'session'
     ORDER BY trading_day DESC, symbol DESC, model_id DESC, horizon DESC, knowledge_time DESC
 """)
 

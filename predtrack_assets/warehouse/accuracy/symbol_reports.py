@@ -6,9 +6,10 @@ from datetime import date, datetime
 
 import polars as pl
 
+from predtrack_assets.domain.models.kinds import WITH_EVENT
 from predtrack_assets.warehouse.database.query import Query
 from predtrack_assets.warehouse.database.transaction import Transaction
-from predtrack_assets.warehouse.forecasts.known_outcomes import WITH_EVENT, known_outcomes
+from predtrack_assets.warehouse.forecasts.known_outcomes import known_outcomes
 
 _KEY = ["trading_day", "symbol", "model_id", "kind", "horizon"]
 _OF_SYMBOLS = ["status", "confidence", "occurred", "relative_error", "actual_return"]
@@ -19,6 +20,7 @@ ADVISED = Query("""
     SELECT trading_day, symbol, model_id, kind, horizon, sigma, q50
     FROM forecasts.predictions
     WHERE due_day BETWEEN :first AND :last AND kind IN ('price', 'direction')
+      AND horizon_unit = 'session'
 """)
 
 REGIMES = Query("SELECT trading_day, market_regime FROM market.market_conditions")

@@ -29,7 +29,8 @@ JUDGED = {
 }
 # Rows that may be live, with what the calendar judges them by.
 LIVE_ROWS = Query("""
-    SELECT uuid_send(prediction_id) AS prediction_id, exchange, p.kind, trading_day, horizon, knowable_at
+    SELECT uuid_send(prediction_id) AS prediction_id, exchange, p.kind, trading_day, as_of, horizon,
+           horizon_unit, knowable_at
     FROM forecasts.predictions p LEFT JOIN market.symbols USING (symbol)
     WHERE trading_day BETWEEN :first AND :last
       AND (origin = 'live' OR (trading_day, model_id, p.kind) IN (
@@ -76,7 +77,7 @@ CLAIMED = Query("""
     SELECT uuid_send(prediction_id) AS prediction_id, trading_day
     FROM forecasts.predictions
     WHERE model_id = :model_id AND kind = :kind AND horizon = :horizon
-      AND due_day BETWEEN :first AND :last
+      AND horizon_unit = 'session' AND due_day BETWEEN :first AND :last
 """)
 SEALED_IDS = Query("""
     SELECT origin, prediction_ids FROM forecasts.prediction_batches

@@ -24,7 +24,7 @@ EVENT = Encoding(
     )
 )
 
-LOCK = Query("SELECT pg_advisory_xact_lock(hashtext('audit.audit_trail'))::text AS held")
+LOCK = Query("SELECT chain FROM audit.chain_locks WHERE chain = 'audit.audit_trail' FOR UPDATE")
 HEAD = Query("SELECT event_index, hash FROM audit.audit_trail ORDER BY event_index DESC LIMIT 1")
 # jsonb is printed in one way only: that text is what is hashed.
 STAMP = Query("SELECT clock_timestamp() AS at, (:payload::jsonb)::text AS payload")

@@ -21,7 +21,7 @@ SAID = Query("""
     FROM forecasts.predictions
     WHERE trading_day BETWEEN :first AND :last AND kind = ANY(:kinds)
       AND horizon = ANY(:horizons) AND model_id = ANY(:models)
-      AND (:symbol::text IS NULL OR symbol = :symbol)
+      AND (:symbol::text IS NULL OR symbol = :symbol) AND horizon_unit = 'session'
 """)
 
 # Cells that a version should have spoken of and was refused, due at once: the symbol had history
@@ -30,10 +30,10 @@ REFUSED = Query("""
     SELECT model_id, kind, horizon, symbol, trading_day AS due_day
     FROM forecasts.skipped_predictions s
     WHERE trading_day BETWEEN :first AND :last AND kind = ANY(:kinds)
-      AND horizon = ANY(:horizons) AND model_id = ANY(:models)
+      AND horizon = ANY(:horizons) AND model_id = ANY(:models) AND horizon_unit = 'session'
       AND NOT EXISTS (SELECT FROM forecasts.predictions p  -- once refused, written since
-                      WHERE (p.trading_day, p.symbol, p.model_id, p.kind, p.horizon)
-                          = (s.trading_day, s.symbol, s.model_id, s.kind, s.horizon))
+                      WHERE (p.trading_day, p.symbol, p.model_id, p.kind, p.horizon, p.horizon_unit)
+                          = (s.trading_day, s.symbol, s.model_id, s.kind, s.horizon, 'session'))
 """)
 
 # The latest revision known at a moment.
@@ -44,7 +44,7 @@ RESULTS = Query("""
     FROM forecasts.outcomes
     WHERE trading_day BETWEEN :first AND :last AND knowledge_time <= :as_of
       AND kind = ANY(:kinds) AND horizon = ANY(:horizons) AND model_id = ANY(:models)
-      AND (:symbol::text IS NULL OR symbol = :symbol)
+      AND (:symbol::text IS NULL OR symbol = :symbol) AND horizon_unit = 'session'
     ORDER BY trading_day DESC, symbol DESC, model_id DESC, kind DESC, horizon DESC,
              knowledge_time DESC
 """)
@@ -54,8 +54,8 @@ REVISED_OUTCOMES = Query("""
     SELECT DISTINCT o.resolved_day FROM forecasts.outcomes o
     WHERE o.resolved_day > o.due_day AND o.resolved_day BETWEEN :first AND :last
       AND EXISTS (SELECT FROM forecasts.outcomes e
-                  WHERE (e.trading_day, e.symbol, e.model_id, e.kind, e.horizon)
-                      = (o.trading_day, o.symbol, o.model_id, o.kind, o.horizon)
+                  WHERE (e.trading_day, e.symbol, e.model_id, e.kind, e.horizon, e.horizon_unit, e.as_of)
+                      = (o.trading_day, o.symbol, o.model_id, o.kind, o.horizon, 'session', o.as_of)
                     AND e.knowledge_time < o.knowledge_time)
 """)
 

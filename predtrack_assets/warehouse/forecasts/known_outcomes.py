@@ -14,13 +14,11 @@ import polars as pl
 from psycopg import sql
 
 from predtrack_assets.domain.accuracy.report_windows import CELL, IDENTITY
-from predtrack_assets.domain.forecasts.predict import EVENTS
 from predtrack_assets.domain.numerics.row_order import places
 from predtrack_assets.warehouse.database.query import Query
 from predtrack_assets.warehouse.database.transaction import Transaction
 
 KEY = [*CELL, "due_day", *IDENTITY]
-WITH_EVENT = tuple(kind for kind, event in EVENTS.items() if event)
 
 
 def known_outcomes(
@@ -49,7 +47,8 @@ def _query(columns: Sequence[str], kinds: Sequence[str] | None) -> Query:
     wanted = [*KEY, *columns, "knowledge_time"]
     template = """
         SELECT {columns} FROM forecasts.outcomes
-        WHERE due_day BETWEEN :first AND :last AND knowledge_time <= :as_of"""
+        WHERE due_day BETWEEN :first AND :last AND knowledge_time <= :as_of
+          AND horizon_unit = 'session'"""
     if kinds is not None:
         template += " AND kind IN ({kinds})"
     return Query(

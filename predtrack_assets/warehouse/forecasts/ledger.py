@@ -26,7 +26,9 @@ CHUNK_ROWS = 100_000
 # Only a run that computes these models seals what they say, in the transaction that writes it.
 OWN_MODELS = (*(m.model_id for m in MODELS), *(p.model_id for p in PROCEDURES))
 
-LOCK = Query("SELECT pg_advisory_xact_lock(hashtext('forecasts.prediction_batches'))::text AS held")
+LOCK = Query("""
+    SELECT chain FROM audit.chain_locks WHERE chain = 'forecasts.prediction_batches' FOR UPDATE
+""")
 HEAD = Query("""
     SELECT batch_index, hash FROM forecasts.prediction_batches ORDER BY batch_index DESC LIMIT 1
 """)
@@ -58,7 +60,8 @@ SEALED_IDS = Query("""
 TRANSACTION = Query("SELECT pg_current_xact_id()::text AS xid")
 # Rows that would be live, for the calendar to judge.
 LIVE_CLAIMS = Query("""
-    SELECT uuid_send(prediction_id) AS prediction_id, exchange, p.kind, trading_day, horizon, knowable_at
+    SELECT uuid_send(prediction_id) AS prediction_id, exchange, p.kind, trading_day, as_of, horizon,
+           horizon_unit, knowable_at
     FROM forecasts.predictions p LEFT JOIN market.symbols USING (symbol)
     WHERE trading_day BETWEEN :first AND :last AND knowable_at > :committed_at
 """)
@@ -72,7 +75,8 @@ LEFT_OUT = Query("""
     FROM forecasts.predictions p WHERE trading_day BETWEEN :first AND :last
 """)
 ROWS_OF_MODELS = Query("""
-    SELECT model_id, kind, symbol, trading_day, horizon, uuid_send(prediction_id) AS prediction_id
+    SELECT model_id, kind, symbol, trading_day, horizon, horizon_unit,
+           uuid_send(prediction_id) AS prediction_id
     FROM forecasts.predictions
     WHERE trading_day BETWEEN :first AND :last AND model_id = ANY(:models)
 """)
@@ -109,6 +113,7 @@ IDENTITY = {
     "symbol": pl.String(),
     "trading_day": pl.Date(),
     "horizon": pl.Int16(),
+    "horizon_unit": pl.String(),
 }
 _TEXT = "int4send(octet_length({0}::text)) || convert_to({0}::text, 'UTF8')"
 # domain.ledger.encoding.FORMS in SQL.
@@ -183,7 +188,7 @@ def seal(transaction: Transaction, first: date = date.min, last: date = date.max
 def by_another_hand(transaction: Transaction, first: date, last: date) -> pl.DataFrame:
     """Predictions of registered OWN_MODELS of [first, last] that no batch holds, nor ever will.
 
-    Their identities: model_id, kind, symbol, trading_day, horizon.
+    Their identities: the columns of IDENTITY.
     """
     own = transaction.read(REGISTERED).filter(pl.col("model_id").is_in(OWN_MODELS))
     groups = transaction.read(UNSEALED, first=first, last=last).join(own, on="model_id", how="semi")

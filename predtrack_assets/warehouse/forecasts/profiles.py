@@ -10,11 +10,12 @@ PREDICTIONS = Query("""
             AS sessions (exchange, day, closes, ordinal)
     )
     SELECT trading_day AS day, count(*) AS predictions, count(DISTINCT p.symbol) AS symbols,
-           count(*) FILTER (WHERE as_of <> (trading_day + 1)::timestamp AT TIME ZONE 'UTC'
-                            OR due_day <= trading_day OR p.trained_through >= trading_day
+           count(*) FILTER (WHERE due_at <= as_of OR p.trained_through >= trading_day
+                            OR (horizon_unit = 'session' AND (due_day <= trading_day
+                                OR as_of <> (trading_day + 1)::timestamp AT TIME ZONE 'UTC'))
                             OR (origin = 'live' AND p.recorded_at >= knowable_at)) AS look_ahead,
            count(*) FILTER (WHERE p.model_name IS NULL) AS unregistered,
-           count(*) FILTER (WHERE due_day > trading_day
+           count(*) FILTER (WHERE horizon_unit = 'session' AND due_day > trading_day
                             AND due.ordinal - made.ordinal IS DISTINCT FROM horizon) AS wrong_due_day,
            count(*) FILTER (WHERE NOT finite) AS non_finite,
            count(*) FILTER (WHERE finite AND NOT (confidence BETWEEN 0 AND 1
@@ -45,7 +46,7 @@ PREDICTIONS = Query("""
 REFERENCE_PRICES = Query("""
     SELECT trading_day AS day, count(*) AS unknown_prices
     FROM (SELECT DISTINCT trading_day, symbol, reference_price FROM forecasts.predictions
-          WHERE trading_day BETWEEN :first AND :last) p
+          WHERE trading_day BETWEEN :first AND :last AND horizon_unit = 'session') p
     WHERE NOT EXISTS (
         SELECT FROM market.market_data b
         WHERE b.symbol = p.symbol AND b.trading_day = p.trading_day AND b.close = p.reference_price
@@ -68,7 +69,7 @@ PREDICTABLE = Query("""
           AND b.knowledge_time <= (b.trading_day + 1)::timestamp AT TIME ZONE 'UTC'
     ), said AS (
         SELECT DISTINCT trading_day, symbol FROM forecasts.predictions
-        WHERE trading_day BETWEEN :first AND :last
+        WHERE trading_day BETWEEN :first AND :last AND horizon_unit = 'session'
     )
     SELECT trading_day AS day, count(*) AS predictable,
            count(*) FILTER (WHERE said.symbol IS NULL) AS unsaid
@@ -85,8 +86,9 @@ SKIPPED_PREDICTIONS = Query("""
 # late prices after; both conditions reach an index.
 OUTCOMES = Query("""
     SELECT resolved_day AS day, count(*) AS outcomes,
-           count(*) FILTER (WHERE knowledge_time < (resolved_day + 1)::timestamp AT TIME ZONE 'UTC'
-                            OR recorded_at < knowledge_time OR resolved_day <= trading_day
+           count(*) FILTER (WHERE recorded_at < knowledge_time OR knowledge_time <= as_of
+                            OR (horizon_unit = 'session'
+                                AND knowledge_time < (resolved_day + 1)::timestamp AT TIME ZONE 'UTC')
                             OR (resolved_day < due_day
                                 AND (kind <> 'time_to_hit' OR occurred IS NOT TRUE))) AS look_ahead,
            count(*) FILTER (WHERE NOT finite) AS non_finite,
@@ -114,7 +116,7 @@ OUTCOMES = Query("""
 RESULTS = Query("""
     SELECT resolved_day AS day, count(*) AS wrong_results
     FROM forecasts.outcomes o JOIN forecasts.predictions p
-        USING (trading_day, symbol, model_id, kind, horizon)
+        USING (trading_day, symbol, model_id, kind, horizon, horizon_unit, as_of)
     CROSS JOIN LATERAL (SELECT (p.predicted_price - o.actual_price) / o.actual_price AS error) e
     WHERE o.resolved_day BETWEEN :first AND :last
       AND (o.due_day BETWEEN :first AND :until OR o.resolved_day > o.due_day)
@@ -131,18 +133,19 @@ RESULTS = Query("""
 # What became of predictions that fell due, by due day.
 FALLEN_DUE = Query("""
     WITH ended AS (
-        SELECT DISTINCT ON (trading_day, symbol, model_id, kind, horizon)
-               due_day, trading_day, symbol, model_id, kind, horizon, status
+        SELECT DISTINCT ON (trading_day, symbol, model_id, kind, horizon, horizon_unit, as_of)
+               due_day, trading_day, symbol, model_id, kind, horizon, horizon_unit, as_of, status
         FROM forecasts.outcomes WHERE due_day BETWEEN :first AND :last
-        ORDER BY trading_day, symbol, model_id, kind, horizon, knowledge_time DESC
+        ORDER BY trading_day, symbol, model_id, kind, horizon, horizon_unit, as_of, knowledge_time DESC
     ), said AS (
-        SELECT due_day, trading_day, symbol, model_id, kind, horizon, origin
+        SELECT due_day, trading_day, symbol, model_id, kind, horizon, horizon_unit, as_of, origin
         FROM forecasts.predictions WHERE due_day BETWEEN :first AND :last
     )
     SELECT due_day AS day, count(origin) AS due,
            count(*) FILTER (WHERE status IS NULL) AS unresolved,
            count(*) FILTER (WHERE status = 'expired') AS expired,
            count(*) FILTER (WHERE origin IS NULL) AS unsaid
-    FROM said FULL JOIN ended USING (due_day, trading_day, symbol, model_id, kind, horizon)
+    FROM said FULL JOIN ended
+        USING (due_day, trading_day, symbol, model_id, kind, horizon, horizon_unit, as_of)
     GROUP BY due_day
 """)

@@ -44,6 +44,10 @@ BARS_AS_OF = Query("""
     FROM market.market_data_as_of(:as_of)
     WHERE symbol = ANY(:symbols) AND trading_day BETWEEN :first AND :last
 """)
+INTRADAY_BARS = Query("""
+    SELECT symbol, bar_end, minutes, high, low, close, knowledge_time FROM market.intraday_bars
+    WHERE symbol = ANY(:symbols) AND bar_end > :after AND bar_end <= :until AND knowledge_time <= :until
+""")
 ACTIONS_AS_OF = Query("""
     SELECT symbol, ex_date, kind, value
     FROM market.corporate_actions_as_of(:as_of)

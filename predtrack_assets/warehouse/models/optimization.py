@@ -95,6 +95,7 @@ SPEAKERS = Query("""
     FROM forecasts.predictions p JOIN models.model_registry r USING (model_id)
     WHERE p.trading_day BETWEEN :first AND :last AND p.kind = ANY(:kinds)
       AND p.horizon = ANY(:horizons) AND r.role = 'candidate' AND r.status <> 'retired'
+      AND p.horizon_unit = 'session'
     GROUP BY p.kind, p.horizon, p.model_id ORDER BY p.kind, p.horizon, p.model_id
 """)
 
@@ -102,7 +103,7 @@ SAID = Query("""
     SELECT model_id, kind, horizon, symbol, trading_day, confidence, sigma, q50
     FROM forecasts.predictions
     WHERE trading_day BETWEEN :first AND :last AND kind = :kind AND horizon = :horizon
-      AND model_id = ANY(:models)
+      AND model_id = ANY(:models) AND horizon_unit = 'session'
 """)
 
 # Weeks all of whose tasks have come to an end, with what is proposed for the models of them.

@@ -16,6 +16,7 @@ LOSSES = Query("""
     WITH live AS MATERIALIZED (
         SELECT trading_day, symbol, model_id, kind, horizon FROM forecasts.predictions
         WHERE due_day BETWEEN :first AND :last AND origin = 'live'
+          AND horizon_unit = 'session'
     ), known AS (
         SELECT DISTINCT ON (trading_day, symbol, model_id, kind, horizon)
                trading_day, symbol, model_id, kind, horizon, due_day, status,
@@ -24,6 +25,7 @@ LOSSES = Query("""
                     ELSE score_no_change END AS baseline
         FROM forecasts.outcomes
         WHERE due_day BETWEEN :first AND :last AND knowledge_time <= :as_of
+          AND horizon_unit = 'session'
           AND model_id IN (SELECT model_id FROM models.model_registry WHERE role <> 'baseline')
         ORDER BY trading_day DESC, symbol DESC, model_id DESC, kind DESC, horizon DESC,
                  knowledge_time DESC

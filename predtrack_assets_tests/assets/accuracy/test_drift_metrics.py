@@ -32,9 +32,9 @@ SHIFTED, VANISHED = STANDARD.columns[:12], STANDARD.columns[12]
 WORSE = np.datetime64("2020-04-20")
 SYMBOL = "INSERT INTO market.symbols (symbol, exchange, kind, source) VALUES (%s, 'XNYS', 'stock', 'file')"
 LATE = """
-    INSERT INTO forecasts.outcomes (model_id, kind, event, symbol, trading_day, horizon, due_day,
+    INSERT INTO forecasts.outcomes (model_id, kind, event, symbol, trading_day, horizon, as_of, due_day,
         resolved_day, status, confidence, occurred, score, score_no_change, knowledge_time)
-    SELECT model_id, kind, event, symbol, trading_day, horizon, due_day, '2020-06-24', status,
+    SELECT model_id, kind, event, symbol, trading_day, horizon, as_of, due_day, '2020-06-24', status,
            confidence, NOT occurred, (1 - sqrt(score))^2, score_no_change, '2020-06-25 00:00Z'
     FROM forecasts.outcomes WHERE due_day = '2020-06-09' AND model_id = 'own-v1'
 """
@@ -44,16 +44,18 @@ MODEL = (
 )
 SAID = """
     INSERT INTO forecasts.predictions (model_id, kind, symbol, trading_day, as_of, horizon, due_day,
-        event, confidence, reference_price, sigma, climatology, feature_digest, knowable_at, origin)
+        event, confidence, reference_price, sigma, climatology, feature_digest, due_at, knowable_at,
+        origin)
     SELECT %(model)s, 'direction', symbol, d, (d + 1)::timestamp AT TIME ZONE 'UTC', 1, due, 'up', p,
-           10, 0.02, 0.5, 1, (due + 1)::timestamp AT TIME ZONE 'UTC', 'replay'
+           10, 0.02, 0.5, 1, (due + 1)::timestamp AT TIME ZONE 'UTC',
+           (due + 1)::timestamp AT TIME ZONE 'UTC', 'replay'
     FROM unnest(%(days)s::date[], %(dues)s::date[], %(symbols)s::text[], %(p)s::float8[])
         AS said (d, due, symbol, p)
 """
 CAME = """
-    INSERT INTO forecasts.outcomes (model_id, kind, event, symbol, trading_day, horizon, due_day,
+    INSERT INTO forecasts.outcomes (model_id, kind, event, symbol, trading_day, horizon, as_of, due_day,
         resolved_day, status, confidence, occurred, score, score_no_change, knowledge_time)
-    SELECT model_id, kind, event, symbol, trading_day, horizon, due_day, due_day, 'validated',
+    SELECT model_id, kind, event, symbol, trading_day, horizon, as_of, due_day, due_day, 'validated',
            confidence, came, (confidence - came::int)^2, 0.25,
            (due_day + 1)::timestamp AT TIME ZONE 'UTC'
     FROM forecasts.predictions JOIN unnest(%(days)s::date[], %(symbols)s::text[], %(came)s::boolean[])
@@ -244,6 +246,9 @@ def test_no_gate_reads_drift() -> None:
         "warehouse/deployment/queries.py",
         "services/deployment/track_records.py",
         "services/deployment/decisions.py",
+        "services/deployment/gate_evidence.py",
+        "services/deployment/champion_weeks.py",
+        "domain/deployment/judging.py",
     ]
     for name in gates:
         text = (PROJECT_ROOT / "predtrack_assets" / name).read_text(encoding="utf-8")

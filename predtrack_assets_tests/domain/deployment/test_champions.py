@@ -88,13 +88,13 @@ def test_the_next_challenger_must_beat_the_champion_on_new_days() -> None:
 
 
 def test_a_stored_test_is_the_duel_that_it_was() -> None:
-    since_ever = promotion.duel_of("no_change", "first", date(2024, 1, 1), [])
+    since_ever = promotion.paired_test("no_change", "first", date(2024, 1, 1), [])
     assert since_ever == PairedTest("no_change", "first", BEGINNING)
     champions = [Deployment("first", as_of(FRIDAYS[10]))]
     since = champions[0].valid_from.date()
-    before = promotion.duel_of("no_change", "first", FRIDAYS[9], champions)
+    before = promotion.paired_test("no_change", "first", FRIDAYS[9], champions)
     assert before == PairedTest("no_change", "first", BEGINNING)
-    assert promotion.duel_of("first", "idle", since, champions) == PairedTest(
+    assert promotion.paired_test("first", "idle", since, champions) == PairedTest(
         "first", "idle", since
     )
 

@@ -11,9 +11,10 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from predtrack_assets.domain.forecasts.coherence import refuse_incoherent
-from predtrack_assets.domain.forecasts.predict import EVENTS, PREDICTIONS, predict
+from predtrack_assets.domain.forecasts.predict import PREDICTIONS, predict
 from predtrack_assets.domain.market.panel import Panel
 from predtrack_assets.domain.models.baselines import MODELS
+from predtrack_assets.domain.models.kinds import KINDS
 from predtrack_assets_tests.builders.panels import XNYS, constant, only_first_bar, random_panel
 
 HORIZONS = (1, 5)
@@ -91,7 +92,9 @@ def test_one_row_per_model_kind_and_horizon_of_each_bar() -> None:
     assert len(frame) == bars * sum(len(m.kinds) for m in MODELS) * len(HORIZONS)
     assert frame.select(KEY).is_duplicated().sum() == 0
     assert dict(frame.schema) == PREDICTIONS
-    assert dict(frame.select("kind", "event").unique().iter_rows()) == EVENTS
+    assert dict(frame.select("kind", "event").unique().iter_rows()) == {
+        name: kind.event for name, kind in KINDS.items()
+    }
     accepted, refused = refuse_incoherent(frame)
     assert len(accepted) == len(frame)
     assert refused.is_empty()
@@ -188,7 +191,7 @@ def test_what_cannot_be_believed_is_refused_with_the_reason(
 ) -> None:
     row = GOOD.filter(kind=kind).with_columns(pl.lit(v).alias(k) for k, v in change.items())
     accepted, refused = refuse_incoherent(pl.concat([GOOD, row]))
-    assert len(GOOD) == len(EVENTS)
+    assert len(GOOD) == len(KINDS)
     assert_frame_equal(accepted, GOOD)
     assert refused["reason"].to_list() == [reason]
 

@@ -30,7 +30,11 @@ def predictions(kind: str = "price") -> pl.DataFrame:
     ]
     names = ["exchange", "kind", "trading_day", "horizon", "knowable_at"]
     end = (pl.col("knowable_at").dt.truncate("1d") + timedelta(days=1)).alias("knowable_at")
-    return pl.DataFrame(rows, names, orient="row").with_columns(end)
+    return pl.DataFrame(rows, names, orient="row").with_columns(
+        end,
+        horizon_unit=pl.lit("session"),
+        as_of=(pl.col("trading_day") + timedelta(days=1)).cast(pl.Datetime("us", "UTC")),
+    )
 
 
 def test_close_resolves_at_the_actual_close() -> None:
@@ -61,3 +65,13 @@ def test_earlier_statement_of_the_writer_holds_and_no_exchange_means_never() -> 
     assert (
         earliest_resolution_times(nowhere).dt.date().to_list() == nowhere["trading_day"].to_list()
     )
+
+
+def test_minutes_resolve_that_many_after_the_decision_on_any_exchange() -> None:
+    decided = datetime(2024, 3, 5, 15, 30, tzinfo=UTC)
+    minutes = pl.lit("minute").alias("horizon_unit")
+    for kind, after in (("price", 30), ("time_to_hit", 1)):
+        rows = predictions(kind).with_columns(minutes, as_of=decided, horizon=30).head(1)
+        rows = pl.concat([rows, rows.with_columns(exchange=pl.lit(None, pl.String))])
+        rows = rows.with_columns(knowable_at=pl.lit(decided + timedelta(hours=1)))
+        assert earliest_resolution_times(rows).to_list() == [decided + timedelta(minutes=after)] * 2

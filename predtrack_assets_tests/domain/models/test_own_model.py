@@ -1,4 +1,4 @@
-"""The model that docs/predictions.md shows does what it says."""
+"""The model that docs/guide/predictions.md shows does what it says."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MODEL = Model("always_up", "candidate", "Sixty per cent up, every day.", always_
 
 
 def test_the_documented_model_is_this_one() -> None:
-    shown = (PROJECT_ROOT / "docs" / "predictions.md").read_text()
+    shown = (PROJECT_ROOT / "docs" / "guide" / "predictions.md").read_text()
     assert inspect.getsource(always_up) in shown
     assert 'Model("always_up", "candidate", "Sixty per cent up, every day.", always_up)' in shown
 

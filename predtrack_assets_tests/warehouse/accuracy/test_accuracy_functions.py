@@ -14,7 +14,7 @@ from psycopg import errors
 
 from predtrack_assets.domain.accuracy.calibration_report import calibration_summary
 from predtrack_assets.domain.statistics import effective_size
-from predtrack_assets.domain.time.calendar import as_of, calendar
+from predtrack_assets.domain.time.calendar import as_of, as_of_array, calendar
 from predtrack_assets.warehouse.database.urls import with_database
 from predtrack_assets_tests import graph
 from predtrack_assets_tests.warehouse.test_schema import BAR, HIT, MODEL, OUTCOME, PRICE, insert
@@ -42,6 +42,7 @@ def outcomes(kind: str, horizon: int, symbols: int, miss: float, seed: int) -> p
             "event": KINDS[kind],
             "symbol": np.char.add("S", (np.arange(start.size) % symbols).astype(str)),
             "trading_day": pl.Series(SESSIONS[start]).cast(pl.Date),
+            "as_of": as_of_array(SESSIONS[start]),
             "horizon": horizon,
             "due_day": day,
             "resolved_day": day,
@@ -151,9 +152,9 @@ def test_a_later_revision_counts_from_when_it_was_known(connection: psycopg.Conn
     before = calculated(connection, "price", 1, as_of(END))
     known = as_of(END) + timedelta(days=2)
     connection.execute(
-        "INSERT INTO forecasts.outcomes (model_id, kind, event, symbol, trading_day, horizon, due_day,"
+        "INSERT INTO forecasts.outcomes (model_id, kind, event, symbol, trading_day, horizon, as_of, due_day,"
         " resolved_day, status, confidence, occurred, score, knowledge_time)"
-        " SELECT model_id, kind, event, symbol, trading_day, horizon, due_day, %s, status, confidence,"
+        " SELECT model_id, kind, event, symbol, trading_day, horizon, as_of, due_day, %s, status, confidence,"
         " NOT occurred, 1 - score, %s FROM forecasts.outcomes"
         " WHERE kind = 'price' AND status = 'validated' AND due_day = %s",
         [END + timedelta(days=1), known, END],
@@ -212,7 +213,8 @@ def list_bars(connection: psycopg.Connection, exchange: str, **last: date) -> No
 
 def predict(connection: psycopg.Connection, symbol: str, days: int, **changes: Any) -> None:
     """A prediction of TUESDAY that falls due `days` later."""
-    due = {"trading_day": TUESDAY, "due_day": TUESDAY + timedelta(days=days), **changes}
+    day = TUESDAY + timedelta(days=days)
+    due = {"trading_day": TUESDAY, "due_day": day, "due_at": as_of(day), **changes}
     insert(connection, "forecasts.predictions", {**PRICE, **due, "symbol": symbol})
 
 
@@ -232,6 +234,7 @@ def test_the_queue_is_what_is_due_by_the_bars_and_has_not_ended(
     predict(connection, "Q0", 6, horizon=2)  # after the last bar
     insert(connection, "forecasts.predictions", {
         **HIT, "symbol": "Q0", "trading_day": TUESDAY, "due_day": TUESDAY + timedelta(days=1),
+        "due_at": as_of(TUESDAY + timedelta(days=1)),
     })  # fmt: skip
     expired = {
         **OUTCOME, "symbol": "Q2", "due_day": friday, "status": "expired", "occurred": None,

@@ -13,6 +13,7 @@ from psycopg import sql
 from predtrack_assets.warehouse.database.urls import with_database
 from predtrack_assets_tests import graph
 from predtrack_assets_tests.warehouse.test_schema import (
+    DIRECTION,
     HIT,
     MODEL,
     OUTCOME,
@@ -133,7 +134,7 @@ def test_the_latest_gate_is_one_per_version_kind_and_scope(connection: psycopg.C
 
 KINDS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("price_predictions", PRICE, OUTCOME),
-    ("direction_predictions", {**PRICE, "kind": "direction", "event": "up"},
+    ("direction_predictions", DIRECTION,
      {**OUTCOME, "kind": "direction", "event": "up"}),
     ("time_predictions", HIT, {**OUTCOME, "kind": "time_to_hit", "event": "hit"}),
     ("volatility_predictions", VOLATILITY, REALISED),
@@ -167,9 +168,10 @@ def test_a_prediction_stands_beside_the_latest_of_its_outcomes(
 
 
 OUTCOMES = """
-    INSERT INTO forecasts.outcomes (model_id, kind, event, symbol, trading_day, horizon, due_day,
-        resolved_day, status, confidence, occurred, score, knowledge_time)
-    SELECT 'm', 'direction', 'up', 's' || s, day, 5, day + 7, day + 7, 'validated', 0.5, revision = 0, 0.25,
+    INSERT INTO forecasts.outcomes (model_id, kind, event, symbol, trading_day, horizon, as_of,
+        due_day, resolved_day, status, confidence, occurred, score, knowledge_time)
+    SELECT 'm', 'direction', 'up', 's' || s, day, 5, (day + 1)::timestamp AT TIME ZONE 'UTC',
+           day + 7, day + 7, 'validated', 0.5, revision = 0, 0.25,
            (day + 8 + revision)::timestamp AT TIME ZONE 'UTC'
     FROM generate_series(1, 20) s, generate_series(0, 1) revision,
          LATERAL (SELECT DATE '2024-01-01' + d AS day FROM generate_series(0, 499) d) days

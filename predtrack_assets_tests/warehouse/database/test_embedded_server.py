@@ -339,7 +339,7 @@ def test_no_account_can_run_the_server(home: Path, monkeypatch: pytest.MonkeyPat
 
 def test_as_an_ordinary_user(home: Path) -> None:
     """Root becomes one for this; Python itself may be out of that one's reach."""
-    uid = os.geteuid() or binaries.NOBODY
+    uid = os.geteuid() or binaries.NOBODY_UID
     account = Account(uid)
     if not binaries._can_run(account, Path(sys.executable)):
         account = Account(uid, binaries._lending_access(uid))

@@ -9,9 +9,14 @@ import numpy as np
 import pytest
 from psycopg import errors
 
-from predtrack_assets.assets import deployment
 from predtrack_assets.domain.deployment.gates import FAILED, PASSED
+from predtrack_assets.services.deployment.champion_weeks import (
+    EvaluationContext,
+    Scope,
+    selections_of,
+)
 from predtrack_assets.services.deployment.decisions import DecisionRefused
+from predtrack_assets.services.deployment.gate_evidence import live_days
 from predtrack_assets.settings import get_settings
 from predtrack_assets.warehouse.database.transaction import Database
 from predtrack_assets.warehouse.deployment import improvements
@@ -141,8 +146,8 @@ def test_a_version_in_shadow_is_tested_and_not_deployed_by_itself(database_url: 
     )
     epoch = Epoch(np.array(["2024-03-01"], "datetime64[D]"), date(2024, 3, 1))
     with Database(url=database_url).transaction() as transaction:
-        live = deployment._live_days(transaction, epoch)
-        sight = deployment.EvaluationContext(transaction, epoch, get_settings(), live)
-        walk = deployment._walk(sight, deployment.Scope("price", 5))
-    assert walk.treatments == ["good", "quiet"]
-    assert walk.barred == ["quiet"]
+        live = live_days(transaction, epoch)
+        context = EvaluationContext(transaction, epoch, get_settings(), live)
+        selection = selections_of(context, "price", 5)[Scope("price", 5)]
+    assert selection.treatments == ["good", "quiet"]
+    assert selection.barred == ["quiet"]

@@ -17,9 +17,9 @@ from predtrack_assets.domain.audit.claims import Claim
 from predtrack_assets.domain.audit.ledger.comparison import LATE, UNSEALED
 from predtrack_assets.domain.forecasts.outcomes import (
     NOT_BY_ITS_MODEL,
-    NOT_DUE_THEN,
     NOT_FINITE,
     NOT_THE_CLOSE,
+    NOT_THE_HORIZON,
 )
 from predtrack_assets.domain.time.calendar import as_of
 from predtrack_assets.services.audit.claims import recompute
@@ -35,6 +35,7 @@ DAY = date(2013, 2, 20)
 SAID = {
     "model_id": "mine-1", "kind": "direction", "symbol": "AAA", "trading_day": DAY,
     "as_of": as_of(DAY), "horizon": 1, "due_day": DAY + timedelta(days=1), "event": "up",
+    "due_at": datetime(2013, 2, 21, 21, tzinfo=UTC),
     "confidence": 0.9, "reference_price": 100.0, "sigma": 0.02, "climatology": 0.5,
     "feature_digest": 7, "knowable_at": datetime(2013, 2, 21, 21, tzinfo=UTC), "origin": "replay",
 }  # fmt: skip
@@ -96,21 +97,51 @@ def origins(url: str) -> list[str]:
         return [o for (o,) in connection.execute("SELECT origin FROM forecasts.prediction_batches")]
 
 
+PRICE = {
+    "kind": "price", "event": "within_5pct", "predicted_price": 100.0, "q50": 0.0,
+}  # fmt: skip
+MINUTES = {
+    "horizon": 30, "horizon_unit": "minute", "as_of": datetime(2013, 2, 20, 15, tzinfo=UTC),
+    "due_at": datetime(2013, 2, 20, 15, 30, tzinfo=UTC), "due_day": DAY,
+    "knowable_at": datetime(2013, 2, 20, 15, 30, tzinfo=UTC),
+}  # fmt: skip
 IMPOSSIBLE = [
-    ({"knowable_at": datetime(2099, 1, 1, tzinfo=UTC)}, "knowable_at_is_by_the_end_of_the_due_day"),
-    ({"knowable_at": datetime(2013, 2, 22, 1, tzinfo=UTC)}, "knowable_at_is_by_the_end_of_the_due"),
-    ({"knowable_at": datetime(2013, 2, 19, tzinfo=UTC)}, "knowable_at_is_by_the_end_of_the_due_day"),
+    ({"knowable_at": datetime(2099, 1, 1, tzinfo=UTC)}, "knowable_at_is_by_due_at"),
+    ({"knowable_at": datetime(2013, 2, 21, 21, 1, tzinfo=UTC)}, "knowable_at_is_by_due_at"),
+    ({"knowable_at": datetime(2013, 2, 19, tzinfo=UTC)}, "knowable_at_is_by_due_at"),
     (
         {**TOUCH, "horizon": 21, "due_day": date(2013, 3, 21),
+         "due_at": datetime(2013, 3, 21, 20, tzinfo=UTC),
          "knowable_at": datetime(2013, 3, 21, tzinfo=UTC)},
         "knowable_at_of_a_path_is_the_next_opening",
     ),
     ({"origin": "live"}, "live_is_recorded_before_it_is_knowable"),
     ({"as_of": datetime(2013, 12, 1, tzinfo=UTC)}, "as_of_is_24_00_utc_of_the_trading_day"),
     ({"as_of": datetime(2013, 2, 20, 23, tzinfo=UTC)}, "as_of_is_24_00_utc_of_the_trading_day"),
-    ({"due_day": date(2014, 2, 20)}, "due_day_fits_the_horizon"),
+    ({"due_at": datetime(2013, 2, 22, 1, tzinfo=UTC)}, "due_at_is_within_the_due_day"),
+    (
+        {"due_day": date(2014, 2, 20), "due_at": datetime(2014, 2, 20, 21, tzinfo=UTC)},
+        "due_day_fits_the_horizon",
+    ),
     ({"horizon": 21}, "due_day_fits_the_horizon"),
-    ({"due_day": DAY}, "due_day_fits_the_horizon"),
+    ({"due_day": DAY, "due_at": datetime(2013, 2, 20, 21, tzinfo=UTC)}, "due_day_fits_the_horizon"),
+    ({"horizon": 0}, "horizon_is_1_to_252_sessions_or_1_to_1440_minutes"),
+    ({"horizon_unit": "hour"}, "horizon_unit_is_session_or_minute"),
+    ({**MINUTES, "as_of": datetime(2013, 2, 20, tzinfo=UTC)}, "or_within_it"),
+    ({**MINUTES, "horizon": 31}, "due_at_is_that_many_minutes_after_as_of"),
+    ({"model_id": "m|price"}, "names_have_no_bar_and_no_control_character"),
+    ({"symbol": "A|B"}, "names_have_no_bar_and_no_control_character"),
+    ({"symbol": "A\x1b"}, "names_have_no_bar_and_no_control_character"),
+    ({**PRICE, "q95": 20.5}, "q95_is_within_20"),
+    ({**PRICE, "q95": 1e300}, "q95_is_within_20"),
+    ({**PRICE, "predicted_price": 99.0}, "predicted_price_is_the_median"),
+    ({**PRICE, "q05": 0.1, "q10": None, "q25": None}, "quantiles_are_in_order"),
+    ({**PRICE, "q25": 0.2, "q95": 0.1}, "quantiles_are_in_order"),
+    ({"q05": 0.1}, "only_a_price_has_a_price_and_quantiles"),
+    ({"p_within_band": 0.1}, "only_a_price_has_a_price_and_quantiles"),
+    ({"predicted_days": 1.0}, "only_a_time_to_hit_has_a_target"),
+    ({**PRICE, "side": "above"}, "only_a_time_to_hit_has_a_target"),
+    ({**TOUCH, "predicted_days": 1.5}, "predicted_days_is_within_the_horizon"),
     ({"symbol": ""}, "symbol_has_1_to_32_characters_and_no_space"),
     ({"symbol": "A A"}, "symbol_has_1_to_32_characters_and_no_space"),
     ({"symbol": "A" * 5_000}, "symbol_has_1_to_32_characters_and_no_space"),
@@ -134,7 +165,8 @@ def test_what_cannot_be_is_refused_to_all_hands_by_the_name_of_the_rule(url: str
                     connection.transaction(),
                 ):
                     insert(connection, **changes)
-            insert(connection)  # as it is, it can be
+            for possible in ({}, PRICE, TOUCH, MINUTES):
+                insert(connection, **possible)  # as it is, it can be
             connection.rollback()
 
 
@@ -159,7 +191,8 @@ def test_the_calendar_says_from_when_on_a_touch_could_be_known(url: str, hand: s
     while day.weekday() > 3:
         day -= timedelta(days=1)
     midnight = datetime.combine(today + timedelta(days=2), time(0), UTC)
-    due = {"horizon": 10, "due_day": day + timedelta(days=14)}
+    due_day = day + timedelta(days=14)
+    due = {"horizon": 10, "due_day": due_day, "due_at": datetime.combine(due_day, time(21), UTC)}
     said = {**TOUCH, **due, "trading_day": day, "as_of": as_of(day), "knowable_at": midnight}
     write(url, hand, **said, origin="live")
     assert sealed(url) == Sealed(1, 1)
@@ -192,7 +225,7 @@ def test_rows_of_nobody_and_of_anothers_model_are_left_out_and_counted(url: str)
 
 
 def test_what_the_run_of_an_own_model_writes_is_sealed_with_it(url: str) -> None:
-    row = pl.DataFrame([SAID | {"model_id": "no_change"}])
+    row = pl.DataFrame([SAID | {"model_id": "no_change", "horizon_unit": "session"}])
     absent = [pl.lit(None).alias(c) for c in tables.PREDICTIONS.columns if c not in row.columns]
     register = "INSERT INTO models.model_registry (model_id, model_name, version, role, kinds, description)"
     with psycopg.connect(url) as connection:
@@ -248,14 +281,14 @@ def test_what_is_of_another_session_or_without_a_finite_score_expires_alone(url:
     register(url, "late-1", "tiny-1")
     later = DAY + timedelta(days=2)
     write(url)
-    write(url, model_id="late-1", due_day=later)
+    write(url, model_id="late-1", due_day=later, due_at=datetime(2013, 2, 22, 21, tzinfo=UTC))
     loud = {"kind": "volatility", "event": None, "confidence": None, "climatology": None}
     if accepts(url, model_id="tiny-1", **loud, predicted_volatility=1e-300):
         write(url, model_id="tiny-1", **loud, predicted_volatility=1e-300)
     resolve(url, 2)
     one_day = DAY + timedelta(days=1)
     found = endings(url)
-    assert ("late-1", "expired", NOT_DUE_THEN, later) in found
+    assert ("late-1", "expired", NOT_THE_HORIZON, later) in found
     assert ("mine-1", "validated", None, one_day) in found
     assert set(found[2:]) <= {("tiny-1", "expired", NOT_FINITE, one_day)}
 
@@ -314,3 +347,23 @@ def test_a_price_that_was_not_the_close_is_not_scored_and_says_why(url: str, day
     assert rows == [
         ("corrected", *void), ("invented", *void), ("right", *scored), ("rounded", *scored),
     ]  # fmt: skip
+
+
+def test_a_due_day_that_is_not_the_horizons_is_not_scored_and_says_why(url: str) -> None:
+    """Such a row was scored before its own due day, and the check for that stopped everybody's."""
+    add_bars(url)
+    late = date(2013, 2, 22)
+    due = {"due_day": late, "due_at": datetime(2013, 2, 22, 21, tzinfo=UTC)}
+    register(url, "right", "late")
+    write(url, model_id="right")
+    write(url, model_id="late", **due)
+    resolve(url, 2)
+    with psycopg.connect(url) as connection:
+        rows = connection.execute(
+            "SELECT DISTINCT ON (model_id) model_id, status, reason, resolved_day"
+            " FROM forecasts.outcomes ORDER BY model_id, knowledge_time"
+        ).fetchall()
+    assert rows == [
+        ("late", "expired", NOT_THE_HORIZON, late),
+        ("right", "validated", None, date(2013, 2, 21)),
+    ]

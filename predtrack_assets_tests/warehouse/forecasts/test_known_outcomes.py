@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from predtrack_assets.domain.time.calendar import as_of
 from predtrack_assets.warehouse.database.transaction import Database
 from predtrack_assets.warehouse.forecasts.known_outcomes import KEY, WITH_EVENT, known_outcomes
 from predtrack_assets_tests import graph
@@ -18,9 +19,9 @@ FIRST, LAST = date(2024, 3, 4), date(2024, 3, 8)
 EVENTS = {"price": "within_5pct", "direction": "up", "time_to_hit": "hit", "volatility": None}
 INSERT = """
     INSERT INTO forecasts.outcomes
-        (model_id, kind, event, horizon, symbol, trading_day, due_day, resolved_day, status,
+        (model_id, kind, event, horizon, symbol, trading_day, as_of, due_day, resolved_day, status,
          confidence, occurred, score, realised_volatility, qlike, knowledge_time)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, 'validated', %s, %s, %s, %s, %s, %s)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, 'validated', %s, %s, %s, %s, %s, %s)
 """
 
 
@@ -30,7 +31,8 @@ def add(url: str, known: datetime, *, occurred: bool = True, **changes: Any) -> 
     event = EVENTS[str(row["kind"])]
     of_event = (0.6, occurred, 0.16, None, None) if event else (None, None, None, 0.01, 0.2)
     keys = [row[name] for name in ("model_id", "kind")]
-    rest = [row[name] for name in ("horizon", "symbol", "trading_day", "due_day")]
+    rest = [row[name] for name in ("horizon", "symbol", "trading_day")]
+    rest += [as_of(row["trading_day"]), row["due_day"]]
     graph.execute(url, INSERT, *keys, event, *rest, known.date(), *of_event, known)
 
 

@@ -110,14 +110,14 @@ def test_what_became_knowable_meanwhile_is_not_called_live(database_url: str) ->
 
 
 def insert_by_sql(url: str, origin: str = "replay") -> None:
-    """A row as a user writes it: see docs/predictions.md."""
+    """A row as a user writes it: see docs/guide/predictions.md."""
     register(url, predictions(days=1, symbols=("AAA",), models=("mine-1",)))
     graph.execute(
         url,
         "INSERT INTO forecasts.predictions (model_id, kind, symbol, trading_day, as_of, horizon,"
         " due_day, event, confidence, reference_price, sigma, climatology, feature_digest,"
-        " knowable_at, origin) VALUES ('mine-1', 'direction', 'AAA', '2020-03-02', '2020-03-03Z', 1,"
-        " '2020-03-03', 'up', 0.6, 100, 0.02, 0.5, 7, '2020-03-03 21:00Z', %s)",
+        " due_at, knowable_at, origin) VALUES ('mine-1', 'direction', 'AAA', '2020-03-02', '2020-03-03Z', 1,"
+        " '2020-03-03', 'up', 0.6, 100, 0.02, 0.5, 7, '2020-03-03 21:00Z', '2020-03-03 21:00Z', %s)",
         origin,
     )
 

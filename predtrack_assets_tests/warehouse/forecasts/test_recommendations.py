@@ -145,9 +145,9 @@ def resolve(url: str) -> None:
     """Outcomes of all predictions but those of symbol DDD."""
     execute(
         url,
-        "INSERT INTO forecasts.outcomes (model_id, kind, event, symbol, trading_day, horizon, due_day,"
+        "INSERT INTO forecasts.outcomes (model_id, kind, event, symbol, trading_day, horizon, as_of, due_day,"
         " resolved_day, status, confidence, occurred, score, actual_return, knowledge_time)"
-        " SELECT model_id, kind, event, symbol, trading_day, horizon, due_day, due_day, 'validated',"
+        " SELECT model_id, kind, event, symbol, trading_day, horizon, as_of, due_day, due_day, 'validated',"
         " confidence, true, 0.25, 0.1 * sin(ascii(symbol) * 5 + extract(day FROM trading_day)),"
         " (due_day + 1)::timestamp AT TIME ZONE 'UTC'"
         " FROM forecasts.predictions WHERE symbol <> 'DDD'",

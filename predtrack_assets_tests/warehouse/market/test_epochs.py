@@ -127,8 +127,9 @@ def test_late_outcomes_divide_the_days_of_reports(
         graph.execute(
             database_url,
             "INSERT INTO forecasts.outcomes (model_id, kind, event, symbol, trading_day, horizon,"
-            " due_day, resolved_day, status, confidence, knowledge_time)"
-            " VALUES ('m', 'direction', 'up', 'A', '2024-03-04', 1, %s, %s, 'expired', 0.5, now())",
+            " as_of, due_day, resolved_day, status, confidence, knowledge_time)"
+            " VALUES ('m', 'direction', 'up', 'A', '2024-03-04', 1, '2024-03-05Z', %s, %s, 'expired', 0.5,"
+            " now())",
             *(due, resolved),
         )
     found = snapshots.outcome_epochs(transaction, DAYS)

@@ -25,6 +25,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from predtrack_assets.domain.models.kinds import PROPER_SCORES
 from predtrack_assets.domain.numerics.types import Days, Floats, Ints
 from predtrack_assets.domain.statistics.diebold_mariano import mean_interval
 from predtrack_assets.domain.statistics.e_process import e_process
@@ -35,7 +36,7 @@ LEVEL = 0.05  # false discovery rate
 RECOVERED_AT = 1.0  # all evidence lost again
 START_EVERY = 21  # sessions
 CELL = ["model_id", "kind", "horizon"]
-SCORES = {"price": "crps", "direction": "brier", "time_to_hit": "brier", "volatility": "qlike"}
+SCORES = PROPER_SCORES
 
 
 @dataclass(frozen=True)

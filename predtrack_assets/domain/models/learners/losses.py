@@ -5,18 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from predtrack_assets.domain.models.forecast import QUANTILE_LEVELS, normal_quantiles
+from predtrack_assets.domain.models.kinds import KINDS
 from predtrack_assets.domain.models.learners import time_to_hit
 from predtrack_assets.domain.models.learners.pooled import Correction, HorizonModels
 from predtrack_assets.domain.models.learners.training_data import Examples
 from predtrack_assets.domain.statistics.first_passage import hit_probability
 from predtrack_assets.domain.statistics.scoring_rules import brier, crps_from_quantiles, qlike
 
-METRICS = {
-    "price": "crps",
-    "direction": "brier",
-    "time_to_hit": "log_hazard",
-    "volatility": "qlike",
-}
+METRICS = {kind.name: kind.training_loss for kind in KINDS.values()}
 """CRPS of the standardised return; Brier; minus the log likelihood of the touch times, mean of
 both sides; QLIKE."""
 

@@ -48,7 +48,7 @@ row_strategy = st.fixed_dictionaries(
 
 
 def decode(data: bytes) -> dict[str, Any]:
-    """A stranger's reader, written from docs/ledger.md."""
+    """A stranger's reader, written from docs/guide/ledger.md."""
     at = 0
 
     def take(form: str) -> Any:

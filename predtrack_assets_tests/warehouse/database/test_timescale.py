@@ -15,9 +15,9 @@ import psycopg
 import pytest
 
 from predtrack_assets.settings import PROJECT_ROOT
-from predtrack_assets.warehouse import migrate as module
-from predtrack_assets.warehouse.catalogue import compare_catalogues, read_catalogue
-from predtrack_assets.warehouse.migrate import migrate, rollback, status
+from predtrack_assets.warehouse.database import migrate as module
+from predtrack_assets.warehouse.database.catalogue import compare_catalogues, read_catalogue
+from predtrack_assets.warehouse.database.migrate import migrate, rollback, status
 from predtrack_assets_tests.warehouse.test_schema import ROWS, insert
 
 BIG = [
