@@ -11,7 +11,7 @@ COMPILE = uv pip compile setup.py --universal --python-version 3.11 $(if $(UPGRA
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo dev test lint format bench lock calendars clean
+.PHONY: help demo dev test lint format coverage docs bench lock calendars clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -33,6 +33,13 @@ lint: $(READY_DEV) ## Style, formatting and types
 format: $(READY_DEV) ## Rewrite the code in the project's style
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+coverage: $(READY_DEV) ## Coverage of domain/ by its own tests, with a floor; ARGS adds options
+	@$(BIN)/python -m pytest -m "not slow" predtrack_assets_tests/domain $(ARGS) \
+		--cov=predtrack_assets/domain --cov-report=term:skip-covered
+
+docs: $(READY_DEV) ## Write docs/reference from the code
+	@$(BIN)/python -m docs.generate
 
 bench: $(READY_DEV) ## One JSON line per benchmark; ARGS picks the cases
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -108,6 +108,7 @@ CREATE TABLE forecasts.predictions (
     CONSTRAINT live_is_recorded_before_it_is_knowable CHECK (origin = 'replay' OR recorded_at < knowable_at)
 );
 CREATE INDEX predictions_by_due_day ON forecasts.predictions (due_day);
+CREATE INDEX predictions_by_recording ON forecasts.predictions (recorded_at);
 CREATE INDEX predictions_of_minutes ON forecasts.predictions (due_day, symbol) WHERE horizon_unit = 'minute';
 CREATE INDEX predictions_by_id ON forecasts.predictions (prediction_id);
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON forecasts.predictions

@@ -9,6 +9,8 @@ import psycopg
 import pytest
 from psycopg import errors, sql
 
+from predtrack_assets.settings import PROJECT_ROOT
+from predtrack_assets.warehouse.database.migrate import migrate
 from predtrack_assets.warehouse.database.urls import with_database, with_role
 from predtrack_assets_tests import graph
 
@@ -128,6 +130,7 @@ CONDITION = {
     "market_breadth": 0.5,
     "symbols_counted": 2,
 }
+SYMBOL = {"symbol": "AAA", "exchange": "XNYS", "kind": "stock", "source": "test"}
 FETCH = {
     "run_id": "r",
     "source": "test",
@@ -344,6 +347,51 @@ def test_the_writer_only_adds_facts(filled: psycopg.Connection, table: str, stat
     clock = "fetched_at" if table == "market.fetch_log" else "recorded_at"
     with pytest.raises(errors.InsufficientPrivilege):
         filled.execute(sql.SQL(statement.replace("recorded_at", clock)).format(identifier(table)))
+
+
+@pytest.mark.parametrize("table", [*APPEND_ONLY, *FACTS])
+def test_when_a_row_was_written_is_the_databases_to_say(
+    connection: psycopg.Connection, table: str
+) -> None:
+    clock = "fetched_at" if table == "market.fetch_log" else "recorded_at"
+    connection.execute("SET LOCAL ROLE predtrack_writer")
+    with pytest.raises(errors.InsufficientPrivilege):
+        insert(connection, table, {**ROWS[table], clock: "2020-01-01Z"})
+
+
+def test_a_reader_cannot_hold_what_the_ledger_waits_for(connection: psycopg.Connection) -> None:
+    hold = "SELECT chain FROM audit.chain_locks FOR UPDATE"
+    connection.execute("SET LOCAL ROLE predtrack_writer")
+    assert len(connection.execute(hold).fetchall()) == 2
+    connection.execute("SET LOCAL ROLE predtrack_reader")
+    with pytest.raises(errors.InsufficientPrivilege):
+        connection.execute(hold)
+
+
+@pytest.mark.parametrize("statement", ["CREATE TEMP TABLE t ()", "SELECT lo_create(0)"])
+def test_a_reader_cannot_fill_disks(empty_database_url: str, statement: str) -> None:
+    migrate(empty_database_url, PROJECT_ROOT / "sql")
+    with psycopg.connect(with_role(empty_database_url, "predtrack_writer")) as writer:
+        writer.execute("CREATE TEMP TABLE t ()")
+    with (
+        psycopg.connect(with_role(empty_database_url, "predtrack_reader")) as reader,
+        pytest.raises(errors.InsufficientPrivilege),
+    ):
+        reader.execute(statement)
+
+
+@pytest.mark.parametrize("name", ["a|b", "a\nb", "a\x7fb", "\x1b[31m"])
+def test_names_have_no_bars_and_no_control_characters(
+    connection: psycopg.Connection, name: str
+) -> None:
+    for table, row, column in (
+        ("models.model_registry", MODEL, "model_id"),
+        ("market.symbols", SYMBOL, "symbol"),
+        ("forecasts.predictions", PRICE, "model_id"),
+        ("forecasts.predictions", PRICE, "symbol"),
+    ):
+        with pytest.raises(errors.CheckViolation, match="bar"), connection.transaction():
+            insert(connection, table, {**row, column: name})
 
 
 def test_the_writer_may_correct_what_is_derived(filled: psycopg.Connection) -> None:

@@ -22,15 +22,33 @@ def last_day(table: Table) -> Query:
 
 
 def duplicates(table: Table, *extra_key: str) -> Query:
-    """day, duplicates: rows beyond the first of each key (with `extra_key`), by day."""
-    key = sql.SQL(", ").join(map(sql.Identifier, (*table.key, *extra_key)))
+    """day, duplicates: rows beyond the first of each key (with `extra_key`), by day.
+
+    Nothing is counted where a unique index on columns of that key forbids them.
+    """
+    key = (*table.key, *extra_key)
     template = (
         "SELECT day, sum(copies - 1)::bigint AS duplicates FROM"
         " (SELECT {day} AS day, count(*) AS copies FROM {table}"
-        " WHERE {day} BETWEEN :first AND :last GROUP BY {day}, {key} HAVING count(*) > 1) repeated"
+        " WHERE {day} BETWEEN :first AND :last AND NOT EXISTS ({unique})"
+        " GROUP BY {day}, {key} HAVING count(*) > 1) repeated"
         " GROUP BY day"
     )
-    return Query(sql.SQL(template).format(**_names(table), key=key).as_string())
+    unique = sql.SQL(_UNIQUE).format(
+        table=sql.Literal(f"{table.schema}.{table.name}"), key=sql.Literal(list(key))
+    )
+    names = sql.SQL(", ").join(map(sql.Identifier, key))
+    return Query(sql.SQL(template).format(**_names(table), key=names, unique=unique).as_string())
+
+
+# One that lets no NULLs pass, over all rows. It depends on no row, so the server looks once.
+_UNIQUE = """
+    SELECT FROM pg_index i
+    WHERE i.indrelid = {table}::regclass AND i.indisunique AND i.indisvalid
+      AND (i.indisprimary OR i.indnullsnotdistinct) AND i.indpred IS NULL AND i.indexprs IS NULL
+      AND (SELECT array_agg(a.attname::text) FROM pg_attribute a
+           WHERE a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)) <@ {key}::text[]
+"""
 
 
 def _names(table: Table) -> dict[str, sql.Composable]:

@@ -108,18 +108,22 @@ class Transaction:
         return pl.DataFrame(pl.from_arrow(self.read_arrow(query, **parameters)))
 
     def read_arrow(self, query: Query, **parameters: Any) -> pa.Table:
-        """Rows of a query as they arrive; without parameters ADBC reads by COPY, in half the time."""
+        """Rows of a query as they arrive."""
         self._cursor.execute(query.text, query.bind(parameters))
         return self._cursor.fetch_arrow_table()
 
     def read_copied(self, query: Query, **parameters: Any) -> pl.DataFrame:
         """Rows of a query that are many: the values stand in it as literals, so ADBC reads by COPY."""
-        self._cursor.execute(query.with_literals(parameters))
-        return pl.DataFrame(pl.from_arrow(self._cursor.fetch_arrow_table()))
+        return pl.DataFrame(pl.from_arrow(self.read_arrow_copied(query, **parameters)))
 
-    def read_parts(self, query: Query) -> Iterator[pa.RecordBatch]:
-        """Rows of a query without parameters, some megabytes at a time as they arrive."""
-        self._cursor.execute(query.text)
+    def read_arrow_copied(self, query: Query, **parameters: Any) -> pa.Table:
+        """Rows as they arrive, of a query that are many."""
+        self._cursor.execute(query.with_literals(parameters))
+        return self._cursor.fetch_arrow_table()
+
+    def read_parts(self, query: Query, **parameters: Any) -> Iterator[pa.RecordBatch]:
+        """Rows of a query that are many, some megabytes at a time as they arrive."""
+        self._cursor.execute(query.with_literals(parameters))
         with self._cursor.fetch_record_batch() as parts:
             yield from parts
 

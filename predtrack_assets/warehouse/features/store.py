@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
@@ -31,18 +31,17 @@ VECTORS_LAST = 7  # calendar days that a vector stays in force
 UNWANTED = -1
 NOT_A_DAY = np.datetime64("NaT", "D")
 
-_CELLS = {"place": "int", "symbol": "text", "feature_set": "text", "first": "date", "last": "date"}
 ENTITIES = {
     "place": "int", "symbol": "text", "feature_set": "text", "since": "date", "day": "date",
 }  # fmt: skip
 _VECTORS = {"symbol": "text", "trading_day": "date", "feature_set": "text", "vector": "bytea"}
 
-# What is read in bulk has its parameters in a temporary table: see Transaction.read_arrow.
 _IN_CELLS = Query("""
-    SELECT c.place, f.trading_day, f.vector
-    FROM pg_temp.feature_cells c JOIN features.feature_store f
-        ON f.symbol = c.symbol AND f.feature_set = c.feature_set
-        AND f.trading_day BETWEEN c.first AND c.last
+    SELECT (c.place - 1)::int AS place, f.trading_day, f.vector
+    FROM unnest(:symbols::text[]) WITH ORDINALITY AS c (symbol, place)
+    JOIN features.feature_store f
+        ON f.symbol = c.symbol AND f.feature_set = :feature_set
+        AND f.trading_day BETWEEN :first AND :last
 """)
 _IS_EMPTY = Query("""
     SELECT NOT EXISTS (SELECT FROM features.feature_store
@@ -275,8 +274,9 @@ def read_features(
 
     Raises ValueError when a stored vector has another length than the set's.
     """
-    names = _stage_cells(transaction, feature_set, symbols, first, last)
-    found = transaction.read_arrow(_IN_CELLS)
+    names = _names(transaction, symbols)
+    cells = _cells(feature_set, names, first, last)
+    found = transaction.read_arrow_copied(_IN_CELLS, **cells)
     place, days = _column(found, "place"), _column(found, "trading_day").astype("datetime64[D]")
     order = np.lexsort((place, days))
     target = np.empty_like(order)
@@ -285,28 +285,21 @@ def read_features(
     return FeatureRows(names[place[order]], days[order], values)
 
 
-def _stage_cells(
-    transaction: Transaction,
-    feature_set: FeatureSet,
-    symbols: list[str] | None,
-    first: date,
-    last: date,
-) -> np.ndarray:
-    """Say what _IN_CELLS is to read; the sorted names that its places number."""
+def _names(transaction: Transaction, symbols: list[str] | None) -> np.ndarray:
+    """The symbols, sorted, that the places of _IN_CELLS number; None: all there are."""
     if symbols is None:
         symbols = transaction.read(market_queries.SYMBOLS)["symbol"].to_list()
-    names = np.array(sorted(set(symbols)), dtype=object)
-    cells = pa.table(
-        {
-            "place": np.arange(len(names), dtype=np.int32),
-            "symbol": pa.array(names, pa.string()),
-            "feature_set": pa.repeat(feature_set.id, len(names)),
-            "first": pa.repeat(first, len(names)),
-            "last": pa.repeat(last, len(names)),
-        }
-    )
-    transaction.stage("feature_cells", _CELLS, cells)
-    return names
+    return np.array(sorted(set(symbols)), dtype=object)
+
+
+def _cells(feature_set: FeatureSet, names: np.ndarray, first: date, last: date) -> dict[str, Any]:
+    """Parameters of _IN_CELLS."""
+    return {
+        "symbols": names.tolist(),
+        "feature_set": feature_set.id,
+        "first": first,
+        "last": last,
+    }
 
 
 def latest_vector(
@@ -385,7 +378,8 @@ def training_frame(
     known &= (label.sessions >= np.datetime64(first)) & (label.sessions <= np.datetime64(last))
     asked = label.sessions[known.any(axis=0)]
     start, stop = (asked[0], asked[-1]) if len(asked) else (np.datetime64(first),) * 2
-    names = _stage_cells(transaction, feature_set, symbols, start.item(), stop.item())
+    names = _names(transaction, symbols)
+    cells = _cells(feature_set, names, start.item(), stop.item())
     own_row, is_asked = _find(names, label.symbols)
     column, row = np.nonzero(known.T & is_asked)  # by day and symbol
     # Each vector's place is known before it comes, so it is put there while the next are sent.
@@ -393,7 +387,7 @@ def training_frame(
     place[own_row[row], (label.sessions[column] - start).astype(int)] = np.arange(len(row))
     values = np.empty((len(row) + 1, len(feature_set.columns)))  # the last for what is UNWANTED
     found = np.zeros(len(values), dtype=bool)
-    for part in ahead(transaction.read_parts(_IN_CELLS)):
+    for part in ahead(transaction.read_parts(_IN_CELLS, **cells)):
         day = (_column(part, "trading_day").astype("datetime64[D]") - start).astype(int)
         target = place[_column(part, "place"), day]
         _put(values, part.column("vector"), feature_set, target)

@@ -53,18 +53,26 @@ UNSEALED = Query(
     f"{_GROUPS} WHERE coalesce(said, 0) <> coalesce(sealed, 0) AND coalesce(said, 0) > 0"
     " ORDER BY trading_day, model_id, kind"
 )
+# What this very transaction has written; an index leads there, however many rows the days have.
+OWN_ROWS = Query("""
+    SELECT trading_day, model_id, kind, count(*) AS own FROM forecasts.predictions
+    WHERE recorded_at = now() AND xmin = pg_current_xact_id()::xid
+    GROUP BY 1, 2, 3
+""")
 SEALED_IDS = Query("""
     SELECT trading_day, model_id, kind, prediction_ids FROM forecasts.prediction_batches
     WHERE trading_day BETWEEN :first AND :last
 """)
 TRANSACTION = Query("SELECT pg_current_xact_id()::text AS xid")
 # Rows that would be live, for the calendar to judge.
-LIVE_CLAIMS = Query("""
+_LIVE_CLAIMS = """
     SELECT uuid_send(prediction_id) AS prediction_id, exchange, p.kind, trading_day, as_of, horizon,
            horizon_unit, knowable_at
     FROM forecasts.predictions p LEFT JOIN market.symbols USING (symbol)
     WHERE trading_day BETWEEN :first AND :last AND knowable_at > :committed_at
-""")
+"""
+LIVE_CLAIMS = Query(_LIVE_CLAIMS)
+OWN_LIVE_CLAIMS = Query(f"{_LIVE_CLAIMS} AND p.recorded_at = now()")
 LEFT_OUT = Query("""
     SELECT uuid_send(prediction_id) AS prediction_id, trading_day, model_id, kind,
            CASE WHEN NOT EXISTS (SELECT FROM models.model_registry m WHERE m.model_id = p.model_id)
@@ -106,6 +114,7 @@ _BELIEVED = """
 _NOT_SEALED = """
     AND uuid_send(prediction_id) NOT IN (SELECT prediction_id FROM pg_temp.sealed_predictions)
 """
+_OWN = " AND recorded_at = now() AND xmin = {xid}::xid"
 GROUP = ["trading_day", "model_id", "kind"]
 IDENTITY = {
     "model_id": pl.String(),
@@ -162,16 +171,18 @@ def seal(transaction: Transaction, first: date = date.min, last: date = date.max
     groups = transaction.read(UNSEALED, first=first, last=last)
     if groups.is_empty():
         return Sealed()
+    registered = groups.join(transaction.read(REGISTERED), on="model_id", how="semi")
+    added, others = _added(transaction, registered)
     encoding = table_encoding(transaction, tables.PREDICTIONS)
     remember_encoding(transaction, encoding)
     head = transaction.read(HEAD)
     index, previous = head.row(0) if len(head) else (0, GENESIS)
-    terms = _terms(transaction, span_of(groups), encoding)
-    parts = list(
-        by_days(groups.join(transaction.read(REGISTERED), on="model_id", how="semi"), "said")
-    )
+    claims = LIVE_CLAIMS if len(others) else OWN_LIVE_CLAIMS
+    terms = _terms(transaction, claims, span_of(groups), encoding)
     built = [pl.DataFrame(schema=BATCHES)]
-    for rows in read_ahead(lambda part: _unsealed(transaction, part, terms), parts):
+    parts = [(part, False) for part in by_days(others, "said")] if len(others) else []
+    parts += [(added, True)] if len(added) else []
+    for rows in read_ahead(lambda part: _unsealed(transaction, *part, terms), parts):
         _refuse_overtaken(rows)
         built.append(
             build_batches(rows.drop("overtaken"), encoding, terms.committed_at, index, previous)
@@ -275,11 +286,29 @@ class _Terms:
     names: Mapping[str, sql.Composable]
 
 
-def _terms(transaction: Transaction, span: tuple[date, date], encoding: Encoding) -> _Terms:
+def _added(transaction: Transaction, groups: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Groups of which only rows of this very transaction are in no batch, others are; and the rest.
+
+    The former are found by their moment, so that adding to a day costs no look at all of the day.
+    Of more rows than are encoded at once the days are read as a whole.
+    """
+    own = transaction.read(OWN_ROWS)
+    groups = groups.join(own, on=GROUP, how="left", maintain_order="left").with_columns(
+        pl.col("own").fill_null(0)
+    )
+    alone = (groups["sealed"] > 0) & (groups["said"] == groups["sealed"] + groups["own"])
+    if groups.filter(alone)["own"].sum() > CHUNK_ROWS:
+        alone = pl.Series([False]).new_from_index(0, len(groups))
+    return groups.filter(alone), groups.filter(~alone)
+
+
+def _terms(
+    transaction: Transaction, claimed: Query, span: tuple[date, date], encoding: Encoding
+) -> _Terms:
     """The moment, and what of the rows of these days is hindsight then, whatever they say."""
     committed_at = transaction.read(CLOCK).item()
     days = {"first": span[0], "last": span[1]}
-    claims = transaction.read(LIVE_CLAIMS, **days, committed_at=committed_at)
+    claims = transaction.read(claimed, **days, committed_at=committed_at)
     late = claims.filter(is_retroactive(claims, committed_at))
     if len(late):
         _stage_ids(transaction, "hindsight", late["prediction_id"].to_list())
@@ -296,17 +325,23 @@ def _terms(transaction: Transaction, span: tuple[date, date], encoding: Encoding
     )
 
 
-def _unsealed(transaction: Transaction, groups: pl.DataFrame, terms: _Terms) -> pl.DataFrame:
-    """What no batch holds of `groups` (consecutive days), as build_batches takes it."""
+def _unsealed(
+    transaction: Transaction, groups: pl.DataFrame, own: bool, terms: _Terms
+) -> pl.DataFrame:
+    """What no batch holds of `groups` (sorted by day), as build_batches takes it.
+
+    own: it is what this transaction has written, and nothing else.
+    """
     first, last = span_of(groups)
     partly = groups.filter(pl.col("sealed") > 0)
-    if len(partly):
+    if len(partly) and not own:
         _stage_ids(transaction, "sealed_predictions", _sealed_ids(transaction, partly))
+    rest = _OWN if own else _NOT_SEALED if len(partly) else ""
     names = {
         **terms.names,
         "first": sql.Literal(first.isoformat()),
         "last": sql.Literal(last.isoformat()),
-        "unsealed": sql.SQL(_NOT_SEALED if len(partly) else ""),
+        "unsealed": sql.SQL(rest).format(xid=terms.names["xid"]),
     }
     found = transaction.read(Query(sql.SQL(_COMMITTED).format(**names).as_string()))
     return found.join(groups, on=GROUP, how="semi")

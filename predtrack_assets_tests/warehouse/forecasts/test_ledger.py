@@ -22,6 +22,7 @@ from predtrack_assets.domain.time.calendar import as_of
 from predtrack_assets.settings import PROJECT_ROOT
 from predtrack_assets.warehouse import tables
 from predtrack_assets.warehouse.audit.batches import PAGE_OF_BATCHES
+from predtrack_assets.warehouse.database.query import Query
 from predtrack_assets.warehouse.database.transaction import Database
 from predtrack_assets.warehouse.forecasts import ledger
 from predtrack_assets.warehouse.forecasts.ledger import (
@@ -109,16 +110,16 @@ def test_what_became_knowable_meanwhile_is_not_called_live(database_url: str) ->
     assert verdict_of(database_url).rows == 0
 
 
-def insert_by_sql(url: str, origin: str = "replay") -> None:
+def insert_by_sql(url: str, origin: str = "replay", symbol: str = "AAA") -> None:
     """A row as a user writes it: see docs/guide/predictions.md."""
-    register(url, predictions(days=1, symbols=("AAA",), models=("mine-1",)))
+    register(url, predictions(days=1, symbols=(symbol,), models=("mine-1",)))
     graph.execute(
         url,
         "INSERT INTO forecasts.predictions (model_id, kind, symbol, trading_day, as_of, horizon,"
         " due_day, event, confidence, reference_price, sigma, climatology, feature_digest,"
-        " due_at, knowable_at, origin) VALUES ('mine-1', 'direction', 'AAA', '2020-03-02', '2020-03-03Z', 1,"
+        " due_at, knowable_at, origin) VALUES ('mine-1', 'direction', %s, '2020-03-02', '2020-03-03Z', 1,"
         " '2020-03-03', 'up', 0.6, 100, 0.02, 0.5, 7, '2020-03-03 21:00Z', '2020-03-03 21:00Z', %s)",
-        origin,
+        *(symbol, origin),
     )
 
 
@@ -319,3 +320,55 @@ def test_retention_keeps_leaf_hashes(database_url: str) -> None:
             [FIRST + timedelta(days=1)],
         )
     assert first_fault(database_url) == (7, "was committed and is gone")
+
+
+READ = Query("""
+    SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) AS rows FROM pg_stat_xact_user_tables
+    WHERE relid = 'forecasts.predictions'::regclass
+""")
+
+
+def rows_read_to_add(url: str, rows: pl.DataFrame) -> int:
+    """Stored predictions that sealing looks at when these are added, by the database's count."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("VACUUM ANALYZE forecasts.predictions")  # as autovacuum does
+    register(url, rows)
+    with Database(url=url).transaction() as transaction:
+        transaction.append(tables.PREDICTIONS, rows)
+        before: int = transaction.read(READ).item()
+        assert seal(transaction).rows == len(rows)
+        return int(transaction.read(READ).item()) - before
+
+
+def test_sealing_costs_by_what_is_added_not_by_what_the_day_holds(database_url: str) -> None:
+    """Both days have their batches; one holds 13 times as much as the other."""
+    many = tuple(f"S{n:03}" for n in range(64))
+    later = FIRST + timedelta(days=30)
+    commit(database_url, predictions(days=20, symbols=many[:5], models=("one-1",)))
+    commit(database_url, predictions(days=1, symbols=many, models=("one-1",), first=later))
+    for symbol in ("NEW", "NEWER"):
+        added = predictions(days=1, symbols=(symbol,), models=("one-1",))
+        few = rows_read_to_add(database_url, added)
+        added = predictions(days=1, symbols=(symbol,), models=("one-1",), first=later)
+        assert rows_read_to_add(database_url, added) <= few + 6
+    assert verdict_of(database_url).good
+
+
+def test_what_somebody_else_wrote_is_sealed_with_what_is_added(database_url: str) -> None:
+    commit(database_url, predictions(days=2, models=("mine-1",)))
+    insert_by_sql(database_url, symbol="EEE")
+    again = commit(database_url, predictions(days=2, symbols=("DDD",), models=("mine-1",)))
+    assert again == Sealed(rows=13, batches=6)
+    assert verdict_of(database_url).good
+
+
+def test_sealing_twice_in_one_transaction_seals_once(database_url: str) -> None:
+    first, second = (predictions(days=1, symbols=(s,), models=("one-1",)) for s in ("AAA", "BBB"))
+    commit(database_url, predictions(days=1, symbols=("ZZZ",), models=("one-1",)))
+    register(database_url, first, second)
+    with Database(url=database_url).transaction() as transaction:
+        for rows in (first, second):
+            transaction.append(tables.PREDICTIONS, rows)
+            assert seal(transaction) == Sealed(rows=6, batches=3)
+        assert seal(transaction) == Sealed()
+    assert verdict_of(database_url).good
