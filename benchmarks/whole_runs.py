@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -165,7 +166,8 @@ def _backfill(first: str, last: str, select: str) -> list[str]:
 
 def _prices(box: Sandbox, path: Path, span: tuple[str, str], most: int | None) -> dict[str, str]:
     """Settings of a source that has the days of `span` of the first `most` symbols there all along."""
-    days = pl.col("date").cast(pl.Date).is_between(*(pl.lit(day).cast(pl.Date) for day in span))
+    first, last = map(date.fromisoformat, span)
+    days = pl.col("date").cast(pl.Date).is_between(first, last)
     bars = pl.scan_parquet(path).filter(days).collect()
     counts = bars.group_by("symbol").len()
     whole = counts.filter(pl.col("len") == pl.col("len").max())["symbol"].sort()
