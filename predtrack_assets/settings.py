@@ -45,6 +45,9 @@ class Settings(BaseSettings):
 
     source: SourceName = Field("yahoo", description="Where bars come from.")
     file: Path | None = Field(None, description="Price file for source 'file' (Parquet or CSV).")
+    file_symbol: str | None = Field(
+        None, description="Symbol of a price file of one symbol, which has no column for it."
+    )
     file_prices: Literal["split_adjusted", "as_traded"] = Field(
         "split_adjusted", description="What OHLC in the price file mean."
     )

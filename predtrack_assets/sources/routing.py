@@ -61,6 +61,11 @@ def routes(symbols: Iterable[str]) -> pl.DataFrame:
     )
 
 
+def _exchange_of(symbol: str) -> str | None:
+    found = route(symbol)
+    return found.exchange if found else None
+
+
 def make_source(settings: Settings) -> PriceSource:
     """The source that `settings.source` names. Raises SourceError when a setting is missing."""
     if settings.source == "sample":
@@ -77,7 +82,7 @@ def make_source(settings: Settings) -> PriceSource:
             vix=settings.vix,
         )
     if settings.source == "file":
-        from predtrack_assets.sources.file import FileSource
+        from predtrack_assets.sources.file.source import FileSource
 
         if settings.file is None:
             raise SourceError("source 'file' needs a price file: set PREDTRACK_FILE or use --file")
@@ -85,6 +90,8 @@ def make_source(settings: Settings) -> PriceSource:
             settings.file,
             split_adjusted=settings.file_prices == "split_adjusted",
             today=utc_now().date(),
+            symbol=settings.file_symbol,
+            exchange_of=_exchange_of,
         )
     from predtrack_assets.sources.yahoo import YahooSource
 

@@ -9,7 +9,7 @@ import pytest
 from predtrack_assets.domain.time.calendar import EXCHANGES
 from predtrack_assets.settings import Settings
 from predtrack_assets.sources.base import SourceError
-from predtrack_assets.sources.file import FileSource
+from predtrack_assets.sources.file.source import FileSource
 from predtrack_assets.sources.routing import ROUTES, make_source, route, routes
 from predtrack_assets.sources.sample import SampleSource
 from predtrack_assets.sources.simulated import SimulatedSource

@@ -14,7 +14,7 @@ from predtrack_assets.domain.market.actions import ACTIONS, LOOKBACK
 from predtrack_assets.domain.market.bars import SYMBOL_PATTERN, screen
 from predtrack_assets.domain.time.calendar import as_of_array, calendar
 from predtrack_assets.settings import Settings
-from predtrack_assets.sources.base import Batch, PriceSource
+from predtrack_assets.sources.base import TOLD, Batch, PriceSource
 from predtrack_assets.sources.routing import routes
 from predtrack_assets.warehouse import tables
 from predtrack_assets.warehouse.database.transaction import Transaction, Written
@@ -129,6 +129,7 @@ class _Judged:
     actions: pl.DataFrame
     rejects: pl.DataFrame
     fetches: pl.DataFrame
+    kept: pl.DataFrame  # TOLD: actions that are reported, or of which the answer could not tell
 
 
 def _judged(
@@ -143,19 +144,22 @@ def _judged(
     previous = transaction.read(
         market_queries.LAST_CLOSES, symbols=symbols, before=first, since=first - LOOKBACK
     )
-    before = _actions_before(transaction, symbols, first)
+    stored = _stored_actions(transaction, symbols, first, last)
+    before = stored.filter(pl.col("ex_date") < first)
     source_name = pl.lit(source.name).alias("source")
 
     def judge(batch: Batch) -> _Judged:
         listed = routes(batch.fetches["symbol"])
         exchanges = listed["exchange"].unique().to_list()
+        untold = _untold(stored.filter(pl.col("ex_date") >= first), batch)
+        actions = pl.concat([before, batch.actions, untold])
         screened = screen(
             batch.bars,
             routes=listed,
             sessions={name: calendar(name).sessions for name in exchanges},
             last_complete=last,
             previous=previous,
-            actions=pl.concat([before, batch.actions]),
+            actions=actions,
             max_jump=settings.max_jump,
         )
         known = _knowledge_times(screened.accepted, listed, source.publication_delay)
@@ -166,6 +170,7 @@ def _judged(
             batch.actions.with_columns(source_name, ex_day_ends.dt.replace_time_zone("UTC")),
             rejects.with_columns(source_name),
             batch.fetches.with_columns(source_name),
+            pl.concat([batch.actions, untold]).select(list(TOLD)),
         )
 
     return map(judge, source.fetch(symbols, first, last))
@@ -195,7 +200,7 @@ def _store(
     report.actions += transaction.revise(tables.CORPORATE_ACTIONS, judged.actions, seen)
     answered = judged.fetches.filter(pl.col("status") == "ok")["symbol"].to_list()
     withdrawn = transaction.withdraw_missing_actions(
-        judged.actions, answered, first, last, source.name
+        judged.kept, answered, first, last, source.name
     )
     report.actions += Written(deleted=withdrawn)
     transaction.append(tables.QUARANTINE, judged.rejects.unique())
@@ -203,8 +208,18 @@ def _store(
     _count(report, judged.bars, judged.rejects, judged.fetches)
 
 
-def _actions_before(transaction: Transaction, symbols: list[str], first: date) -> pl.DataFrame:
-    """Stored actions between the last bar before the window and the window, as ACTIONS.
+def _untold(stored: pl.DataFrame, batch: Batch) -> pl.DataFrame:
+    """The stored actions (ACTIONS) of the window that `batch` neither reports nor could: they stay."""
+    silent = stored.join(batch.actions, on=list(TOLD), how="anti")
+    if batch.told is None or silent.is_empty():
+        return silent.clear()
+    return silent.join(batch.told(silent.select(list(TOLD))), on=list(TOLD), how="anti")
+
+
+def _stored_actions(
+    transaction: Transaction, symbols: list[str], first: date, last: date
+) -> pl.DataFrame:
+    """Stored actions of the window, and between the last bar before it and it, as ACTIONS.
 
     An ex-date may have no bar of its own; its action then explains the step into the window.
     """
@@ -212,7 +227,7 @@ def _actions_before(transaction: Transaction, symbols: list[str], first: date) -
         market_queries.ACTIONS_AS_OF,
         symbols=symbols,
         first=first - LOOKBACK,
-        last=first - timedelta(days=1),
+        last=last,
         as_of=transaction.now,
     )
     return stored.with_columns(inferred=pl.lit(False)).cast(ACTIONS)
