@@ -124,7 +124,7 @@ def _resolve_horizon(
     start = np.searchsorted(panel.sessions, predictions["trading_day"].to_numpy())
     result = _Walk(panel, predictions, rows, start, horizon)
     due = predictions["due_day"].to_numpy().astype("datetime64[D]")
-    expiry = exchange.offset(due, expire_after)
+    expiry = exchange.offset_or_nat(due, expire_after)  # NaT: the calendar ends, so it waits
     last_session = panel.sessions[-1]
     known = ~np.isnat(result.known_day)
     # Of another hand: the day it names is not that many sessions later, so that it cannot be judged.
