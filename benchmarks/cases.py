@@ -18,6 +18,8 @@ from benchmarks.lines import PEAK_LIMIT_MB, Line, Options, line, simulated, span
 from benchmarks.sandbox import Database, Sandbox
 from benchmarks.view_cases import NAMES as VIEW_NAMES
 from benchmarks.view_cases import view_cases
+from benchmarks.whole_runs import NAMES as WHOLE_NAMES
+from benchmarks.whole_runs import whole_cases
 from predtrack_assets.warehouse.tables import PREDICTIONS
 
 SYMBOLS = 1_130  # 5.15 million rows, as some list late and some delist
@@ -129,6 +131,7 @@ CASES = (
     accuracy_cases,
     drift_cases,
     view_cases,
+    whole_cases,
 )
 NAMES = [
     *(
@@ -144,6 +147,7 @@ NAMES = [
     *ACCURACY_NAMES,
     *DRIFT_NAMES,
     *VIEW_NAMES,
+    *WHOLE_NAMES,
 ]
 
 

@@ -104,7 +104,10 @@ def _is_connection_fault(error: Exception) -> bool:
 
 
 def _configure(
-    home: Path | None = None, source: str | None = None, file: Path | None = None
+    home: Path | None = None,
+    source: str | None = None,
+    file: Path | None = None,
+    exchange: str | None = None,
 ) -> Settings:
     """Settings with the options of this call, visible to everything that this call starts."""
     if file is not None and source not in (None, "file"):
@@ -113,6 +116,7 @@ def _configure(
         "PREDTRACK_HOME": home and str(home.resolve()),
         "PREDTRACK_SOURCE": "file" if file is not None else source,
         "PREDTRACK_FILE": file and str(file.resolve()),
+        "PREDTRACK_DEFAULT_EXCHANGE": exchange,
     }
     os.environ.update({name: value for name, value in given.items() if value})
     return get_settings()
@@ -150,6 +154,10 @@ def backfill(
     file: Annotated[
         Path | None, typer.Option(help="Price file (Parquet or CSV); implies --source file.")
     ] = None,
+    exchange: Annotated[
+        str | None,
+        typer.Option(help="Calendar of symbols whose names do not tell it, like XTKS or 24/7."),
+    ] = None,
     home: Home = None,
 ) -> None:
     """Compute the graph, or a part of it, for a range of days: inputs, fits of its months, results.
@@ -157,7 +165,7 @@ def backfill(
     Ends 0 only if everything asked for was done, 1 if something failed, 3 if some symbols could
     not be fetched.
     """
-    _configure(home, source, file)
+    _configure(home, source, file, exchange)
     from predtrack_assets.cli.backfill import run_backfill
 
     names = None if select is None else [n.strip() for n in select.split(",") if n.strip()]

@@ -226,6 +226,7 @@ class YahooSource:
 
     name = "yahoo"
     publication_delay = timedelta(minutes=30)
+    exchange: str | None = None
     revises: Revises = "recent"
 
     def __init__(

@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 
 from predtrack_assets.sources.file.source import FileSource
-from predtrack_assets.sources.routing import _exchange_of
+from predtrack_assets.sources.routing import exchange_of
 from predtrack_assets_tests import graph
 from predtrack_assets_tests.services.market.test_ingest import take
 
@@ -19,7 +19,7 @@ ACTIONS = """SELECT ex_date, kind, value FROM market.corporate_actions_as_of('in
 def load(url: str, folder: Path, text: str, *, first: date = FIRST, last: date = LAST) -> None:
     path = folder / "prices.csv"
     path.write_text(text)
-    source = FileSource(path, split_adjusted=False, exchange_of=_exchange_of)
+    source = FileSource(path, split_adjusted=False, exchange_of=exchange_of)
     take(url, source, first, last)
 
 
