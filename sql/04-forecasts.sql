@@ -214,6 +214,30 @@ COMMENT ON COLUMN forecasts.outcomes.qlike IS 'x - ln x - 1, x = (realised / pre
 COMMENT ON COLUMN forecasts.outcomes.reason IS 'Why an expired one has no score (docs/guide/predictions.md). NULL: no price came.';
 COMMENT ON INDEX forecasts.outcomes_late IS 'Outcomes that became known after they fell due.';
 
+CREATE TABLE forecasts.intake_batches (
+    batch_id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    request_id       text NOT NULL,
+    key_id           text,
+    model_id         text NOT NULL,
+    idempotency_key  text CONSTRAINT idempotency_key_has_1_to_255_characters CHECK (length(idempotency_key) BETWEEN 1 AND 255),
+    body_sha256      bytea NOT NULL CHECK (length(body_sha256) = 32),
+    accepted         integer NOT NULL CHECK (accepted >= 0),
+    duplicates       integer NOT NULL CHECK (duplicates >= 0),
+    conflicts        integer NOT NULL CHECK (conflicts >= 0),
+    rejected         integer NOT NULL CHECK (rejected >= 0),
+    answer           jsonb NOT NULL,
+    recorded_at      timestamptz NOT NULL DEFAULT now()
+);
+CREATE UNIQUE INDEX intake_batches_by_key ON forecasts.intake_batches (coalesce(key_id, ''), idempotency_key)
+    WHERE idempotency_key IS NOT NULL;
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON forecasts.intake_batches
+    FOR EACH STATEMENT EXECUTE FUNCTION forecasts.refuse_rewrite();
+COMMENT ON TABLE forecasts.intake_batches IS 'What others handed in, and the answer that each row got: the receipt. Append-only.';
+COMMENT ON COLUMN forecasts.intake_batches.key_id IS 'The key it was sent with (audit.api_keys); NULL: the command line.';
+COMMENT ON COLUMN forecasts.intake_batches.idempotency_key IS 'The sender''s name for the batch: sent again, it gets the same answer.';
+COMMENT ON COLUMN forecasts.intake_batches.body_sha256 IS 'SHA-256 of the body: the same key with another body is refused.';
+COMMENT ON COLUMN forecasts.intake_batches.answer IS 'Per row: status, code, prediction_id, origin, moments.';
+
 GRANT SELECT ON ALL TABLES IN SCHEMA forecasts TO predtrack_reader, predtrack_writer;
 GRANT ALL ON ALL TABLES IN SCHEMA forecasts TO predtrack_owner;
 -- When a row was written is the database's to say.
