@@ -18,12 +18,14 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
+from predtrack_assets.cli.api import keys, serve
 from predtrack_assets.cli.book import book
 from predtrack_assets.cli.command import Home
 from predtrack_assets.cli.command import require_schema as _require_schema
 from predtrack_assets.cli.command import running_url as _running_url
 from predtrack_assets.cli.gates import champions, deploy, gate
 from predtrack_assets.cli.ledger import claim, ledger
+from predtrack_assets.cli.predictions import predictions
 from predtrack_assets.clock import utc_now
 from predtrack_assets.faults import Fault
 from predtrack_assets.settings import Settings, SourceName, get_settings, unknown_settings
@@ -50,6 +52,9 @@ app.command("champions")(champions)
 app.add_typer(ledger, name="ledger")
 app.add_typer(claim, name="claim")
 app.add_typer(book, name="book")
+app.add_typer(predictions, name="predictions")
+app.add_typer(keys, name="keys")
+app.command("api")(serve)
 
 ERRORS = Console(stderr=True, highlight=False, soft_wrap=True)
 FAILED = 1

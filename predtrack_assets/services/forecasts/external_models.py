@@ -43,6 +43,8 @@ def register_model(
         raise ModelRefused(
             "model_name", "a name has 1 to 64 of a-z, 0-9, dot, dash, underscore; a-z or 0-9 first"
         )
+    if any(ord(c) < 32 for text in (description, url or "") for c in text):
+        raise ModelRefused("text_invalid", "text has no control characters")
     if not 1 <= version <= 1_000_000:
         raise ModelRefused("model_version", "a version is a whole number from 1 on")
     if {name, model_id} & {*OWN_MODELS, *(m.split("-v")[0] for m in OWN_MODELS)}:

@@ -28,7 +28,7 @@ from predtrack_assets.domain.models.as_of_statistics import MIN_RETURNS
 from predtrack_assets.domain.models.forecast import (
     QUANTILE_NAMES,
 )
-from predtrack_assets.services.forecasts.external_models import ModelRefused
+from predtrack_assets.services.forecasts.external_models import NAME, ModelRefused
 from predtrack_assets.services.forecasts.intake_basis import (
     IntakeRow,
     basis_of,
@@ -88,6 +88,8 @@ def take_predictions(
     digest = hashlib.sha256(body).digest()
     if sender.idempotency_key and (found := _answered(transaction, sender, digest)):
         return found
+    if not NAME.fullmatch(model):
+        raise ModelRefused("model_unknown", "this is no name that a model can have")
     registered = transaction.read(queries.MODEL, name=model, version=version)
     if registered.is_empty():
         raise ModelRefused("model_unknown", f"{model} version {version} is not registered")
