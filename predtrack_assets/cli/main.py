@@ -18,12 +18,15 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
+from predtrack_assets.cli.api import keys, serve
 from predtrack_assets.cli.book import book
 from predtrack_assets.cli.command import Home
 from predtrack_assets.cli.command import require_schema as _require_schema
 from predtrack_assets.cli.command import running_url as _running_url
+from predtrack_assets.cli.database_faults import database_fault, say_retries_once
 from predtrack_assets.cli.gates import champions, deploy, gate
 from predtrack_assets.cli.ledger import claim, ledger
+from predtrack_assets.cli.predictions import predictions
 from predtrack_assets.clock import utc_now
 from predtrack_assets.faults import Fault
 from predtrack_assets.settings import Settings, SourceName, get_settings, unknown_settings
@@ -50,6 +53,9 @@ app.command("champions")(champions)
 app.add_typer(ledger, name="ledger")
 app.add_typer(claim, name="claim")
 app.add_typer(book, name="book")
+app.add_typer(predictions, name="predictions")
+app.add_typer(keys, name="keys")
+app.command("api")(serve)
 
 ERRORS = Console(stderr=True, highlight=False, soft_wrap=True)
 FAILED = 1
@@ -67,6 +73,7 @@ def _warn_of_unknown_settings() -> None:
 
 def main() -> None:
     """Entry point; expected faults become one sentence and exit code 1."""
+    say_retries_once()
     with _one_sentence():
         app()
 
@@ -90,17 +97,11 @@ def _one_sentence() -> Iterator[None]:
         ERRORS.print(sentence, style="red", markup=False)
         sys.exit(FAILED)
     except Exception as error:
-        if not _is_connection_fault(error):
+        fault_of_database = database_fault(error)
+        if fault_of_database is None:
             raise
-        sentence = f"The database does not answer: {str(error).splitlines()[0]}"
-        ERRORS.print(sentence, style="red", markup=False)
+        ERRORS.print(fault_of_database, style="red", markup=False)
         sys.exit(FAILED)
-
-
-def _is_connection_fault(error: Exception) -> bool:
-    """Whether the database did not answer; who never asked it need not load its driver for that."""
-    driver = sys.modules.get("psycopg")
-    return driver is not None and isinstance(error, driver.OperationalError)
 
 
 def _configure(
