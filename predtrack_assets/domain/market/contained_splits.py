@@ -42,6 +42,26 @@ def splits_in_prices(
         >>> splits_in_prices(adjusted, splits).height
         1
     """
+    steps = _steps_over(closes, splits)
+    size = pl.col("value").log()
+    moved = pl.col("close").log() - pl.col("before").log()
+    tells = size.abs() >= _TELLING_SPLIT
+    traded = tells & ((moved + size).abs() < size.abs() / 4)
+    adjusted = tells & (moved.abs() < size.abs() / 4)
+    contained = (
+        pl.when(pl.col("close").is_null())
+        .then(False)
+        .when(traded)
+        .then(False)
+        .when(adjusted)
+        .then(True)
+        .otherwise(otherwise)
+    )
+    return steps.filter(contained).select(splits.columns)
+
+
+def _steps_over(closes: pl.DataFrame, splits: pl.DataFrame) -> pl.DataFrame:
+    """`splits` with the close on or after the ex-date, and `before`, the one before it."""
     usable = closes.filter(pl.col("close").is_finite() & (pl.col("close") > 0))
     keyed = usable.select("symbol", "trading_day", "close").sort("trading_day")
     dated = splits.with_row_index("_row").sort("ex_date")
@@ -63,23 +83,4 @@ def splits_in_prices(
         tolerance=LOOKBACK,
         check_sortedness=False,
     ).select("_row", pl.col("close").alias("before"))
-    size = pl.col("value").log()
-    moved = pl.col("close").log() - pl.col("before").log()
-    tells = size.abs() >= _TELLING_SPLIT
-    traded = tells & ((moved + size).abs() < size.abs() / 4)
-    adjusted = tells & (moved.abs() < size.abs() / 4)
-    contained = (
-        pl.when(pl.col("close").is_null())
-        .then(False)
-        .when(traded)
-        .then(False)
-        .when(adjusted)
-        .then(True)
-        .otherwise(otherwise)
-    )
-    return (
-        after.join(before, on="_row", how="left")
-        .filter(contained)
-        .sort("_row")
-        .select(splits.columns)
-    )
+    return after.join(before, on="_row", how="left").sort("_row")
