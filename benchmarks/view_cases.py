@@ -31,7 +31,7 @@ _DAYS = """
 _MARKET = """
     INSERT INTO models.model_registry (model_id, model_name, version, role, kinds, description, scope)
     SELECT DISTINCT model_id, model_id, 1, 'candidate', '{{price}}'::text[], 'x', 'pooled' FROM bench_cells;
-    INSERT INTO market.symbols (symbol, exchange, kind, source)
+    INSERT INTO market.symbols (symbol, exchange, asset_class, source)
     SELECT 'SIM' || s, 'XNYS', 'stock', 'bench' FROM generate_series(1, 6) s;
     INSERT INTO market.market_data (symbol, trading_day, open, high, low, close, volume, quality,
         source, knowledge_time)

@@ -57,6 +57,11 @@ class Settings(BaseSettings):
         ("XNYS",), description="A trading day is one on which any of these has a session."
     )
 
+    default_exchange: str | None = Field(
+        None,
+        description="Calendar of symbols whose names do not tell their exchange. Unset: refused.",
+    )
+
     refetch_sessions: int = Field(7, ge=1, description="Recent sessions a vendor may still revise.")
     max_failed_share: float = Field(
         0.2, ge=0, le=1, description="A run in which more symbols fail to fetch is a failed run."

@@ -72,6 +72,10 @@ def result_table(report: RunReport) -> Table:
     return table
 
 
+def _sentences(value: object) -> list[str]:
+    return [str(v) for v in value] if isinstance(value, list | tuple) else []
+
+
 def explain(report: RunReport, console: Console) -> int:
     """Say what was refused, what was not fetched and what failed; the exit code."""
     prices = report.materialized.get("market/market_data", {})
@@ -94,6 +98,8 @@ def explain(report: RunReport, console: Console) -> int:
                 + ", ".join(f"{s} ({counted(n, 'bar')})" for s, n in troubled.items())
             )
         )
+    for advice in _sentences(prices.get("advice")):
+        console.print(f"[yellow]Note[/]: {escape(advice)}", soft_wrap=True)
     fits = report.materialized.get("models/pooled_models", {})
     skipped, retired = (int(str(fits.get(n, 0))) for n in ("fits_skipped", "fits_retired"))
     if retired:

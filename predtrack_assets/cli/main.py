@@ -18,12 +18,14 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
+from predtrack_assets.cli.api import keys, serve
 from predtrack_assets.cli.book import book
 from predtrack_assets.cli.command import Home
 from predtrack_assets.cli.command import require_schema as _require_schema
 from predtrack_assets.cli.command import running_url as _running_url
 from predtrack_assets.cli.gates import champions, deploy, gate
 from predtrack_assets.cli.ledger import claim, ledger
+from predtrack_assets.cli.predictions import predictions
 from predtrack_assets.clock import utc_now
 from predtrack_assets.faults import Fault
 from predtrack_assets.settings import Settings, SourceName, get_settings, unknown_settings
@@ -50,6 +52,9 @@ app.command("champions")(champions)
 app.add_typer(ledger, name="ledger")
 app.add_typer(claim, name="claim")
 app.add_typer(book, name="book")
+app.add_typer(predictions, name="predictions")
+app.add_typer(keys, name="keys")
+app.command("api")(serve)
 
 ERRORS = Console(stderr=True, highlight=False, soft_wrap=True)
 FAILED = 1
@@ -104,7 +109,10 @@ def _is_connection_fault(error: Exception) -> bool:
 
 
 def _configure(
-    home: Path | None = None, source: str | None = None, file: Path | None = None
+    home: Path | None = None,
+    source: str | None = None,
+    file: Path | None = None,
+    exchange: str | None = None,
 ) -> Settings:
     """Settings with the options of this call, visible to everything that this call starts."""
     if file is not None and source not in (None, "file"):
@@ -113,6 +121,7 @@ def _configure(
         "PREDTRACK_HOME": home and str(home.resolve()),
         "PREDTRACK_SOURCE": "file" if file is not None else source,
         "PREDTRACK_FILE": file and str(file.resolve()),
+        "PREDTRACK_DEFAULT_EXCHANGE": exchange,
     }
     os.environ.update({name: value for name, value in given.items() if value})
     return get_settings()
@@ -150,6 +159,10 @@ def backfill(
     file: Annotated[
         Path | None, typer.Option(help="Price file (Parquet or CSV); implies --source file.")
     ] = None,
+    exchange: Annotated[
+        str | None,
+        typer.Option(help="Calendar of symbols whose names do not tell it, like XTKS or 24/7."),
+    ] = None,
     home: Home = None,
 ) -> None:
     """Compute the graph, or a part of it, for a range of days: inputs, fits of its months, results.
@@ -157,7 +170,7 @@ def backfill(
     Ends 0 only if everything asked for was done, 1 if something failed, 3 if some symbols could
     not be fetched.
     """
-    _configure(home, source, file)
+    _configure(home, source, file, exchange)
     from predtrack_assets.cli.backfill import run_backfill
 
     names = None if select is None else [n.strip() for n in select.split(",") if n.strip()]

@@ -68,6 +68,7 @@ class PriceSource(Protocol):
 
     name: as stored with every bar.
     publication_delay: from the session's close until its bar could be had.
+    exchange: calendar of symbols whose names do not tell it; None: there is none.
     revises: what it may still change, and is therefore asked for again: nothing, recent sessions,
     or any day.
     """
@@ -77,6 +78,9 @@ class PriceSource(Protocol):
 
     @property
     def publication_delay(self) -> timedelta: ...
+
+    @property
+    def exchange(self) -> str | None: ...
 
     @property
     def revises(self) -> Revises: ...

@@ -58,6 +58,7 @@ class FileSource:
 
     name = "file"
     publication_delay = timedelta(0)
+    exchange: str | None = None
     revises: Revises = "anything"
 
     def __init__(self, path: Path, *, split_adjusted: bool, today: date = date.max) -> None:

@@ -225,6 +225,7 @@ class YahooSource:
 
     name = "yahoo"
     publication_delay = timedelta(minutes=30)
+    exchange: str | None = None
     revises: Revises = "recent"
 
     def __init__(

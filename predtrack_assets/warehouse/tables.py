@@ -43,7 +43,9 @@ def _rest(columns: dict, key: tuple[str, ...], extra: tuple[str, ...] = ()) -> t
     return tuple(c for c in columns if c not in key and c not in extra)
 
 
-SYMBOLS = Table("market", "symbols", ("symbol",), ("exchange", "kind"), ("source",))
+SYMBOLS = Table(
+    "market", "symbols", ("symbol",), ("exchange", "asset_class"), ("currency", "source")
+)
 UNIVERSE_MEMBERS = Table(
     "market",
     "universe_members",

@@ -130,7 +130,7 @@ CONDITION = {
     "market_breadth": 0.5,
     "symbols_counted": 2,
 }
-SYMBOL = {"symbol": "AAA", "exchange": "XNYS", "kind": "stock", "source": "test"}
+SYMBOL = {"symbol": "AAA", "exchange": "XNYS", "asset_class": "stock", "source": "test"}
 FETCH = {
     "run_id": "r",
     "source": "test",

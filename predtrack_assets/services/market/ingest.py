@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
+import numpy as np
 import polars as pl
 
+from predtrack_assets.days import sessions_of
 from predtrack_assets.domain.market.actions import ACTIONS, LOOKBACK
 from predtrack_assets.domain.market.bars import SYMBOL_PATTERN, screen
 from predtrack_assets.domain.time.calendar import as_of_array, calendar
@@ -21,10 +23,16 @@ from predtrack_assets.warehouse.database.transaction import Transaction, Written
 from predtrack_assets.warehouse.market import queries as market_queries
 from predtrack_assets.warehouse.market.epochs import sessions_before
 
+NAMED = 10  # symbols that a message names
+
 
 @dataclass
 class IngestReport:
-    """What an ingest stored, refused and could not get."""
+    """What an ingest stored, refused and could not get.
+
+    unplaced: symbols whose exchange is not known. unseen_days: exchanges of symbols with sessions
+    that are no trading days here, each with one such symbol.
+    """
 
     bars: Written = field(default_factory=Written)
     actions: Written = field(default_factory=Written)
@@ -34,6 +42,8 @@ class IngestReport:
     symbols_asked: int = 0
     symbols_covered: int = 0
     worst: Counter[str] = field(default_factory=Counter)
+    unplaced: list[str] = field(default_factory=list)
+    unseen_days: dict[str, str] = field(default_factory=dict)
 
     @property
     def failed_share(self) -> float:
@@ -44,6 +54,26 @@ class IngestReport:
         """
         failed = sum(n for category, n in self.failures.items() if category != "EMPTY")
         return failed / max(self.symbols_asked + self.symbols_covered, 1)
+
+    @property
+    def advice(self) -> list[str]:
+        """Sentences that say what is not known, and what to do about it."""
+        found = []
+        if self.unplaced:
+            named = ", ".join(self.unplaced[:NAMED])
+            more = f" and {len(self.unplaced) - NAMED:,} more" if len(self.unplaced) > NAMED else ""
+            found.append(
+                f"exchange not known: {named}{more}. Their bars are refused. Give --exchange CODE"
+                " (PREDTRACK_DEFAULT_EXCHANGE), or symbols with the suffixes of Yahoo;"
+                " docs/guide/exchanges.md lists both"
+            )
+        if self.unseen_days:
+            named = ", ".join(f"{e} ({symbol})" for e, symbol in self.unseen_days.items())
+            found.append(
+                f"no trading days here are some sessions of {named}: nothing is predicted on them."
+                f" PREDTRACK_EXCHANGES takes them in, in a home that begins with it"
+            )
+        return found
 
 
 def symbols_to_fetch(
@@ -74,14 +104,17 @@ def ingest(
     """
     report = IngestReport()
     symbols = symbols_to_fetch(transaction, source, settings, first, last)
-    named = pl.col("symbol").str.contains(SYMBOL_PATTERN)
-    listed = routes(symbols).select("symbol", "exchange", "kind").filter(named)
-    transaction.append(tables.SYMBOLS, listed.with_columns(source=pl.lit(source.name)))
+    listed = listed_symbols(transaction, source, settings, symbols)
+    named = listed.filter(pl.col("symbol").str.contains(SYMBOL_PATTERN))
+    placed = named.filter(pl.col("exchange").is_not_null())
+    transaction.append(tables.SYMBOLS, placed.with_columns(source=pl.lit(source.name)))
+    report.unplaced = named.filter(pl.col("exchange").is_null())["symbol"].to_list()
+    report.unseen_days = _unseen_days(placed, settings)
     last = min(last, transaction.now.date() - timedelta(days=1))
     if last < first:
         return report
     for asked, start in _requests(transaction, source, settings, symbols, first, last):
-        for judged in _ahead(_judged(transaction, source, settings, asked, start, last)):
+        for judged in _ahead(_judged(transaction, source, settings, listed, asked, start, last)):
             _store(transaction, source, judged, start, last, run_id, report)
             report.symbols_asked += len(judged.fetches)
             say(
@@ -89,6 +122,34 @@ def ingest(
             )
     report.symbols_covered = len(symbols) - report.symbols_asked
     return report
+
+
+def listed_symbols(
+    transaction: Transaction, source: PriceSource, settings: Settings, symbols: Sequence[str]
+) -> pl.DataFrame:
+    """symbol, exchange, asset_class, currency of `symbols`: as on record, else by their names.
+
+    A name that does not tell the exchange takes the source's, or settings.default_exchange; without
+    one exchange and asset_class are null. Raises ValueError for an exchange without a calendar.
+    """
+    otherwise = settings.default_exchange or source.exchange
+    if otherwise:
+        calendar(otherwise)
+    asked = pl.DataFrame({"symbol": sorted(set(symbols))}, schema={"symbol": pl.String})
+    known = transaction.read(market_queries.SYMBOLS).join(asked, on="symbol", how="semi")
+    new = asked.join(known, on="symbol", how="anti")["symbol"]
+    return pl.concat([known.cast(pl.String), routes(new, otherwise)]).sort("symbol")
+
+
+def _unseen_days(placed: pl.DataFrame, settings: Settings) -> dict[str, str]:
+    """Exchanges with sessions on days that are no trading days, each with one of its symbols."""
+    seen = sessions_of(settings.exchanges)
+    examples = placed.group_by("exchange").agg(pl.col("symbol").first()).sort("exchange")
+    return {
+        exchange: symbol
+        for exchange, symbol in examples.iter_rows()
+        if len(np.setdiff1d(calendar(exchange).sessions, seen))
+    }
 
 
 def _requests(
@@ -135,6 +196,7 @@ def _judged(
     transaction: Transaction,
     source: PriceSource,
     settings: Settings,
+    listed: pl.DataFrame,
     symbols: list[str],
     first: date,
     last: date,
@@ -143,18 +205,20 @@ def _judged(
     previous = transaction.read(
         market_queries.LAST_CLOSES, symbols=symbols, before=first, since=first - LOOKBACK
     )
+    traded = transaction.read(market_queries.TRADED, symbols=symbols, before=first)["symbol"]
     before = _actions_before(transaction, symbols, first)
+    exchanges = listed["exchange"].drop_nulls().unique().to_list()
+    sessions = {name: calendar(name).sessions for name in exchanges}
     source_name = pl.lit(source.name).alias("source")
 
     def judge(batch: Batch) -> _Judged:
-        listed = routes(batch.fetches["symbol"])
-        exchanges = listed["exchange"].unique().to_list()
         screened = screen(
             batch.bars,
             routes=listed,
-            sessions={name: calendar(name).sessions for name in exchanges},
+            sessions=sessions,
             last_complete=last,
             previous=previous,
+            traded=traded.to_list(),
             actions=pl.concat([before, batch.actions]),
             max_jump=settings.max_jump,
         )

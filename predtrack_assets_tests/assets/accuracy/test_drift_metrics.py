@@ -30,7 +30,9 @@ REPORTS = (date(2020, 5, 29), date(2020, 7, 2))  # six weeks
 SHIFT = np.datetime64("2020-06-04")  # 21 sessions before the last report
 SHIFTED, VANISHED = STANDARD.columns[:12], STANDARD.columns[12]
 WORSE = np.datetime64("2020-04-20")
-SYMBOL = "INSERT INTO market.symbols (symbol, exchange, kind, source) VALUES (%s, 'XNYS', 'stock', 'file')"
+SYMBOL = """
+    INSERT INTO market.symbols (symbol, exchange, asset_class, source)
+    VALUES (%s, 'XNYS', 'stock', 'file')"""
 LATE = """
     INSERT INTO forecasts.outcomes (model_id, kind, event, symbol, trading_day, horizon, as_of, due_day,
         resolved_day, status, confidence, occurred, score, score_no_change, knowledge_time)

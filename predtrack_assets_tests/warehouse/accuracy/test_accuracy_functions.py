@@ -205,7 +205,13 @@ QUEUE = (
 def list_bars(connection: psycopg.Connection, exchange: str, **last: date) -> None:
     """Symbols of an exchange with bars on TUESDAY and on their last day."""
     for symbol, day in last.items():
-        listed = {"symbol": symbol, "exchange": exchange, "kind": "stock", "source": "t"}
+        listed = {
+            "symbol": symbol,
+            "exchange": exchange,
+            "asset_class": "stock",
+            "currency": "USD",
+            "source": "t",
+        }
         insert(connection, "market.symbols", listed)
         for one in sorted({TUESDAY, day}):
             insert(connection, "market.market_data", {**BAR, "symbol": symbol, "trading_day": one})
@@ -267,7 +273,8 @@ def test_completeness_counts_trading_days_of_the_exchange(connection: psycopg.Co
     listed = {"WHOLE": days, "HOLES": np.delete(days, [2, 5]), "YOUNG": days[3:]}
     for symbol, own in listed.items():
         connection.execute(
-            "INSERT INTO market.symbols (symbol, exchange, kind, source) VALUES (%s, 'XNYS', 'stock', 't')",
+            "INSERT INTO market.symbols (symbol, exchange, asset_class, source)"
+            " VALUES (%s, 'XNYS', 'stock', 't')",
             [symbol],
         )
         for day in own.tolist():
