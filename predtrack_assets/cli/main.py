@@ -23,6 +23,7 @@ from predtrack_assets.cli.book import book
 from predtrack_assets.cli.command import Home
 from predtrack_assets.cli.command import require_schema as _require_schema
 from predtrack_assets.cli.command import running_url as _running_url
+from predtrack_assets.cli.database_faults import database_fault, say_retries_once
 from predtrack_assets.cli.gates import champions, deploy, gate
 from predtrack_assets.cli.ledger import claim, ledger
 from predtrack_assets.cli.predictions import predictions
@@ -72,6 +73,7 @@ def _warn_of_unknown_settings() -> None:
 
 def main() -> None:
     """Entry point; expected faults become one sentence and exit code 1."""
+    say_retries_once()
     with _one_sentence():
         app()
 
@@ -95,17 +97,11 @@ def _one_sentence() -> Iterator[None]:
         ERRORS.print(sentence, style="red", markup=False)
         sys.exit(FAILED)
     except Exception as error:
-        if not _is_connection_fault(error):
+        fault_of_database = database_fault(error)
+        if fault_of_database is None:
             raise
-        sentence = f"The database does not answer: {str(error).splitlines()[0]}"
-        ERRORS.print(sentence, style="red", markup=False)
+        ERRORS.print(fault_of_database, style="red", markup=False)
         sys.exit(FAILED)
-
-
-def _is_connection_fault(error: Exception) -> bool:
-    """Whether the database did not answer; who never asked it need not load its driver for that."""
-    driver = sys.modules.get("psycopg")
-    return driver is not None and isinstance(error, driver.OperationalError)
 
 
 def _configure(

@@ -70,8 +70,8 @@ class IngestReport:
         if self.unseen_days:
             named = ", ".join(f"{e} ({symbol})" for e, symbol in self.unseen_days.items())
             found.append(
-                f"no trading days here are some sessions of {named}: nothing is predicted on them."
-                f" PREDTRACK_EXCHANGES takes them in, in a home that begins with it"
+                f"some sessions of {named} are no trading days here, so nothing is predicted on them;"
+                f" begin a home with PREDTRACK_EXCHANGES=XNYS,{','.join(self.unseen_days)} to have them"
             )
         return found
 
