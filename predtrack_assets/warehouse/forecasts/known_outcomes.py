@@ -19,6 +19,9 @@ from predtrack_assets.warehouse.database.query import Query
 from predtrack_assets.warehouse.database.transaction import Transaction
 
 KEY = [*CELL, "due_day", *IDENTITY]
+# Calendar days from a decision to its due day at most (CHECK due_day_fits_the_horizon). The table may
+# be cut by decision day (TimescaleDB): the bound leaves its other chunks unread.
+LONGEST = 252 * 3 // 2 + 14
 
 
 def known_outcomes(
@@ -51,6 +54,7 @@ def _query(columns: Sequence[str], kinds: Sequence[str] | None, on_time: bool) -
     template = """
         SELECT {columns} FROM forecasts.outcomes
         WHERE due_day BETWEEN :first AND :last AND knowledge_time <= :as_of
+          AND trading_day BETWEEN :first::date - {reach} AND :last::date
           AND horizon_unit = 'session'"""
     if on_time:
         template += " AND resolved_day <= due_day"
@@ -60,6 +64,7 @@ def _query(columns: Sequence[str], kinds: Sequence[str] | None, on_time: bool) -
         sql.SQL(template)
         .format(
             columns=sql.SQL(", ").join(map(sql.Identifier, wanted)),
+            reach=sql.Literal(LONGEST),
             kinds=sql.SQL(", ").join(map(sql.Literal, kinds or ())),
         )
         .as_string()
