@@ -195,6 +195,9 @@ CREATE TABLE forecasts.outcomes (
         ELSE (status = 'validated') = (occurred IS NOT NULL AND score IS NOT NULL) END),
     CONSTRAINT probability_of_its_event CHECK (
         (kind = 'volatility') = (event IS NULL) AND (event IS NULL) = (confidence IS NULL)),
+    CONSTRAINT due_day_fits_the_horizon CHECK (CASE horizon_unit
+        WHEN 'session' THEN due_day - trading_day BETWEEN horizon AND horizon * 3 / 2 + 14
+        ELSE due_day - trading_day BETWEEN 0 AND 1 END),
     CONSTRAINT reason_of_what_has_no_result CHECK (
         reason IS NULL OR (status = 'expired' AND reason IN ('reference_price_is_not_the_close',
             'due_day_is_not_the_horizons', 'score_is_not_finite', 'not_written_by_the_run_of_its_model')))
