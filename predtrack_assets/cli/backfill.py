@@ -20,6 +20,7 @@ from predtrack_assets.automation.runs import (
     trading_window,
 )
 from predtrack_assets.clock import utc_now
+from predtrack_assets.domain.time.calendar import calendar
 from predtrack_assets.reporting.tables.text import counted, wide_console
 from predtrack_assets.settings import Settings
 from predtrack_assets.sources.base import SourceError
@@ -32,6 +33,8 @@ STORED = ("inserted", "updated", "unchanged")
 def run_backfill(settings: Settings, first: date, last: date, names: Sequence[str] | None) -> int:
     """Compute the assets `names` (None: all) for [first, last], print the result, return the exit code."""
     asked = trading_window(first, last, utc_now().date())
+    if settings.default_exchange:
+        calendar(settings.default_exchange)  # an unknown one is named now, not after a minute
     applied = prepare(settings)
     if applied:
         CONSOLE.print(f"Schema: applied {', '.join(applied)}")
