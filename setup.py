@@ -57,6 +57,10 @@ setup(
         "curl-cffi>=0.15,<0.17",
         "requests>=2.32,<3",
         "great-expectations>=1.24,<2",
+        # The API: strict decoding, routes, a server.
+        "fastapi>=0.165,<0.170",
+        "msgspec>=0.22,<0.30",
+        "uvicorn>=0.54,<1",
         # Settings, command line, logs, retries.
         "pydantic-settings>=2.12,<3",
         "tenacity>=9,<10",
@@ -71,6 +75,7 @@ setup(
         "mlflow": ["mlflow-skinny>=3.5"],
         "dev": [
             "pytest>=9,<10",
+            "httpx>=0.28,<0.29",
             "pytest-xdist>=3.8,<4",
             "pytest-cov>=7,<8",
             "pytest-timeout>=2.4,<3",

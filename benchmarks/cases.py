@@ -9,6 +9,8 @@ import polars as pl
 
 from benchmarks.accuracy_cases import NAMES as ACCURACY_NAMES
 from benchmarks.accuracy_cases import accuracy_cases
+from benchmarks.book_cases import NAMES as BOOK_NAMES
+from benchmarks.book_cases import book_cases
 from benchmarks.drift_cases import NAMES as DRIFT_NAMES
 from benchmarks.drift_cases import drift_cases
 from benchmarks.feature_cases import NAMES as FEATURE_NAMES
@@ -131,6 +133,7 @@ CASES = (
     accuracy_cases,
     drift_cases,
     view_cases,
+    book_cases,
     whole_cases,
 )
 NAMES = [
@@ -147,6 +150,7 @@ NAMES = [
     *ACCURACY_NAMES,
     *DRIFT_NAMES,
     *VIEW_NAMES,
+    *BOOK_NAMES,
     *WHOLE_NAMES,
 ]
 

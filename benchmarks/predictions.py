@@ -115,5 +115,8 @@ def simulated_models(predictions: pl.DataFrame) -> pl.DataFrame:
 def simulated_symbols(predictions: pl.DataFrame) -> pl.DataFrame:
     """The symbols that are predicted: columns of tables.SYMBOLS."""
     return pl.DataFrame({"symbol": predictions["symbol"].unique().sort()}).with_columns(
-        exchange=pl.lit("XNYS"), kind=pl.lit("stock"), source=pl.lit("simulated")
+        exchange=pl.lit("XNYS"),
+        asset_class=pl.lit("stock"),
+        currency=pl.lit("USD"),
+        source=pl.lit("simulated"),
     )

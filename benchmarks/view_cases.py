@@ -31,7 +31,7 @@ _DAYS = """
 _MARKET = """
     INSERT INTO models.model_registry (model_id, model_name, version, role, kinds, description, scope)
     SELECT DISTINCT model_id, model_id, 1, 'candidate', '{{price}}'::text[], 'x', 'pooled' FROM bench_cells;
-    INSERT INTO market.symbols (symbol, exchange, kind, source)
+    INSERT INTO market.symbols (symbol, exchange, asset_class, source)
     SELECT 'SIM' || s, 'XNYS', 'stock', 'bench' FROM generate_series(1, 6) s;
     INSERT INTO market.market_data (symbol, trading_day, open, high, low, close, volume, quality,
         source, knowledge_time)
@@ -61,17 +61,20 @@ _PREDICTIONS = """
     ORDER BY due_day, trading_day, symbol, model_id, kind, horizon;
 """
 _REPORTS = """
-    INSERT INTO accuracy.performance_analytics (model_id, kind, horizon, score, baseline, period,
-        period_start, period_end, n, n_eff, dates, mean_score, mean_score_baseline, mean_difference)
-    SELECT model_id, kind, horizon, score, baseline, period, day, day, 5, 5, 5, 1, 1, 0
-    FROM bench_days, bench_cells, unnest('{{daily,rolling_30d}}'::text[]) period,
-         unnest('{{brier,log_score}}'::text[]) score,
-         unnest('{{no_change,climatology,drift}}'::text[]) baseline
-    ORDER BY period, n / 250, model_id, kind, horizon, score, baseline, day;
+    INSERT INTO accuracy.day_sums (known_day, due_day, model_id, kind, event, horizon, market_regime,
+        origin, due, validated, expired, scored, hits, correct_calls, confidence, residual,
+        squared_residual, bucket_5_n, bucket_5_hits, bucket_5_confidence, brier_no_change_n,
+        brier_no_change_loss, brier_no_change_loss_baseline, brier_no_change_squares,
+        brier_climatology_n, brier_climatology_loss, brier_climatology_loss_baseline,
+        brier_climatology_squares)
+    SELECT day, day, model_id, kind, event, horizon, 'bull', 'replay', 6, 6, 0, 6, 3, 3, 3.3, -0.3, 1.5, 6, 3,
+           3.3, 6, 1.5, 1.6, 0.1, 6, 1.5, 1.6, 0.1
+    FROM bench_days, bench_cells ORDER BY day, model_id, kind, horizon;
     INSERT INTO accuracy.calibration_summary (model_id, kind, event, horizon, period, period_start,
         period_end, n, n_eff, due, expired, ece, calibration_quality)
     SELECT model_id, kind, event, horizon, period, day, day, 126, 60, 126, 0, 0.1, 'insufficient_data'
-    FROM bench_days, bench_cells, unnest('{{daily,rolling_30d}}'::text[]) period
+    FROM bench_days, bench_cells, unnest('{{weekly,rolling_30d}}'::text[]) period
+    WHERE extract(isodow FROM day) = 5
     ORDER BY period, n / 250, model_id, kind, event, horizon, day;
     INSERT INTO accuracy.symbol_accuracy (symbol, model_id, kind, event, horizon, period, period_start,
         period_end, total_predictions, accurate_predictions, accuracy_rate, n_eff, posterior_mean,
@@ -80,7 +83,7 @@ _REPORTS = """
         hold_accuracy)
     SELECT symbol, model_id, c.kind, event, horizon, period, day, day, 21, 10, 0.5, 21, 0.5, 0.4, 0.6,
            0.5, 0.6, true, 7, 3, 0.4, 7, 3, 0.4, 7, 3, 0.4
-    FROM bench_days, bench_cells c, market.symbols, unnest('{{weekly,rolling_30d}}'::text[]) period
+    FROM bench_days, bench_cells c, market.symbols, unnest('{{monthly,rolling_30d}}'::text[]) period
     WHERE extract(isodow FROM day) = 5
     ORDER BY period, n / 250, symbol, model_id, c.kind, event, horizon, day;
     INSERT INTO deployment.deployment_gates (model_id, kind, horizon, as_of_day, gate_status, accuracy,
@@ -123,7 +126,7 @@ def _fill(connection: psycopg.Connection, days: int) -> None:
 
 def _sizes(connection: psycopg.Connection) -> dict[str, int]:
     """Rows of the two largest tables."""
-    tables = {"predictions": "forecasts.predictions", "reports": "accuracy.performance_analytics"}
+    tables = {"predictions": "forecasts.predictions", "reports": "accuracy.symbol_accuracy"}
     found = {}
     for name, table in tables.items():
         counted = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(*table.split(".")))

@@ -31,10 +31,16 @@ def _asked(question: str, schema: str, table: str) -> Asked:
 _PREDICTIONS, _REPORTS = ("forecasts", "predictions"), ("accuracy", "symbol_accuracy")
 VIEWS: dict[str, Asked] = {
     "current_performance": _asked(
-        "SELECT * FROM accuracy.v_current_performance", "accuracy", "performance_analytics"
+        "SELECT * FROM accuracy.v_current_performance", "accuracy", "day_sums"
     ),
     "current_calibration": _asked(
-        "SELECT * FROM accuracy.v_current_calibration", "accuracy", "calibration_summary"
+        "SELECT * FROM accuracy.v_current_calibration", "accuracy", "day_sums"
+    ),
+    "cell_performance": _asked(
+        "SELECT * FROM accuracy.v_current_performance WHERE model_id = 'bench-1' AND kind = 'direction'"
+        " AND horizon = 5",
+        "accuracy",
+        "day_sums",
     ),
     "due_queue": _asked("SELECT * FROM forecasts.v_due_queue", *_PREDICTIONS),
     "symbol_month": _asked(

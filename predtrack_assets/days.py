@@ -41,6 +41,17 @@ class Window:
         return window_start(self.start, get_settings())
 
 
+def no_trading_day(first: date, last: date) -> str:
+    """The sentence that no trading day lies in [first, last], and which are the nearest."""
+    exchanges = get_settings().exchanges
+    days = sessions_of(exchanges)
+    before, after = days[days < np.datetime64(first)][-1:], days[days > np.datetime64(last)][:1]
+    nearest = " and ".join(str(day) for day in (*before, *after))
+    asked = f"on {first}" if first == last else f"from {first} to {last}"
+    closed = ", ".join(exchanges)
+    return f"no trading day {asked}: {closed} closed (weekend or holiday); nearest: {nearest}"
+
+
 def month_ends(first: date, last: date) -> list[date]:
     """The last trading day of every month from that of `first` to that of `last`."""
     days = sessions_of(get_settings().exchanges)

@@ -9,6 +9,7 @@ import dagster as dg
 from predtrack_assets.assets import deployment, features, market
 from predtrack_assets.assets.accuracy import (
     accuracy_correlation,
+    day_sums,
     drift_metrics,
     prediction_scores,
     reports,
@@ -36,6 +37,7 @@ ASSETS = dg.load_assets_from_modules(
         tuning,
         predictions,
         outcomes,
+        day_sums,
         reports,
         accuracy_correlation,
         survival_curves,

@@ -35,6 +35,7 @@ def trading_days(settings: Settings) -> dg.TimeWindowPartitionsDefinition:
     if not FIRST_DAY <= settings.first_day <= LAST_DAY:
         raise ValueError(f"first_day must lie between {FIRST_DAY} and {LAST_DAY}")
     sessions = sessions_of(settings.exchanges)
+    sessions = sessions[sessions >= np.datetime64(settings.first_day)]
     closed = np.setdiff1d(all_days(settings.first_day, LAST_DAY), sessions)
     exclusions: list[str | datetime] = []
     if np.is_busday(sessions).all():  # a cron string in place of a date for every weekend day

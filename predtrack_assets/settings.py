@@ -45,6 +45,9 @@ class Settings(BaseSettings):
 
     source: SourceName = Field("yahoo", description="Where bars come from.")
     file: Path | None = Field(None, description="Price file for source 'file' (Parquet or CSV).")
+    file_symbol: str | None = Field(
+        None, description="Symbol of a price file of one symbol, which has no column for it."
+    )
     file_prices: Literal["split_adjusted", "as_traded"] = Field(
         "split_adjusted", description="What OHLC in the price file mean."
     )
@@ -55,6 +58,11 @@ class Settings(BaseSettings):
     first_day: date = Field(date(2000, 1, 3), description="First trading-day partition.")
     exchanges: Annotated[tuple[str, ...], CommaList] = Field(
         ("XNYS",), description="A trading day is one on which any of these has a session."
+    )
+
+    default_exchange: str | None = Field(
+        None,
+        description="Calendar of symbols whose names do not tell their exchange. Unset: refused.",
     )
 
     refetch_sessions: int = Field(7, ge=1, description="Recent sessions a vendor may still revise.")

@@ -247,7 +247,7 @@ def store_bars(url: str, frame: pl.DataFrame, source: str = "file") -> None:
     symbols = frame["symbol"].unique().to_list()
     with psycopg.connect(url) as connection, connection.cursor() as cursor:
         cursor.executemany(
-            "INSERT INTO market.symbols (symbol, exchange, kind, source)"
+            "INSERT INTO market.symbols (symbol, exchange, asset_class, source)"
             " VALUES (%s, 'XNYS', %s, %s) ON CONFLICT DO NOTHING",
             [(s, "index" if s.startswith("^") else "stock", source) for s in symbols],
         )

@@ -33,6 +33,7 @@ LAYERS: list[set[str]] = [
     {"proofs"},
     {"automation"},
     {"definitions"},
+    {"api"},
     {"cli"},
 ]
 SIDEWAYS = {("checks", "assets")}  # a check names the asset that it checks

@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from predtrack_assets.days import Window, last_days_of, window_start
+from predtrack_assets.days import Window, last_days_of, no_trading_day, window_start
 from predtrack_assets.domain.time.calendar import calendar
 from predtrack_assets.partitions import (
     ONE_RUN,
@@ -46,6 +46,25 @@ def test_round_the_clock_markets_trade_at_weekends() -> None:
     settings = Settings(first_day=date(2019, 1, 1), exchanges=("XNYS", "24/7"))
     assert len(keys(settings)) == 365
     assert "2019-07-06" not in keys(Settings(first_day=date(2019, 1, 1), exchanges=("24/5",)))
+
+
+def test_weekend_sessions_before_the_first_day_cost_no_exclusions() -> None:
+    """Seoul had sessions on Saturdays until 1998; Tel Aviv has some on Sundays until 2026."""
+    seoul = trading_days(Settings(first_day=date(2000, 1, 3), exchanges=("XKRX",)))
+    assert "0 0 * * 6,0" in (seoul.exclusions or ())
+    tel_aviv = keys(Settings(first_day=date(2019, 1, 1), exchanges=("XTAE",)))
+    expected = calendar("XTAE").between(date(2019, 1, 1), date(2019, 12, 31))
+    assert tel_aviv == [str(day) for day in expected]
+
+
+def test_no_trading_day_names_the_nearest() -> None:
+    assert no_trading_day(date(2012, 12, 25), date(2012, 12, 25)) == (
+        "no trading day on 2012-12-25: XNYS closed (weekend or holiday);"
+        " nearest: 2012-12-24 and 2012-12-26"
+    )
+    weekend = no_trading_day(date(2012, 12, 29), date(2012, 12, 30))
+    assert weekend.startswith("no trading day from 2012-12-29 to 2012-12-30: XNYS closed")
+    assert weekend.endswith("nearest: 2012-12-28 and 2012-12-31")
 
 
 def test_fridays_window_is_one_utc_day() -> None:

@@ -4,12 +4,15 @@ CREATE TABLE market.symbols (
     symbol       text PRIMARY KEY
         CONSTRAINT symbol_has_no_bar_and_no_control_character CHECK (symbol !~ '[\x01-\x1f\x7f|]'),
     exchange     text NOT NULL,
-    kind         text NOT NULL CHECK (kind IN ('stock', 'index', 'volatility', 'crypto', 'fx')),
+    asset_class  text NOT NULL CHECK (
+        asset_class IN ('stock', 'fund', 'index', 'volatility', 'crypto', 'fx', 'future')),
+    currency     text CHECK (currency ~ '^[A-Z]{3,4}$'),
     source       text NOT NULL,
     recorded_at  timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON TABLE market.symbols IS 'Every symbol ever asked for; registered by the first fetch that names it.';
 COMMENT ON COLUMN market.symbols.exchange IS 'Calendar on which sessions and horizons are counted (ISO MIC, 24/7 or 24/5).';
+COMMENT ON COLUMN market.symbols.currency IS 'What prices are quoted in: ISO 4217, GBX, ZAC or ILA for hundredths of GBP, ZAR or ILS, a coin; NULL: not known.';
 
 CREATE TABLE market.universe_members (
     universe     text NOT NULL,

@@ -1,17 +1,18 @@
 -- Predictions, and what came of them. Names of constraints are what a writer reads, so they are the rules
 -- (docs/guide/predictions.md). AT TIME ZONE INTERVAL '0' is UTC without looking a zone up.
 
--- Each field with its length before it, so that no two predictions join to the same bytes. convert_to() is stable
--- only because it asks for the database's encoding, which never changes.
+-- Each field with its length before it, so that no two predictions join to the same bytes. decode() gives the bytes
+-- of a text whose backslashes are doubled; convert_to() is not immutable, and a function that has it is not inlined,
+-- which takes three times as long for every row that is written.
 CREATE FUNCTION forecasts.prediction_id(
     model_id text, kind text, symbol text, as_of timestamptz, horizon smallint, horizon_unit text)
     RETURNS uuid LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN encode(substring(sha256(
-        int4send(octet_length(model_id)) || convert_to(model_id, 'UTF8')
-        || int4send(octet_length(kind)) || convert_to(kind, 'UTF8')
-        || int4send(octet_length(symbol)) || convert_to(symbol, 'UTF8')
+        int4send(octet_length(model_id)) || decode(replace(model_id, '\', '\\'), 'escape')
+        || int4send(octet_length(kind)) || decode(replace(kind, '\', '\\'), 'escape')
+        || int4send(octet_length(symbol)) || decode(replace(symbol, '\', '\\'), 'escape')
         || timestamptz_send(as_of) || int2send(horizon)
-        || int4send(octet_length(horizon_unit)) || convert_to(horizon_unit, 'UTF8')) FOR 16), 'hex')::uuid;
+        || int4send(octet_length(horizon_unit)) || decode(replace(horizon_unit, '\', '\\'), 'escape')) FOR 16), 'hex')::uuid;
 COMMENT ON FUNCTION forecasts.prediction_id IS 'The same prediction has the same identity wherever and whenever it is computed: 16 bytes of SHA-256 (domain/forecasts/identity.py computes the same).';
 
 CREATE TABLE forecasts.predictions (
@@ -194,6 +195,9 @@ CREATE TABLE forecasts.outcomes (
         ELSE (status = 'validated') = (occurred IS NOT NULL AND score IS NOT NULL) END),
     CONSTRAINT probability_of_its_event CHECK (
         (kind = 'volatility') = (event IS NULL) AND (event IS NULL) = (confidence IS NULL)),
+    CONSTRAINT due_day_fits_the_horizon CHECK (CASE horizon_unit
+        WHEN 'session' THEN due_day - trading_day BETWEEN horizon AND horizon * 3 / 2 + 14
+        ELSE due_day - trading_day BETWEEN 0 AND 1 END),
     CONSTRAINT reason_of_what_has_no_result CHECK (
         reason IS NULL OR (status = 'expired' AND reason IN ('reference_price_is_not_the_close',
             'due_day_is_not_the_horizons', 'score_is_not_finite', 'not_written_by_the_run_of_its_model')))
@@ -212,6 +216,30 @@ COMMENT ON COLUMN forecasts.outcomes.realised_volatility IS 'sqrt(mean of square
 COMMENT ON COLUMN forecasts.outcomes.qlike IS 'x - ln x - 1, x = (realised / predicted)^2; qlike_no_change takes sigma as the prediction.';
 COMMENT ON COLUMN forecasts.outcomes.reason IS 'Why an expired one has no score (docs/guide/predictions.md). NULL: no price came.';
 COMMENT ON INDEX forecasts.outcomes_late IS 'Outcomes that became known after they fell due.';
+
+CREATE TABLE forecasts.intake_batches (
+    batch_id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    request_id       text NOT NULL,
+    key_id           text,
+    model_id         text NOT NULL,
+    idempotency_key  text CONSTRAINT idempotency_key_has_1_to_255_characters CHECK (length(idempotency_key) BETWEEN 1 AND 255),
+    body_sha256      bytea NOT NULL CHECK (length(body_sha256) = 32),
+    accepted         integer NOT NULL CHECK (accepted >= 0),
+    duplicates       integer NOT NULL CHECK (duplicates >= 0),
+    conflicts        integer NOT NULL CHECK (conflicts >= 0),
+    rejected         integer NOT NULL CHECK (rejected >= 0),
+    answer           jsonb NOT NULL,
+    recorded_at      timestamptz NOT NULL DEFAULT now()
+);
+CREATE UNIQUE INDEX intake_batches_by_key ON forecasts.intake_batches (coalesce(key_id, ''), idempotency_key)
+    WHERE idempotency_key IS NOT NULL;
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON forecasts.intake_batches
+    FOR EACH STATEMENT EXECUTE FUNCTION forecasts.refuse_rewrite();
+COMMENT ON TABLE forecasts.intake_batches IS 'What others handed in, and the answer that each row got: the receipt. Append-only.';
+COMMENT ON COLUMN forecasts.intake_batches.key_id IS 'The key it was sent with (audit.api_keys); NULL: the command line.';
+COMMENT ON COLUMN forecasts.intake_batches.idempotency_key IS 'The sender''s name for the batch: sent again, it gets the same answer.';
+COMMENT ON COLUMN forecasts.intake_batches.body_sha256 IS 'SHA-256 of the body: the same key with another body is refused.';
+COMMENT ON COLUMN forecasts.intake_batches.answer IS 'Per row: status, code, prediction_id, origin, moments.';
 
 GRANT SELECT ON ALL TABLES IN SCHEMA forecasts TO predtrack_reader, predtrack_writer;
 GRANT ALL ON ALL TABLES IN SCHEMA forecasts TO predtrack_owner;

@@ -2,9 +2,7 @@ DROP TABLE accuracy.drift_alerts,
     accuracy.drift_metrics,
     accuracy.accuracy_correlation,
     accuracy.survival_curves,
-    accuracy.coverage,
-    accuracy.performance_analytics,
     accuracy.error_distribution,
     accuracy.symbol_accuracy,
     accuracy.calibration_summary,
-    accuracy.calibration_metrics;
+    accuracy.day_sums;

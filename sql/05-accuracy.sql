@@ -1,34 +1,80 @@
--- Reports on outcomes: calibration, coverage, scores beside baselines, survival, drift.
+-- Sums of outcomes per due day, what sums cannot give at ends of periods, survival, drift.
 
-CREATE TABLE accuracy.calibration_metrics (
-    model_id           text NOT NULL,
-    kind               text NOT NULL,
-    event              text NOT NULL,
-    horizon            smallint NOT NULL,
-    period             text NOT NULL CHECK (period IN ('daily', 'weekly', 'monthly', 'rolling_30d')),
-    period_start       date NOT NULL,
-    period_end         date NOT NULL,
-    confidence_bucket  text NOT NULL,
-    bucket_low         smallint NOT NULL,
-    bucket_high        smallint NOT NULL,
-    prediction_count   integer NOT NULL CHECK (prediction_count > 0),
-    accurate_count     integer NOT NULL CHECK (accurate_count BETWEEN 0 AND prediction_count),
-    expected_accuracy  double precision NOT NULL CHECK (market.is_probability(expected_accuracy)),
-    actual_accuracy    double precision NOT NULL CHECK (market.is_probability(actual_accuracy)),
-    actual_low         double precision CHECK (market.is_probability(actual_low)),
-    actual_high        double precision CHECK (market.is_probability(actual_high)),
-    calibration_error  double precision NOT NULL CHECK (market.is_probability(calibration_error)),
-    recorded_at        timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (period_end, period, model_id, kind, event, horizon, bucket_low)
+CREATE TABLE accuracy.day_sums (
+    known_day      date NOT NULL,
+    due_day        date NOT NULL CHECK (due_day <= known_day),
+    model_id       text NOT NULL,
+    kind           text NOT NULL CHECK (kind IN ('price', 'direction', 'time_to_hit', 'volatility')),
+    event          text,
+    horizon        smallint NOT NULL CHECK (horizon BETWEEN 1 AND 252),
+    market_regime  text NOT NULL CHECK (market_regime IN ('bull', 'bear', 'sideways', 'volatile', 'unknown')),
+    origin         text NOT NULL CHECK (origin IN ('live', 'replay')),
+    due            integer NOT NULL CHECK (due >= 0),
+    validated      integer NOT NULL CHECK (validated >= 0),
+    expired        integer NOT NULL CHECK (expired >= 0),
+    -- Of validated rows that have an event.
+    scored integer, hits integer, correct_calls integer, confidence double precision, residual double precision,
+    squared_residual double precision,
+    -- Per bucket of ten points of confidence, from 0 on.
+    bucket_0_n integer, bucket_0_hits integer, bucket_0_confidence double precision,
+    bucket_1_n integer, bucket_1_hits integer, bucket_1_confidence double precision,
+    bucket_2_n integer, bucket_2_hits integer, bucket_2_confidence double precision,
+    bucket_3_n integer, bucket_3_hits integer, bucket_3_confidence double precision,
+    bucket_4_n integer, bucket_4_hits integer, bucket_4_confidence double precision,
+    bucket_5_n integer, bucket_5_hits integer, bucket_5_confidence double precision,
+    bucket_6_n integer, bucket_6_hits integer, bucket_6_confidence double precision,
+    bucket_7_n integer, bucket_7_hits integer, bucket_7_confidence double precision,
+    bucket_8_n integer, bucket_8_hits integer, bucket_8_confidence double precision,
+    bucket_9_n integer, bucket_9_hits integer, bucket_9_confidence double precision,
+    -- Per score and baseline, of the rows that have both losses.
+    brier_no_change_n integer, brier_no_change_loss double precision, brier_no_change_loss_baseline double precision,
+    brier_no_change_squares double precision,
+    brier_climatology_n integer, brier_climatology_loss double precision, brier_climatology_loss_baseline double precision,
+    brier_climatology_squares double precision,
+    brier_drift_n integer, brier_drift_loss double precision, brier_drift_loss_baseline double precision,
+    brier_drift_squares double precision,
+    log_score_no_change_n integer, log_score_no_change_loss double precision, log_score_no_change_loss_baseline double precision,
+    log_score_no_change_squares double precision,
+    log_score_climatology_n integer, log_score_climatology_loss double precision, log_score_climatology_loss_baseline double precision,
+    log_score_climatology_squares double precision,
+    log_score_drift_n integer, log_score_drift_loss double precision, log_score_drift_loss_baseline double precision,
+    log_score_drift_squares double precision,
+    crps_no_change_n integer, crps_no_change_loss double precision, crps_no_change_loss_baseline double precision,
+    crps_no_change_squares double precision,
+    crps_drift_n integer, crps_drift_loss double precision, crps_drift_loss_baseline double precision, crps_drift_squares double precision,
+    qlike_no_change_n integer, qlike_no_change_loss double precision, qlike_no_change_loss_baseline double precision,
+    qlike_no_change_squares double precision,
+    crps_n integer, crps_loss double precision,
+    -- Powers and histogram of the signed relative errors of prices.
+    errors integer, error double precision, error_squares double precision, error_cubes double precision,
+    error_bin_0 integer, error_bin_1 integer, error_bin_2 integer, error_bin_3 integer, error_bin_4 integer,
+    error_bin_5 integer, error_bin_6 integer, error_bin_7 integer, error_bin_8 integer, error_bin_9 integer,
+    error_bin_10 integer, error_bin_11 integer, error_bin_12 integer, error_bin_13 integer, error_bin_14 integer,
+    error_bin_15 integer,
+    recorded_at    timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (model_id, kind, horizon, due_day, market_regime, origin, known_day),
+    CONSTRAINT event_of_its_kind CHECK ((kind = 'volatility') = (event IS NULL)),
+    CONSTRAINT hits_are_scored CHECK (hits <= scored AND correct_calls <= scored AND scored <= validated),
+    CONSTRAINT sums_are_finite CHECK (market.is_finite(
+        coalesce(confidence + residual + squared_residual, 0) + coalesce(error + error_squares + error_cubes, 0)))
 );
-COMMENT ON TABLE accuracy.calibration_metrics IS 'Reliability per confidence bucket: mean confidence against the rate that came true.';
+CREATE INDEX day_sums_by_due_day ON accuracy.day_sums (due_day);
+CREATE INDEX day_sums_by_known_day ON accuracy.day_sums (known_day);
+COMMENT ON TABLE accuracy.day_sums IS 'Sums of the outcomes of a due day per cell: what every report of a period is computed from. NULL: nothing to add up.';
+COMMENT ON COLUMN accuracy.day_sums.known_day IS 'The sums are as known at its end: the due day, and each later day on which an outcome of it became known. The newest counts.';
+COMMENT ON COLUMN accuracy.day_sums.market_regime IS 'Of the decision day, as known on it.';
+COMMENT ON COLUMN accuracy.day_sums.origin IS 'As in forecasts.predictions.';
+COMMENT ON COLUMN accuracy.day_sums.due IS 'Predictions that fell due; what is neither validated nor expired is pending.';
+COMMENT ON COLUMN accuracy.day_sums.correct_calls IS 'The event of a price; of other kinds the side that the probability made likelier.';
+COMMENT ON COLUMN accuracy.day_sums.residual IS 'Of occurred (1 or 0) less confidence; squared_residual is the sum of Brier scores.';
+COMMENT ON COLUMN accuracy.day_sums.error_bin_0 IS 'Relative errors below -16 %; then limits at 8, 4, 2, 1, 0.5, 0.25 and 0 %, and the same upward.';
 
 CREATE TABLE accuracy.calibration_summary (
     model_id                   text NOT NULL,
     kind                       text NOT NULL,
     event                      text NOT NULL,
     horizon                    smallint NOT NULL,
-    period                     text NOT NULL CHECK (period IN ('daily', 'weekly', 'monthly', 'rolling_30d')),
+    period                     text NOT NULL CHECK (period IN ('weekly', 'monthly', 'rolling_30d')),
     period_start               date NOT NULL,
     period_end                 date NOT NULL,
     n                          integer NOT NULL,
@@ -66,7 +112,7 @@ CREATE TABLE accuracy.calibration_summary (
 );
 CREATE INDEX calibration_summary_newest ON accuracy.calibration_summary
     (model_id, kind, event, horizon, period_end) WHERE period = 'rolling_30d';
-COMMENT ON TABLE accuracy.calibration_summary IS 'Accuracy, calibration and skill per model, kind and horizon, with effective sample size.';
+COMMENT ON TABLE accuracy.calibration_summary IS 'Calibration per model, kind and horizon at ends of weeks and months: what sums per due day cannot give, beside what they do.';
 COMMENT ON COLUMN accuracy.calibration_summary.n_eff IS 'Independent observations that n overlapping, correlated ones are worth.';
 COMMENT ON COLUMN accuracy.calibration_summary.coverage IS 'validated / due.';
 COMMENT ON COLUMN accuracy.calibration_summary.event_rate IS 'Share of the n rows whose event came true (of a direction: days up), between event_low and event_high: Wilson, 95 %, on n_eff.';
@@ -83,7 +129,7 @@ CREATE TABLE accuracy.symbol_accuracy (
     kind                  text NOT NULL,
     event                 text NOT NULL,
     horizon               smallint NOT NULL,
-    period                text NOT NULL CHECK (period IN ('weekly', 'monthly', 'rolling_30d')),
+    period                text NOT NULL CHECK (period IN ('monthly', 'rolling_30d')),
     period_start          date NOT NULL,
     period_end            date NOT NULL,
     total_predictions     integer NOT NULL CHECK (total_predictions > 0),
@@ -138,7 +184,7 @@ CREATE TABLE accuracy.error_distribution (
     model_id           text NOT NULL,
     kind               text NOT NULL,
     horizon            smallint NOT NULL,
-    period             text NOT NULL CHECK (period IN ('daily', 'weekly', 'monthly', 'rolling_30d')),
+    period             text NOT NULL CHECK (period IN ('monthly', 'rolling_30d')),
     period_start       date NOT NULL,
     period_end         date NOT NULL,
     sample_size        integer NOT NULL CHECK (sample_size > 0),
@@ -164,64 +210,6 @@ CREATE TABLE accuracy.error_distribution (
 );
 COMMENT ON TABLE accuracy.error_distribution IS 'Signed relative errors (predicted - actual) / actual: percentiles, bias, shape, outliers.';
 COMMENT ON COLUMN accuracy.error_distribution.coverage IS 'validated / due.';
-
-CREATE TABLE accuracy.performance_analytics (
-    model_id             text NOT NULL,
-    kind                 text NOT NULL CHECK (kind IN ('price', 'direction', 'time_to_hit', 'volatility')),
-    horizon              smallint NOT NULL,
-    score                text NOT NULL CHECK (score IN ('brier', 'log_score', 'crps', 'qlike')),
-    baseline             text NOT NULL CHECK (baseline IN ('no_change', 'climatology', 'drift')),
-    period               text NOT NULL CHECK (period IN ('daily', 'weekly', 'monthly', 'rolling_30d', 'quarterly', 'yearly')),
-    period_start         date NOT NULL,
-    period_end           date NOT NULL,
-    n                    integer NOT NULL CHECK (n > 0),
-    n_eff                double precision NOT NULL CHECK (market.is_finite(n_eff)),
-    dates                integer NOT NULL CHECK (dates > 0),
-    mean_score           double precision NOT NULL CHECK (mean_score >= 0 AND mean_score < 'Infinity'),
-    mean_score_baseline  double precision NOT NULL CHECK (mean_score_baseline >= 0 AND mean_score_baseline < 'Infinity'),
-    skill                double precision CHECK (market.is_finite(skill)),
-    mean_difference      double precision NOT NULL CHECK (market.is_finite(mean_difference)),
-    difference_low       double precision CHECK (market.is_finite(difference_low)),
-    difference_high      double precision CHECK (market.is_finite(difference_high)),
-    dm_statistic         double precision CHECK (market.is_finite(dm_statistic)),
-    dm_p_value           double precision CHECK (market.is_probability(dm_p_value)),
-    due                  integer CHECK (due >= 0),
-    coverage             double precision CHECK (market.is_probability(coverage)),
-    recorded_at          timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (period_end, period, model_id, kind, horizon, score, baseline),
-    CHECK ((dm_statistic IS NULL) = (dm_p_value IS NULL)),
-    CHECK ((difference_low IS NULL) = (difference_high IS NULL))
-);
-CREATE INDEX performance_analytics_newest ON accuracy.performance_analytics
-    (period, model_id, kind, horizon, period_end);
-COMMENT ON TABLE accuracy.performance_analytics IS 'Mean scores beside each baseline on the same rows, with interval and test of the difference.';
-COMMENT ON COLUMN accuracy.performance_analytics.dates IS 'Due days with rows; the test is refused below 12 horizons of them.';
-COMMENT ON COLUMN accuracy.performance_analytics.mean_score IS 'Lower is better, whichever the score.';
-COMMENT ON COLUMN accuracy.performance_analytics.skill IS '1 - mean_score / mean_score_baseline.';
-COMMENT ON COLUMN accuracy.performance_analytics.mean_difference IS 'Baseline minus model: positive where the model is better. difference_low, _high: 95 % on n_eff.';
-COMMENT ON COLUMN accuracy.performance_analytics.dm_p_value IS 'Two-sided Diebold-Mariano test with fixed smoothing (Coroneo and Iacone 2020).';
-COMMENT ON COLUMN accuracy.performance_analytics.coverage IS 'validated / due of the kind and horizon, whether or not a row has both scores.';
-COMMENT ON INDEX accuracy.performance_analytics_newest IS 'Walked from cell to cell by v_current_performance; equal keys share an entry, so it is a sixth of the key.';
-
-CREATE TABLE accuracy.coverage (
-    model_id      text NOT NULL,
-    kind          text NOT NULL CHECK (kind IN ('price', 'direction', 'time_to_hit', 'volatility')),
-    horizon       smallint NOT NULL,
-    period        text NOT NULL CHECK (period IN ('daily', 'weekly', 'monthly', 'rolling_30d')),
-    period_start  date NOT NULL,
-    period_end    date NOT NULL,
-    due           integer NOT NULL CHECK (due > 0),
-    validated     integer NOT NULL CHECK (validated >= 0),
-    expired       integer NOT NULL CHECK (expired >= 0),
-    pending       integer NOT NULL CHECK (pending >= 0),
-    coverage      double precision NOT NULL CHECK (market.is_probability(coverage)),
-    recorded_at   timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (period_end, period, model_id, kind, horizon),
-    CONSTRAINT exactly_one_status CHECK (due = validated + expired + pending)
-);
-COMMENT ON TABLE accuracy.coverage IS 'What became of all that fell due in a period, as known at its end.';
-COMMENT ON COLUMN accuracy.coverage.pending IS 'Due, and neither a price nor the time to expire has come.';
-COMMENT ON COLUMN accuracy.coverage.coverage IS 'validated / due.';
 
 CREATE TABLE accuracy.survival_curves (
     model_id            text NOT NULL,
@@ -374,6 +362,5 @@ GRANT SELECT ON ALL TABLES IN SCHEMA accuracy TO predtrack_reader, predtrack_wri
 GRANT INSERT ON ALL TABLES IN SCHEMA accuracy TO predtrack_writer;
 GRANT ALL ON ALL TABLES IN SCHEMA accuracy TO predtrack_owner;
 -- Derived tables are recomputed, so the writer may also correct and remove there; facts only grow.
-GRANT UPDATE, DELETE ON accuracy.calibration_metrics, accuracy.calibration_summary, accuracy.symbol_accuracy,
-    accuracy.error_distribution, accuracy.performance_analytics, accuracy.coverage, accuracy.survival_curves,
-    accuracy.accuracy_correlation, accuracy.drift_metrics TO predtrack_writer;
+GRANT UPDATE, DELETE ON accuracy.day_sums, accuracy.calibration_summary, accuracy.symbol_accuracy,
+    accuracy.error_distribution, accuracy.survival_curves, accuracy.accuracy_correlation, accuracy.drift_metrics TO predtrack_writer;

@@ -1,4 +1,5 @@
-DROP TABLE audit.chain_locks,
+DROP TABLE audit.api_keys,
+    audit.chain_locks,
     audit.audit_trail,
     forecasts.prediction_batches,
     audit.row_encodings;

@@ -8,7 +8,7 @@ DECLARE
 BEGIN
     EXECUTE format($links$
         SELECT min(link.%1$I) FROM added link LEFT JOIN %3$s previous ON previous.%1$I = link.%1$I - 1
-        WHERE link.previous_hash IS DISTINCT FROM
+        WHERE (%2$L = 'committed_at' AND previous.%2$I > link.%2$I) OR link.previous_hash IS DISTINCT FROM
                 CASE link.%1$I WHEN 1 THEN decode(repeat('00', 32), 'hex') ELSE previous.hash END
            OR link.%2$I NOT BETWEEN now() AND clock_timestamp()
         $links$, TG_ARGV[0], TG_ARGV[1], TG_RELID::regclass) INTO broken;
@@ -87,6 +87,19 @@ CREATE TABLE audit.chain_locks (
 COMMENT ON TABLE audit.chain_locks IS 'A row a chain, held FOR UPDATE by the transaction that continues it.';
 INSERT INTO audit.chain_locks VALUES ('forecasts.prediction_batches'), ('audit.audit_trail');
 
+CREATE TABLE audit.api_keys (
+    key_id        text PRIMARY KEY CHECK (key_id ~ '^[0-9a-z]{8}$'),
+    secret_sha256 bytea NOT NULL UNIQUE CHECK (length(secret_sha256) = 32),
+    name          text NOT NULL CONSTRAINT name_has_1_to_64_characters CHECK (length(name) BETWEEN 1 AND 64 AND name !~ '[\x01-\x1f\x7f|]'),
+    scopes        text[] NOT NULL CONSTRAINT scopes_are_known CHECK (scopes <@ ARRAY['read', 'write', 'approve', 'admin'] AND cardinality(scopes) > 0),
+    expires_at    timestamptz,
+    revoked_at    timestamptz,
+    recorded_at   timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE audit.api_keys IS 'Keys of the API: of the secret only its SHA-256 is here, and it has 256 random bits.';
+COMMENT ON COLUMN audit.api_keys.name IS 'Who holds it: the owner of the models registered with it.';
+COMMENT ON COLUMN audit.api_keys.revoked_at IS 'From when on it opens nothing; NULL: it is valid until expires_at.';
+
 GRANT SELECT, UPDATE ON audit.chain_locks TO predtrack_writer;
 GRANT SELECT ON audit.chain_locks TO predtrack_reader;
 GRANT ALL ON audit.chain_locks TO predtrack_owner;
@@ -94,3 +107,6 @@ GRANT SELECT ON audit.row_encodings, audit.audit_trail, forecasts.prediction_bat
     TO predtrack_reader, predtrack_writer;
 GRANT INSERT ON audit.row_encodings, audit.audit_trail, forecasts.prediction_batches TO predtrack_writer;
 GRANT ALL ON audit.row_encodings, audit.audit_trail, forecasts.prediction_batches TO predtrack_owner;
+GRANT SELECT, INSERT ON audit.api_keys TO predtrack_writer;
+GRANT UPDATE (revoked_at) ON audit.api_keys TO predtrack_writer;
+GRANT ALL ON audit.api_keys TO predtrack_owner;

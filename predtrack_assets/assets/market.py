@@ -90,6 +90,7 @@ def _metadata(report: IngestReport) -> dict[str, Any]:
         "flagged": dict(report.flagged),
         "failures": dict(report.failures),
         "most_troubled": dict(report.worst.most_common(10)),
+        "advice": report.advice,
     }
 
 
@@ -102,6 +103,8 @@ def _warn(context: dg.AssetExecutionContext, report: IngestReport) -> None:
         if counter:
             parts = ", ".join(f"{n:,} {reason}" for reason, n in counter.most_common())
             context.log.warning(f"{counter.total():,} {what}: {parts}")
+    for advice in report.advice:
+        context.log.warning(advice)
 
 
 @day_asset(schema="market", deps=[prices], code_version="1")

@@ -18,10 +18,8 @@ TUNING = dg.AssetSelection.assets(["models", "optimization_results"])
 BEFORE_TRAINING = dg.AssetSelection.groups("market", "features")
 VALIDATION = dg.AssetSelection.assets(["forecasts", "outcomes"])
 CALIBRATION = dg.AssetSelection.assets(
-    ["accuracy", "coverage"],
-    ["accuracy", "calibration_metrics"],
+    ["accuracy", "day_sums"],
     ["accuracy", "calibration_summary"],
-    ["accuracy", "performance_analytics"],
     ["accuracy", "survival_curves"],
     ["models", "prediction_scores"],
 )

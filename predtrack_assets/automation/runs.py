@@ -21,7 +21,7 @@ from predtrack_assets.automation.jobs import (
     TRAINING,
     TUNING,
 )
-from predtrack_assets.days import Window
+from predtrack_assets.days import Window, no_trading_day
 from predtrack_assets.partitions import MONTHS, TRADING_DAYS
 from predtrack_assets.settings import PROJECT_ROOT, Settings
 from predtrack_assets.warehouse.database.embedded_server import (
@@ -82,7 +82,7 @@ def trading_window(first: date, last: date, today: date) -> Window:
         raise ValueError(f"{last} is not complete yet; the last complete trading day is {newest}")
     days = Window(first, last).days
     if not len(days):
-        raise ValueError(f"there is no trading day between {first} and {last}")
+        raise ValueError(no_trading_day(first, last))
     return Window(days[0].item(), days[-1].item())
 
 

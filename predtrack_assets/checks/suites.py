@@ -1,16 +1,13 @@
 """The checks of every table: which rules hold for its profile, and which of them block."""
 
-import dagster as dg
-
 from predtrack_assets.checks import coverage, features, prediction_scores, regimes
 from predtrack_assets.checks.deployment import GATE_SUITES
 from predtrack_assets.checks.drift import DRIFT_SUITES
 from predtrack_assets.checks.engine import profiles
 from predtrack_assets.checks.engine.factory import Suite, build_check
-from predtrack_assets.checks.engine.profiles import every_day, period_ends, reports
+from predtrack_assets.checks.engine.profiles import period_ends, reports
 from predtrack_assets.checks.engine.rules import BETWEEN, Rule, at_most, none, structural
 from predtrack_assets.checks.tuning import TUNING_SUITES
-from predtrack_assets.domain.models.kinds import KINDS
 from predtrack_assets.warehouse import tables
 from predtrack_assets.warehouse.accuracy import profiles as accuracy_profiles
 
@@ -294,34 +291,12 @@ SUITES = (
             ),
         ),
     ),
-    Suite(
-        tables.CALIBRATION_METRICS,
-        reports(tables.CALIBRATION_METRICS, accuracy_profiles.CALIBRATION_METRICS, every_day),
-        (
-            *REPORTS,
-            none(
-                "inconsistent",
-                "rates_follow_from_counts",
-                "Rates and errors follow from the counts beside them.",
-            ),
-            none(
-                "outside_bucket",
-                "confidence_in_bucket",
-                "Mean confidence lies in its bucket of ten points.",
-            ),
-            none("outside_interval", "rates_in_interval", "Rates lie within their intervals."),
-        ),
-    ),
+    Suite(tables.DAY_SUMS, coverage.day_sums, coverage.DAY_SUMS),
     Suite(
         tables.CALIBRATION_SUMMARY,
-        reports(tables.CALIBRATION_SUMMARY, accuracy_profiles.CALIBRATION_SUMMARY, every_day),
+        reports(tables.CALIBRATION_SUMMARY, accuracy_profiles.CALIBRATION_SUMMARY, period_ends),
         (
             *REPORTS,
-            none(
-                "unlike_buckets",
-                "buckets_sum_to_n",
-                "The buckets of calibration_metrics add up to n.",
-            ),
             none(
                 "more_than_due",
                 "coverage_at_most_one",
@@ -343,7 +318,6 @@ SUITES = (
                 "The skill of no_change against itself is 0.",
             ),
         ),
-        after=(dg.AssetKey(["accuracy", "calibration_metrics"]),),
     ),
     Suite(
         tables.SYMBOL_ACCURACY,
@@ -373,7 +347,7 @@ SUITES = (
     Suite(
         tables.ERROR_DISTRIBUTION,
         reports(
-            tables.ERROR_DISTRIBUTION, accuracy_profiles.ERROR_DISTRIBUTION, every_day, ("price",)
+            tables.ERROR_DISTRIBUTION, accuracy_profiles.ERROR_DISTRIBUTION, period_ends, ("price",)
         ),
         (
             *REPORTS,
@@ -386,47 +360,9 @@ SUITES = (
         ),
     ),
     Suite(
-        tables.PERFORMANCE_ANALYTICS,
-        reports(
-            tables.PERFORMANCE_ANALYTICS,
-            accuracy_profiles.PERFORMANCE_ANALYTICS,
-            every_day,
-            tuple(KINDS),
-        ),
-        (
-            *REPORTS,
-            none(
-                "inconsistent",
-                "skill_follows_from_scores",
-                "Skill and difference follow from the mean scores beside them.",
-            ),
-            none(
-                "outside_interval",
-                "differences_in_interval",
-                "Differences lie within their intervals, n_eff below n.",
-            ),
-            none(
-                "unfounded_tests",
-                "short_records_untested",
-                "No test is made of fewer than twelve horizons of dates, rounded.",
-            ),
-            none(
-                "skilful_baselines",
-                "no_skill_in_baselines",
-                "The skill of no_change and of drift against themselves is 0.",
-            ),
-        ),
-    ),
-    Suite(
         tables.PREDICTION_SCORES,
         prediction_scores.prediction_scores,
         prediction_scores.PREDICTION_SCORES,
-    ),
-    Suite(
-        tables.COVERAGE,
-        coverage.coverage,
-        (*REPORTS, *coverage.COVERAGE),
-        after=(dg.AssetKey(["accuracy", "calibration_summary"]),),
     ),
     Suite(
         tables.SURVIVAL_CURVES,

@@ -20,6 +20,7 @@ from predtrack_assets.automation.runs import (
     trading_window,
 )
 from predtrack_assets.clock import utc_now
+from predtrack_assets.domain.time.calendar import calendar
 from predtrack_assets.reporting.tables.text import counted, wide_console
 from predtrack_assets.settings import Settings
 from predtrack_assets.sources.base import SourceError
@@ -32,6 +33,8 @@ STORED = ("inserted", "updated", "unchanged")
 def run_backfill(settings: Settings, first: date, last: date, names: Sequence[str] | None) -> int:
     """Compute the assets `names` (None: all) for [first, last], print the result, return the exit code."""
     asked = trading_window(first, last, utc_now().date())
+    if settings.default_exchange:
+        calendar(settings.default_exchange)  # an unknown one is named now, not after a minute
     applied = prepare(settings)
     if applied:
         CONSOLE.print(f"Schema: applied {', '.join(applied)}")
@@ -72,6 +75,10 @@ def result_table(report: RunReport) -> Table:
     return table
 
 
+def _sentences(value: object) -> list[str]:
+    return [str(v) for v in value] if isinstance(value, list | tuple) else []
+
+
 def explain(report: RunReport, console: Console) -> int:
     """Say what was refused, what was not fetched and what failed; the exit code."""
     prices = report.materialized.get("market/market_data", {})
@@ -94,6 +101,8 @@ def explain(report: RunReport, console: Console) -> int:
                 + ", ".join(f"{s} ({counted(n, 'bar')})" for s, n in troubled.items())
             )
         )
+    for advice in _sentences(prices.get("advice")):
+        console.print(f"[yellow]Note[/]: {escape(advice)}", soft_wrap=True)
     fits = report.materialized.get("models/pooled_models", {})
     skipped, retired = (int(str(fits.get(n, 0))) for n in ("fits_skipped", "fits_retired"))
     if retired:

@@ -18,12 +18,15 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
+from predtrack_assets.cli.api import keys, serve
 from predtrack_assets.cli.book import book
 from predtrack_assets.cli.command import Home
 from predtrack_assets.cli.command import require_schema as _require_schema
 from predtrack_assets.cli.command import running_url as _running_url
+from predtrack_assets.cli.database_faults import database_fault, say_retries_once
 from predtrack_assets.cli.gates import champions, deploy, gate
 from predtrack_assets.cli.ledger import claim, ledger
+from predtrack_assets.cli.predictions import predictions
 from predtrack_assets.clock import utc_now
 from predtrack_assets.faults import Fault
 from predtrack_assets.settings import Settings, SourceName, get_settings, unknown_settings
@@ -50,6 +53,9 @@ app.command("champions")(champions)
 app.add_typer(ledger, name="ledger")
 app.add_typer(claim, name="claim")
 app.add_typer(book, name="book")
+app.add_typer(predictions, name="predictions")
+app.add_typer(keys, name="keys")
+app.command("api")(serve)
 
 ERRORS = Console(stderr=True, highlight=False, soft_wrap=True)
 FAILED = 1
@@ -67,6 +73,7 @@ def _warn_of_unknown_settings() -> None:
 
 def main() -> None:
     """Entry point; expected faults become one sentence and exit code 1."""
+    say_retries_once()
     with _one_sentence():
         app()
 
@@ -90,21 +97,18 @@ def _one_sentence() -> Iterator[None]:
         ERRORS.print(sentence, style="red", markup=False)
         sys.exit(FAILED)
     except Exception as error:
-        if not _is_connection_fault(error):
+        fault_of_database = database_fault(error)
+        if fault_of_database is None:
             raise
-        sentence = f"The database does not answer: {str(error).splitlines()[0]}"
-        ERRORS.print(sentence, style="red", markup=False)
+        ERRORS.print(fault_of_database, style="red", markup=False)
         sys.exit(FAILED)
 
 
-def _is_connection_fault(error: Exception) -> bool:
-    """Whether the database did not answer; who never asked it need not load its driver for that."""
-    driver = sys.modules.get("psycopg")
-    return driver is not None and isinstance(error, driver.OperationalError)
-
-
 def _configure(
-    home: Path | None = None, source: str | None = None, file: Path | None = None
+    home: Path | None = None,
+    source: str | None = None,
+    file: Path | None = None,
+    exchange: str | None = None,
 ) -> Settings:
     """Settings with the options of this call, visible to everything that this call starts."""
     if file is not None and source not in (None, "file"):
@@ -113,6 +117,7 @@ def _configure(
         "PREDTRACK_HOME": home and str(home.resolve()),
         "PREDTRACK_SOURCE": "file" if file is not None else source,
         "PREDTRACK_FILE": file and str(file.resolve()),
+        "PREDTRACK_DEFAULT_EXCHANGE": exchange,
     }
     os.environ.update({name: value for name, value in given.items() if value})
     return get_settings()
@@ -150,6 +155,10 @@ def backfill(
     file: Annotated[
         Path | None, typer.Option(help="Price file (Parquet or CSV); implies --source file.")
     ] = None,
+    exchange: Annotated[
+        str | None,
+        typer.Option(help="Calendar of symbols whose names do not tell it, like XTKS or 24/7."),
+    ] = None,
     home: Home = None,
 ) -> None:
     """Compute the graph, or a part of it, for a range of days: inputs, fits of its months, results.
@@ -157,7 +166,7 @@ def backfill(
     Ends 0 only if everything asked for was done, 1 if something failed, 3 if some symbols could
     not be fetched.
     """
-    _configure(home, source, file)
+    _configure(home, source, file, exchange)
     from predtrack_assets.cli.backfill import run_backfill
 
     names = None if select is None else [n.strip() for n in select.split(",") if n.strip()]
@@ -338,8 +347,12 @@ def db_stop(home: Home = None) -> None:
 
 @db.command("status")
 def db_status(home: Home = None) -> None:
-    """Whether the database answers, and which migrations it has. Ends 1 when it does not."""
+    """Whether the database answers, which migrations it has, and what was changed behind their back.
+
+    Ends 1 when it does not answer, or a rule, right, view or function is not as the migrations make it.
+    """
     from predtrack_assets.warehouse.database.embedded_server import EmbeddedServer
+    from predtrack_assets.warehouse.database.made_anew import differences_from_migrations
     from predtrack_assets.warehouse.database.migrate import status as migrations
     from predtrack_assets.warehouse.database.urls import redact
 
@@ -352,6 +365,16 @@ def db_status(home: Home = None) -> None:
     typer.echo(f"running: {redact(url)}")
     for migration in found:
         typer.echo(f"  {migration.name}: {migration.state}")
+    if any(migration.state not in ("applied", "skipped") for migration in found):
+        return
+    if changed := differences_from_migrations(url, settings.sql_dir):
+        ERRORS.print(
+            "Changed since the migrations made it (made anew | here):", style="red", markup=False
+        )
+        for difference in changed:
+            ERRORS.print(f"  {difference}", markup=False)
+        sys.exit(FAILED)
+    typer.echo("  rules, rights, views and functions are as the migrations make them")
 
 
 @db.command("url")

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from predtrack_assets.automation.progress import CONSOLE
-from predtrack_assets.days import Window
+from predtrack_assets.days import Window, no_trading_day
 from predtrack_assets.domain.audit.replay_comparison import Parity
 from predtrack_assets.domain.numerics.types import Days
 from predtrack_assets.proofs.lookahead import Verdict, lookahead, sample_days, with_a_future
@@ -133,9 +133,7 @@ def _decision_days(warehouse: Database, first: date, last: date) -> Days:
         raise ValueError(f"--from {first} lies after --to {last}")
     days = decision_days(warehouse, first, last)
     if not len(days) and not len(Window(first, last).days):
-        raise ValueError(
-            f"no trading day lies in {first} to {last}: no configured exchange is open"
-        )
+        raise ValueError(no_trading_day(first, last))
     if not len(days):
         raise ValueError("no predictions are stored there: `predtrack backfill` makes some")
     return days

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Literal, Protocol
@@ -25,6 +25,7 @@ FETCHES = pl.Schema(
         "message": pl.String,
     }
 )
+TOLD = pl.Schema({"symbol": pl.String, "ex_date": pl.Date, "kind": pl.String})
 CATEGORIES = ("DELISTED", "RATE_LIMIT", "TIMEOUT", "NETWORK", "MALFORMED", "EMPTY")
 BATCH_ROWS = 500_000
 Revises = Literal["never", "recent", "anything"]
@@ -48,12 +49,15 @@ def empty_fetches() -> pl.DataFrame:
 class Batch:
     """Whole symbols of one window. bars: BARS, as traded, unjudged; actions: ACTIONS with ex_date
     in the window; rejects: REJECTS, what could not even be read; fetches: FETCHES, one per symbol.
+    told: of actions (TOLD), those that the answer would contain if they were in force, so that
+    silence withdraws them; None: all of the window, of each symbol that was answered.
     """
 
     bars: pl.DataFrame = field(default_factory=empty_bars)
     actions: pl.DataFrame = field(default_factory=empty_actions)
     rejects: pl.DataFrame = field(default_factory=empty_rejects)
     fetches: pl.DataFrame = field(default_factory=empty_fetches)
+    told: Callable[[pl.DataFrame], pl.DataFrame] | None = None
 
     def __post_init__(self) -> None:
         expected = {"bars": BARS, "actions": ACTIONS, "rejects": REJECTS, "fetches": FETCHES}
@@ -68,6 +72,7 @@ class PriceSource(Protocol):
 
     name: as stored with every bar.
     publication_delay: from the session's close until its bar could be had.
+    exchange: calendar of symbols whose names do not tell it; None: there is none.
     revises: what it may still change, and is therefore asked for again: nothing, recent sessions,
     or any day.
     """
@@ -77,6 +82,9 @@ class PriceSource(Protocol):
 
     @property
     def publication_delay(self) -> timedelta: ...
+
+    @property
+    def exchange(self) -> str | None: ...
 
     @property
     def revises(self) -> Revises: ...
@@ -92,8 +100,16 @@ class PriceSource(Protocol):
         """
 
 
-def log_fetches(symbols: Sequence[str], bars: pl.DataFrame, start: date, end: date) -> pl.DataFrame:
-    """FETCHES of a source that cannot fail per symbol: 'ok' where there are bars, else 'empty'."""
+def log_fetches(
+    symbols: Sequence[str],
+    bars: pl.DataFrame,
+    start: date,
+    end: date,
+    refused: Iterable[str] = (),
+) -> pl.DataFrame:
+    """FETCHES of a source that cannot fail per symbol: 'ok' where there are bars, or rows that were
+    `refused` and are counted as such, else 'empty'."""
+    delivered = (pl.col("rows") > 0) | pl.col("symbol").is_in(list(set(refused)))
     counted = bars.group_by("symbol").agg(pl.len().cast(pl.Int64).alias("rows"))
     return (
         pl.DataFrame({"symbol": list(symbols)}, schema={"symbol": pl.String})
@@ -104,8 +120,8 @@ def log_fetches(symbols: Sequence[str], bars: pl.DataFrame, start: date, end: da
             last_day=pl.lit(end),
             attempts=pl.lit(1, pl.Int32),
             message=pl.lit(None, pl.String),
-            status=pl.when(pl.col("rows") > 0).then(pl.lit("ok")).otherwise(pl.lit("empty")),
-            category=pl.when(pl.col("rows") == 0).then(pl.lit("EMPTY")),
+            status=pl.when(delivered).then(pl.lit("ok")).otherwise(pl.lit("empty")),
+            category=pl.when(~delivered).then(pl.lit("EMPTY")),
         )
         .select(list(FETCHES))
     )

@@ -39,6 +39,7 @@ class SampleSource:
 
     name = "sample"
     publication_delay = timedelta(0)
+    exchange = "XNYS"
     revises: Revises = "never"
 
     def symbols(self) -> list[str]:

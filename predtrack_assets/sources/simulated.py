@@ -76,6 +76,7 @@ class SimulatedSource:
 
     name = "simulated"
     publication_delay = timedelta(0)
+    exchange = "XNYS"
     revises: Revises = "never"
 
     def __init__(

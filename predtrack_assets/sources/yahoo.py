@@ -1,7 +1,7 @@
 """Yahoo Finance through yfinance, politely: own pool, one throttle, retries by category.
 
 yfinance's Close and dividends are split-adjusted up to today, so every request reaches up to today
-and the answer is un-adjusted by the splits it lists.
+and the answer is un-adjusted by the splits it lists and its prices contain.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from predtrack_assets.domain.market.actions import (
     unadjust,
 )
 from predtrack_assets.domain.market.bars import BARS
+from predtrack_assets.domain.market.contained_splits import splits_in_prices
 from predtrack_assets.settings import Settings
 from predtrack_assets.sources.base import (
     BATCH_ROWS,
@@ -225,6 +226,7 @@ class YahooSource:
 
     name = "yahoo"
     publication_delay = timedelta(minutes=30)
+    exchange: str | None = None
     revises: Revises = "recent"
 
     def __init__(
@@ -391,13 +393,14 @@ def _as_traded(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """(BARS, ACTIONS) of the window, from Yahoo's split-adjusted answer up to today."""
     rows = answer.with_columns(symbol=pl.lit(symbol))
-    splits = _actions(rows, "split")
+    stated = _actions(rows, "split")
+    splits = splits_in_prices(rows, stated)
     bars = unadjust(within(rows, "trading_day", start, end).select(list(BARS)), splits)
     bars = bars.with_columns(round_price(pl.col(c)).alias(c) for c in PRICES)
     dividends = _actions(rows, "dividend")
     later = split_factor(dividends.rename({"ex_date": "trading_day"}), splits)
     cash = dividends.with_columns(value=(pl.col("value") * later).round_sig_figs(6))
-    actions = within(pl.concat([splits, cash]), "ex_date", start, end)
+    actions = within(pl.concat([stated, cash]), "ex_date", start, end)
     return bars, actions.sort(list(ACTIONS))
 
 

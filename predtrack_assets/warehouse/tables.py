@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from predtrack_assets.domain.accuracy.day_sums import SLICE, SUMS
 from predtrack_assets.domain.audit.ledger.batches import BATCHES as BATCH_COLUMNS
 from predtrack_assets.domain.forecasts.identity import KEY
 from predtrack_assets.domain.forecasts.outcomes import OUTCOMES as OUTCOME_COLUMNS
@@ -43,7 +44,9 @@ def _rest(columns: dict, key: tuple[str, ...], extra: tuple[str, ...] = ()) -> t
     return tuple(c for c in columns if c not in key and c not in extra)
 
 
-SYMBOLS = Table("market", "symbols", ("symbol",), ("exchange", "kind"), ("source",))
+SYMBOLS = Table(
+    "market", "symbols", ("symbol",), ("exchange", "asset_class"), ("currency", "source")
+)
 UNIVERSE_MEMBERS = Table(
     "market",
     "universe_members",
@@ -183,17 +186,14 @@ OUTCOMES = Table(
     day="due_day",
 )
 
-_PERIOD = ("period_end", "period")
-CALIBRATION_METRICS = Table(
+DAY_SUMS = Table(
     "accuracy",
-    "calibration_metrics",
-    (*_PERIOD, "model_id", "kind", "event", "horizon", "bucket_low"),
-    (
-        "period_start", "confidence_bucket", "bucket_high", "prediction_count", "accurate_count",
-        "expected_accuracy", "actual_accuracy", "actual_low", "actual_high", "calibration_error",
-    ),
-    day="period_end",
-)  # fmt: skip
+    "day_sums",
+    ("known_day", "due_day", "model_id", "kind", "horizon", *SLICE),
+    ("event", *SUMS),
+    day="known_day",
+)
+_PERIOD = ("period_end", "period")
 CALIBRATION_SUMMARY = Table(
     "accuracy",
     "calibration_summary",
@@ -234,17 +234,6 @@ ACCURACY_CORRELATION = Table(
     ),
     day="period_end",
 )  # fmt: skip
-PERFORMANCE_ANALYTICS = Table(
-    "accuracy",
-    "performance_analytics",
-    (*_PERIOD, "model_id", "kind", "horizon", "score", "baseline"),
-    (
-        "period_start", "n", "n_eff", "dates", "mean_score", "mean_score_baseline", "skill",
-        "mean_difference", "difference_low", "difference_high", "dm_statistic", "dm_p_value",
-        "due", "coverage",
-    ),
-    day="period_end",
-)  # fmt: skip
 _DRIFT_SUBJECT = ("subject", "name", "model_id", "kind", "horizon")
 DRIFT_METRICS = Table(
     "accuracy",
@@ -279,13 +268,6 @@ ERROR_DISTRIBUTION = Table(
     ),
     day="period_end",
 )  # fmt: skip
-COVERAGE = Table(
-    "accuracy",
-    "coverage",
-    (*_PERIOD, "model_id", "kind", "horizon"),
-    ("period_start", "due", "validated", "expired", "pending", "coverage"),
-    day="period_end",
-)
 SURVIVAL_CURVES = Table(
     "accuracy",
     "survival_curves",

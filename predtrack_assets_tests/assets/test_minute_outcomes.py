@@ -66,7 +66,13 @@ def said(of: dict[str, Any], decided: int, minutes: int = 30, **changes: Any) ->
 @pytest.fixture
 def minutes(database_url: str) -> str:
     """One symbol with an hour of bars, and predictions of every kind."""
-    listed = {"symbol": "AAA", "exchange": "XNYS", "kind": "stock", "source": "test"}
+    listed = {
+        "symbol": "AAA",
+        "exchange": "XNYS",
+        "asset_class": "stock",
+        "currency": "USD",
+        "source": "test",
+    }
     with psycopg.connect(database_url) as connection:
         insert(connection, "market.symbols", listed)
         insert(connection, "models.model_registry", MODEL | {"model_id": "mine-1"})

@@ -19,13 +19,11 @@ CHAIN = [
     "market/market_conditions",
     "forecasts/predictions",
     "forecasts/outcomes",
-    "accuracy/calibration_metrics",
+    "accuracy/day_sums",
     "accuracy/calibration_summary",
     "accuracy/symbol_accuracy",
     "accuracy/error_distribution",
     "accuracy/accuracy_correlation",
-    "accuracy/performance_analytics",
-    "accuracy/coverage",
     "accuracy/survival_curves",
 ]
 PRICES = ["market/market_data", "market/corporate_actions"]

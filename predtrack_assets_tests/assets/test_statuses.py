@@ -13,7 +13,9 @@ import pytest
 from predtrack_assets.domain.models.baselines import MODELS, Model, no_change
 from predtrack_assets.domain.models.forecast import Cells, Forecast
 from predtrack_assets.domain.time.calendar import calendar
+from predtrack_assets.services.accuracy.period_reports import period_report
 from predtrack_assets.services.forecasts import forecast_days
+from predtrack_assets.warehouse.database.transaction import Database
 from predtrack_assets.warehouse.database.urls import with_database
 from predtrack_assets_tests import graph
 from predtrack_assets_tests.assets.test_range_is_day_by_day import CHAIN
@@ -210,22 +212,30 @@ def test_coverage_counts_every_prediction_that_fell_due_by_its_status(lived: str
     assert counted["expired"].sum() > 0
     stored = graph.frame(
         lived,
-        "SELECT model_id, kind, horizon, due, validated, expired, pending FROM accuracy.coverage"
-        " WHERE period = 'rolling_30d' AND period_end = %s",
-        LAST,
+        "SELECT model_id, kind, horizon, sum(due)::bigint AS due, sum(validated)::bigint AS validated,"
+        " sum(expired)::bigint AS expired, sum(due - validated - expired)::bigint AS pending"
+        " FROM accuracy.day_sums_current WHERE due_day BETWEEN %s AND %s GROUP BY 1, 2, 3",
+        *(start, LAST),
     ).sort(keys)
     assert stored.rows() == counted.rows()
-    waiting = graph.frame(lived, "SELECT max(pending) AS n FROM accuracy.coverage").item()
-    assert waiting > 0, "on the days before they expired"
-    beside = graph.frame(
+    revised = graph.frame(
         lived,
-        "SELECT e.due, e.coverage, c.due AS all_due, c.coverage AS all_coverage"
-        " FROM accuracy.error_distribution e JOIN accuracy.coverage c"
-        " USING (model_id, kind, horizon, period, period_end)",
+        "SELECT a.due - a.validated - a.expired AS before, b.due - b.validated - b.expired AS after"
+        " FROM accuracy.day_sums a JOIN accuracy.day_sums b"
+        " USING (model_id, kind, horizon, due_day, market_regime, origin)"
+        " WHERE a.known_day = a.due_day AND b.known_day > a.due_day",
     )
-    assert len(beside) > 100
-    assert beside["due"].to_list() == beside["all_due"].to_list()
-    assert beside["coverage"].to_list() == beside["all_coverage"].to_list()
+    assert revised["before"].max() > 0, "on the days before they expired"
+    assert (revised["after"] <= revised["before"]).all()
+    with Database(url=lived).transaction() as transaction:
+        for (period, end), rows in graph.frame(
+            lived, "SELECT * FROM accuracy.error_distribution WHERE period_end > '2021-02-01'"
+        ).group_by("period", "period_end"):
+            report = period_report(transaction, period, end).coverage
+            beside = rows.cast({"horizon": pl.Int64}).join(report, on=keys, suffix="_of_all")
+            assert len(beside) == len(rows)
+            assert beside["due"].to_list() == beside["due_of_all"].to_list()
+            assert beside["coverage"].to_list() == beside["coverage_of_all"].to_list()
 
 
 def test_a_survival_curve_censors_what_is_pending_or_has_expired(lived: str) -> None:

@@ -114,3 +114,20 @@ def test_a_backfill_interrupted_at_work_gives_its_slot_back(server: EmbeddedServ
     code, said = finish(start())
     assert code == 0, said
     assert statuses(server) == ["FAILURE", "SUCCESS"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [("end", "The database does not answer: "), ("full", "No space left on device")],
+)
+def test_a_database_that_fails_under_a_run_is_a_sentence(
+    fault: str, sentence: str, server: EmbeddedServer
+) -> None:
+    code, said = finish(start((DISTURBED, fault)))
+    server.start()
+    assert code == 1, said
+    assert sentence in said
+    assert "Traceback" not in said
+    assert said.count("trying again") <= 1
+    code, said = finish(start())
+    assert code == 0, said

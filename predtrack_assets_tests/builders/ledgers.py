@@ -82,7 +82,7 @@ def register(url: str, *frames: pl.DataFrame) -> None:
             [names["model_id"].unique().to_list()],
         )
         connection.execute(
-            "INSERT INTO market.symbols (symbol, exchange, kind, source)"
+            "INSERT INTO market.symbols (symbol, exchange, asset_class, source)"
             " SELECT s, '24/7', 'crypto', 'test' FROM unnest(%s::text[]) s ON CONFLICT DO NOTHING",
             [names["symbol"].unique().to_list()],
         )

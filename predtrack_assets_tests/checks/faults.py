@@ -2,7 +2,8 @@
 
 Statements run on the sample's history from March to December 2000 without the tables'
 constraints and triggers. COPY stands for the first row of the table, once more; <AAPL_DAY> and
-<REPORT> for the rows of one symbol and day, and of one report; <GATES>, <WEEK> and <MONTH> for those of
+<REPORT> for the rows of one symbol and day, and of one report;
+<DUE> for the sums of one due day; <GATES>, <WEEK> and <MONTH> for those of
 a Friday, of another one, and of a month's last day.
 """
 
@@ -14,6 +15,7 @@ COPY = "copy"
 WHERE = {
     "<AAPL_DAY>": "WHERE (symbol, trading_day) = ('AAPL', '2000-06-07')",
     "<REPORT>": "WHERE period_end = '2000-10-31'",
+    "<DUE>": "WHERE known_day = '2000-10-31'",
     "<GATES>": "WHERE as_of_day = '2000-06-09'",
     "<WEEK>": "WHERE as_of_day = '2000-11-17'",
     "<MONTH>": "WHERE evaluated_through = '2000-10-31'",
@@ -221,20 +223,23 @@ def _of_every_report(table: str) -> list[Fault]:
 
 
 _ACCURACY = [
-    *_of_every_report("accuracy.calibration_metrics"),
-    fault("accuracy.calibration_metrics", "finite_numbers",
-          "UPDATE accuracy.calibration_metrics SET expected_accuracy = 'NaN' <REPORT>"),
-    fault("accuracy.calibration_metrics", "rates_follow_from_counts",
-          "UPDATE accuracy.calibration_metrics SET calibration_error = 0.9 <REPORT>"),
-    fault("accuracy.calibration_metrics", "confidence_in_bucket",
-          "UPDATE accuracy.calibration_metrics SET bucket_low = bucket_low + 5 <REPORT>"),
-    fault("accuracy.calibration_metrics", "rates_in_interval",
-          "UPDATE accuracy.calibration_metrics SET actual_low = 2 <REPORT>"),
+    fault("accuracy.day_sums", "no_missing_days", "DELETE FROM <TABLE> <DUE>"),
+    fault("accuracy.day_sums", "no_duplicate_keys", COPY),
+    fault("accuracy.day_sums", "no_look_ahead", "UPDATE <TABLE> SET recorded_at = known_day <DUE>"),
+    fault("accuracy.day_sums", "finite_numbers", "UPDATE <TABLE> SET error_cubes = 'NaN' <DUE>"),
+    fault("accuracy.day_sums", "coverage_follows_from_counts",
+          "UPDATE <TABLE> SET due = validated - 1 <DUE>"),
+    fault("accuracy.day_sums", "buckets_add_up",
+          "UPDATE <TABLE> SET bucket_9_n = bucket_9_n + 1 <DUE>"),
+    fault("accuracy.day_sums", "no_skill_in_baselines",
+          "UPDATE <TABLE> SET brier_no_change_loss = brier_no_change_loss + 1 <DUE>"
+          " AND model_id = 'no_change'"),
+    fault("accuracy.day_sums", "coverage_holds",
+          "UPDATE <TABLE> SET expired = expired + validated, validated = 0, scored = NULL"
+          " WHERE known_day BETWEEN '2000-10-28' AND '2000-10-31'"),
     *_of_every_report("accuracy.calibration_summary"),
     fault("accuracy.calibration_summary", "finite_numbers",
           "UPDATE accuracy.calibration_summary SET brier = 'Infinity' <REPORT>"),
-    fault("accuracy.calibration_summary", "buckets_sum_to_n",
-          "UPDATE accuracy.calibration_metrics SET prediction_count = prediction_count + 1 <REPORT>"),
     fault("accuracy.calibration_summary", "coverage_at_most_one",
           "UPDATE accuracy.calibration_summary SET due = n - 1 <REPORT>"),
     fault("accuracy.calibration_summary", "rates_in_interval",
@@ -245,15 +250,6 @@ _ACCURACY = [
           "UPDATE accuracy.calibration_summary SET miscalibration = miscalibration + 0.1 <REPORT>"),
     fault("accuracy.calibration_summary", "no_skill_in_no_change",
           "UPDATE accuracy.calibration_summary SET skill_vs_no_change = 0.1 <REPORT>"),
-    *_of_every_report("accuracy.coverage"),
-    fault("accuracy.coverage", "finite_numbers coverage_follows_from_counts",
-          "UPDATE accuracy.coverage SET coverage = 'NaN' <REPORT>"),
-    fault("accuracy.coverage", "coverage_follows_from_counts",
-          "UPDATE accuracy.coverage SET pending = pending + 1 <REPORT>"),
-    fault("accuracy.coverage", "agrees_with_summary",
-          "UPDATE accuracy.calibration_summary SET n = n - 1, expired = expired + 1 <REPORT>"),
-    fault("accuracy.coverage", "coverage_holds agrees_with_summary",
-          "UPDATE accuracy.coverage SET validated = 1, pending = due - 1, coverage = 1.0 / due <REPORT>"),
     *_of_every_report("accuracy.survival_curves"),
     fault("accuracy.survival_curves", "finite_numbers",
           "UPDATE accuracy.survival_curves SET baseline_survival = 'NaN' <REPORT>"),
@@ -293,20 +289,6 @@ _ACCURACY = [
     fault("accuracy.accuracy_correlation", "regimes_against_the_rest",
           "UPDATE accuracy.accuracy_correlation SET baseline_sample_size = baseline_sample_size + 1"
           " <REPORT> AND market_regime = 'sideways'"),
-    *_of_every_report("accuracy.performance_analytics"),
-    fault("accuracy.performance_analytics", "finite_numbers",
-          "UPDATE accuracy.performance_analytics SET skill = 'NaN' <REPORT>"),
-    fault("accuracy.performance_analytics", "skill_follows_from_scores",
-          "UPDATE accuracy.performance_analytics SET mean_score = mean_score + 1 <REPORT>"
-          " AND model_id <> baseline"),
-    fault("accuracy.performance_analytics", "differences_in_interval",
-          "UPDATE accuracy.performance_analytics SET difference_low = 2, difference_high = 3 <REPORT>"),
-    fault("accuracy.performance_analytics", "short_records_untested",
-          "UPDATE accuracy.performance_analytics SET dates = 11 <REPORT> AND dm_p_value IS NOT NULL"),
-    fault("accuracy.performance_analytics", "no_skill_in_baselines",
-          "UPDATE accuracy.performance_analytics SET skill = 0.5, mean_score = 1,"
-          " mean_score_baseline = 2, mean_difference = 1, difference_low = 0, difference_high = 2"
-          " <REPORT> AND model_id = baseline"),
 ]  # fmt: skip
 
 _DRIFT = [

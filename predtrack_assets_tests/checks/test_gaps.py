@@ -92,7 +92,7 @@ def stored(database_url: str) -> Warehouse:
     """A and B on XNYS, July 2024: A lacks the 9th and 10th, B has all; the 11th was revised."""
     with psycopg.connect(database_url) as connection:
         connection.execute(
-            "INSERT INTO market.symbols (symbol, exchange, kind, source) VALUES"
+            "INSERT INTO market.symbols (symbol, exchange, asset_class, source) VALUES"
             " ('A', 'XNYS', 'stock', 'test'), ('B', 'XNYS', 'stock', 'test')"
         )
         connection.execute(

@@ -17,8 +17,10 @@ from predtrack_assets.checks.engine.adapter import evaluate
 from predtrack_assets.checks.engine.factory import Suite
 from predtrack_assets.checks.suites import SUITES
 from predtrack_assets.days import Window
-from predtrack_assets.warehouse.database.transaction import Transaction
+from predtrack_assets.warehouse import tables
+from predtrack_assets.warehouse.database.transaction import Database, Transaction
 from predtrack_assets.warehouse.database.urls import with_database
+from predtrack_assets.warehouse.row_counts import COUNTED_TABLES, row_counts
 from predtrack_assets_tests.checks.faults import COPY, FAULTS, Fault
 from predtrack_assets_tests.graph import run, run_reference
 
@@ -56,6 +58,16 @@ def history(postgres_server: str, template_database: str) -> Iterator[str]:
         run(url, FIRST, LAST)
         yield url
         admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+
+
+def test_derived_rows_are_fewer_than_predictions(history: str) -> None:
+    """Reports are sums: what is derived of outcomes is less than what was predicted."""
+    drift = {tables.DRIFT_METRICS, tables.DRIFT_ALERTS}  # grows with features, not with predictions
+    names = [str(t) for t in COUNTED_TABLES if t.schema == "accuracy" and t not in drift]
+    rows = dict(Database(url=history).read(row_counts()).iter_rows())
+    derived = {name: rows[name] for name in names}
+    assert all(derived[name] > 0 for name in ("accuracy.day_sums", "accuracy.symbol_accuracy"))
+    assert sum(derived.values()) < rows["forecasts.predictions"], derived
 
 
 @contextmanager

@@ -83,6 +83,7 @@ def test_every_bar_is_accepted(everything: Batch) -> None:
         sessions={"XNYS": calendar("XNYS").sessions},
         last_complete=LAST_DAY,
         previous=empty_previous(),
+        traded=(),
         actions=everything.actions,
         max_jump=0.5,
     )

@@ -39,10 +39,11 @@ def market() -> Batch:
 def test_every_bar_passes_the_screen(market: Batch) -> None:
     result = screen(
         market.bars,
-        routes=routes(market.bars["symbol"].unique()),
+        routes=routes(market.bars["symbol"].unique(), SimulatedSource.exchange),
         sessions={"XNYS": calendar("XNYS").sessions},
         last_complete=END,
         previous=empty_previous(),
+        traded=(),
         actions=market.actions,
         max_jump=0.7,
     )

@@ -130,7 +130,7 @@ CONDITION = {
     "market_breadth": 0.5,
     "symbols_counted": 2,
 }
-SYMBOL = {"symbol": "AAA", "exchange": "XNYS", "kind": "stock", "source": "test"}
+SYMBOL = {"symbol": "AAA", "exchange": "XNYS", "asset_class": "stock", "source": "test"}
 FETCH = {
     "run_id": "r",
     "source": "test",
@@ -142,24 +142,21 @@ FETCH = {
     "rows": 1,
 }
 MEMBER = {"universe": "U", "symbol": "AAA", "start_date": DAY, "end_date": NEXT, "source": "test"}
-PERFORMANCE = {
+SUMS = {
+    "known_day": DAY,
+    "due_day": DAY,
     "model_id": "no_change",
     "kind": "volatility",
     "horizon": 1,
-    "score": "qlike",
-    "baseline": "no_change",
-    "period": "yearly",
-    "period_start": "2024-01-01",
-    "period_end": DAY,
-    "n": 44,
-    "n_eff": 20.0,
-    "dates": 44,
-    "mean_score": 0.6,
-    "mean_score_baseline": 0.6,
-    "skill": 0.0,
-    "mean_difference": 0.0,
-    "dm_statistic": 0.1,
-    "dm_p_value": 0.9,
+    "market_regime": "bull",
+    "origin": "replay",
+    "due": 2,
+    "validated": 2,
+    "expired": 0,
+    "qlike_no_change_n": 2,
+    "qlike_no_change_loss": 0.6,
+    "qlike_no_change_loss_baseline": 0.6,
+    "qlike_no_change_squares": 0.0,
 }
 ROWS = {
     "market.market_data": BAR,
@@ -171,7 +168,7 @@ ROWS = {
     "forecasts.predictions": PRICE,
     "forecasts.skipped_predictions": SKIPPED,
     "forecasts.outcomes": OUTCOME,
-    "accuracy.performance_analytics": PERFORMANCE,
+    "accuracy.day_sums": SUMS,
 }
 APPEND_ONLY = [
     "forecasts.predictions",
@@ -239,12 +236,14 @@ IMPOSSIBLE: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     *[("forecasts.outcomes", OUTCOME, {"crps": v}) for v in (NAN, INF, -0.1)],
     *[("forecasts.outcomes", OUTCOME, {"relative_error": v}) for v in (NAN, INF)],
     ("forecasts.outcomes", OUTCOME, {"status": "pending"}),
-    *[("accuracy.performance_analytics", PERFORMANCE, {"skill": v}) for v in (NAN, -INF)],
-    *[("accuracy.performance_analytics", PERFORMANCE, {"dm_p_value": v}) for v in (NAN, 1.1, None)],
-    *[("accuracy.performance_analytics", PERFORMANCE, {"mean_score": v}) for v in (NAN, INF, -1)],
-    ("accuracy.performance_analytics", PERFORMANCE, {"n": 0}),
-    ("accuracy.performance_analytics", PERFORMANCE, {"score": "accuracy"}),
-    ("accuracy.performance_analytics", PERFORMANCE, {"difference_low": 0.1}),
+    *[
+        ("accuracy.day_sums", SUMS, {"error": v, "error_squares": 0, "error_cubes": 0})
+        for v in (NAN, INF)
+    ],
+    *[("accuracy.day_sums", SUMS, {name: -1}) for name in ("due", "validated", "expired")],
+    ("accuracy.day_sums", SUMS, {"event": "up"}),
+    ("accuracy.day_sums", SUMS, {"kind": "mood"}),
+    ("accuracy.day_sums", SUMS, {"known_day": "2020-01-01"}),
     ("forecasts.outcomes", OUTCOME, {"occurred": None}),
     ("forecasts.outcomes", OUTCOME, {"status": "expired"}),
     ("forecasts.outcomes", OUTCOME, {"actual_days": 0}),

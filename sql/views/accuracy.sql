@@ -76,6 +76,81 @@ RETURNS double precision LANGUAGE sql IMMUTABLE AS $$
 $$;
 COMMENT ON FUNCTION accuracy.effective_sample_size(double precision[], bigint[], integer, double precision) IS 'n_eff of a mean from sums and rows per due day, in order, and the sum of the squared values: closed form of the stationary block bootstrap, as in the stored reports.';
 
+CREATE VIEW accuracy.day_sums_current AS
+    SELECT DISTINCT ON (model_id, kind, horizon, due_day, market_regime, origin) *
+    FROM accuracy.day_sums
+    ORDER BY model_id DESC, kind DESC, horizon DESC, due_day DESC, market_regime DESC, origin DESC, known_day DESC;
+COMMENT ON VIEW accuracy.day_sums_current IS 'Sums of each due day as they are known now.';
+
+CREATE VIEW accuracy.day_buckets AS
+    SELECT model_id, kind, event, horizon, due_day, market_regime, origin, b.*
+    FROM accuracy.day_sums_current CROSS JOIN LATERAL (VALUES
+        (0, bucket_0_n, bucket_0_hits, bucket_0_confidence),
+        (10, bucket_1_n, bucket_1_hits, bucket_1_confidence),
+        (20, bucket_2_n, bucket_2_hits, bucket_2_confidence),
+        (30, bucket_3_n, bucket_3_hits, bucket_3_confidence),
+        (40, bucket_4_n, bucket_4_hits, bucket_4_confidence),
+        (50, bucket_5_n, bucket_5_hits, bucket_5_confidence),
+        (60, bucket_6_n, bucket_6_hits, bucket_6_confidence),
+        (70, bucket_7_n, bucket_7_hits, bucket_7_confidence),
+        (80, bucket_8_n, bucket_8_hits, bucket_8_confidence),
+        (90, bucket_9_n, bucket_9_hits, bucket_9_confidence)
+    ) AS b (bucket_low, n, hits, confidence) WHERE b.n > 0;
+COMMENT ON VIEW accuracy.day_buckets IS 'Rows, hits and summed confidence of each due day per bucket of ten points of confidence.';
+
+CREATE VIEW accuracy.day_losses AS
+    SELECT model_id, kind, event, horizon, due_day, market_regime, origin, c.*
+    FROM accuracy.day_sums_current CROSS JOIN LATERAL (VALUES
+        ('brier', 'no_change', brier_no_change_n, brier_no_change_loss,
+         brier_no_change_loss_baseline),
+        ('brier', 'climatology', brier_climatology_n, brier_climatology_loss,
+         brier_climatology_loss_baseline),
+        ('brier', 'drift', brier_drift_n, brier_drift_loss,
+         brier_drift_loss_baseline),
+        ('log_score', 'no_change', log_score_no_change_n, log_score_no_change_loss,
+         log_score_no_change_loss_baseline),
+        ('log_score', 'climatology', log_score_climatology_n, log_score_climatology_loss,
+         log_score_climatology_loss_baseline),
+        ('log_score', 'drift', log_score_drift_n, log_score_drift_loss,
+         log_score_drift_loss_baseline),
+        ('crps', 'no_change', crps_no_change_n, crps_no_change_loss,
+         crps_no_change_loss_baseline),
+        ('crps', 'drift', crps_drift_n, crps_drift_loss,
+         crps_drift_loss_baseline),
+        ('qlike', 'no_change', qlike_no_change_n, qlike_no_change_loss,
+         qlike_no_change_loss_baseline)
+    ) AS c (score, baseline, n, loss, loss_baseline) WHERE c.n > 0;
+COMMENT ON VIEW accuracy.day_losses IS 'Rows and summed losses of each due day per score and baseline, of the rows that have both.';
+
+CREATE VIEW accuracy.calibration_metrics AS
+    SELECT model_id, kind, event, horizon, 'monthly' AS period, month AS period_start, max(due_day) AS period_end,
+           concat(bucket_low, '-', bucket_low + 10) AS confidence_bucket, bucket_low, bucket_low + 10 AS bucket_high,
+           sum(n) AS prediction_count, sum(hits) AS accurate_count, sum(confidence) / sum(n) AS expected_accuracy,
+           sum(hits)::float8 / sum(n) AS actual_accuracy, abs(sum(confidence) - sum(hits)) / sum(n) AS calibration_error
+    FROM (SELECT *, date_trunc('month', due_day::timestamp)::date AS month FROM accuracy.day_buckets) b
+    GROUP BY model_id, kind, event, horizon, month, bucket_low;
+COMMENT ON VIEW accuracy.calibration_metrics IS 'Reliability per confidence bucket and month: mean confidence against the rate of hits.';
+
+CREATE VIEW accuracy.coverage AS
+    SELECT model_id, kind, horizon, 'monthly' AS period, month AS period_start, max(due_day) AS period_end, sum(due) AS due,
+           sum(validated) AS validated, sum(expired) AS expired, sum(due - validated - expired) AS pending,
+           sum(validated)::float8 / nullif(sum(due), 0) AS coverage
+    FROM (SELECT *, date_trunc('month', due_day::timestamp)::date AS month FROM accuracy.day_sums_current) s
+    GROUP BY model_id, kind, horizon, month;
+COMMENT ON VIEW accuracy.coverage IS 'Share of due predictions that were validated, by month.';
+COMMENT ON COLUMN accuracy.coverage.pending IS 'Due, and neither a price nor the time to expire has come.';
+
+CREATE VIEW accuracy.performance_analytics AS
+    SELECT model_id, kind, horizon, score, baseline, 'monthly' AS period, month AS period_start, max(due_day) AS period_end,
+           sum(n) AS n, count(DISTINCT due_day) AS dates, sum(loss) / sum(n) AS mean_score,
+           sum(loss_baseline) / sum(n) AS mean_score_baseline, 1 - sum(loss) / nullif(sum(loss_baseline), 0) AS skill,
+           (sum(loss_baseline) - sum(loss)) / sum(n) AS mean_difference
+    FROM (SELECT *, date_trunc('month', due_day::timestamp)::date AS month FROM accuracy.day_losses) c
+    GROUP BY model_id, kind, horizon, score, baseline, month;
+COMMENT ON VIEW accuracy.performance_analytics IS 'Mean scores beside each baseline on the same rows, by month; intervals and tests: services/accuracy.';
+COMMENT ON COLUMN accuracy.performance_analytics.mean_score IS 'Lower is better, whichever the score.';
+COMMENT ON COLUMN accuracy.performance_analytics.mean_difference IS 'Baseline minus model: positive where the model is better.';
+
 CREATE FUNCTION accuracy.calculate_ece(
     of_model text, of_kind text DEFAULT 'price', of_horizon integer DEFAULT 1, lookback_days integer DEFAULT 30,
     known_at timestamptz DEFAULT now())
@@ -268,20 +343,40 @@ $$;
 COMMENT ON FUNCTION accuracy.band_calibration IS 'How well p_within_band (the price ends within sigma sqrt(h) of the forecast median) of one model was calibrated, by month of the due day, from outcomes as they were known at a moment. Raises for an unknown model.';
 
 CREATE VIEW accuracy.v_current_calibration AS
-    WITH RECURSIVE newest AS (
-        (SELECT * FROM accuracy.calibration_summary WHERE period = 'rolling_30d'
-         ORDER BY model_id DESC, kind DESC, event DESC, horizon DESC, period_end DESC LIMIT 1)
-        UNION ALL
-        SELECT following.* FROM newest n CROSS JOIN LATERAL (
-            SELECT * FROM accuracy.calibration_summary c
-            WHERE c.period = 'rolling_30d'
-              AND (c.model_id, c.kind, c.event, c.horizon) < (n.model_id, n.kind, n.event, n.horizon)
-            ORDER BY c.model_id DESC, c.kind DESC, c.event DESC, c.horizon DESC, c.period_end DESC LIMIT 1) following
+    WITH newest AS MATERIALIZED (
+        SELECT model_id, kind, horizon, max(due_day) AS period_end FROM accuracy.day_sums
+        WHERE scored > 0 GROUP BY model_id, kind, horizon
     )
-    SELECT model_id, kind, event, horizon, ece, n AS total_predictions, n_eff, calibration_quality, period_end,
-           rms_calibration_error, rms_calibration_upper, miscalibration, discrimination, uncertainty, coverage
-    FROM newest ORDER BY model_id, kind, event, horizon;
-COMMENT ON VIEW accuracy.v_current_calibration IS 'The latest rolling calibration of every model.';
+    SELECT w.model_id, w.kind, sums.event, w.horizon, buckets.ece, sums.total_predictions, sums.n_eff,
+           judged.calibration_quality, w.period_end, judged.period_end AS judged_on, judged.rms_calibration_error,
+           judged.rms_calibration_upper, judged.miscalibration, judged.discrimination, judged.uncertainty, sums.coverage
+    FROM newest w
+    CROSS JOIN LATERAL (
+        SELECT min(event) AS event, sum(n) AS total_predictions, sum(validated)::float8 / nullif(sum(due), 0) AS coverage,
+               accuracy.effective_sample_size(array_agg(hits ORDER BY due_day) FILTER (WHERE n > 0),
+                                              array_agg(n ORDER BY due_day) FILTER (WHERE n > 0), w.horizon) AS n_eff
+        FROM (SELECT due_day, min(event) AS event, coalesce(sum(scored), 0) AS n, sum(hits) AS hits,
+                     sum(validated) AS validated, sum(due) AS due
+              FROM accuracy.day_sums_current
+              WHERE model_id = w.model_id AND kind = w.kind AND horizon = w.horizon
+                AND due_day BETWEEN w.period_end - 29 AND w.period_end
+              GROUP BY due_day) d
+    ) sums
+    CROSS JOIN LATERAL (
+        SELECT sum(missed) / sums.total_predictions AS ece
+        FROM (SELECT abs(sum(confidence) - sum(hits)) AS missed FROM accuracy.day_buckets
+              WHERE model_id = w.model_id AND kind = w.kind AND horizon = w.horizon
+                AND due_day BETWEEN w.period_end - 29 AND w.period_end
+              GROUP BY bucket_low) b
+    ) buckets
+    LEFT JOIN LATERAL (
+        SELECT * FROM accuracy.calibration_summary c
+        WHERE c.period = 'rolling_30d' AND c.model_id = w.model_id AND c.kind = w.kind AND c.event = sums.event
+          AND c.horizon = w.horizon
+        ORDER BY c.period_end DESC LIMIT 1
+    ) judged ON true
+    ORDER BY w.model_id, w.kind, w.horizon;
+COMMENT ON VIEW accuracy.v_current_calibration IS 'Calibration of every model in the 30 days to its newest due day (period_end); quality, bounds and CORP parts as of its latest weekly report (judged_on).';
 
 CREATE VIEW accuracy.v_retraining_candidates AS
     SELECT symbol, model_id, kind, event, horizon, accuracy_rate, posterior_mean, total_predictions, n_eff, period_end,
@@ -299,20 +394,34 @@ CREATE VIEW accuracy.v_retraining_candidates AS
           ORDER BY a.symbol, a.model_id, a.kind, a.horizon, a.p_below_threshold DESC, a.event) latest;
 COMMENT ON VIEW accuracy.v_retraining_candidates IS 'Symbols that the latest report (period_end) calls for retraining, of versions that are fitted and not retired; one row per model, kind and horizon, gone once recovered.';
 
--- PostgreSQL has no scan that skips from one newest row to the next: each turn of the recursion is one step.
 CREATE VIEW accuracy.v_current_performance AS
-    WITH RECURSIVE newest AS (
-        (SELECT period, model_id, kind, horizon, period_end FROM accuracy.performance_analytics
-         ORDER BY period DESC, model_id DESC, kind DESC, horizon DESC, period_end DESC LIMIT 1)
-        UNION ALL
-        SELECT following.* FROM newest n CROSS JOIN LATERAL (
-            SELECT p.period, p.model_id, p.kind, p.horizon, p.period_end FROM accuracy.performance_analytics p
-            WHERE (p.period, p.model_id, p.kind, p.horizon) < (n.period, n.model_id, n.kind, n.horizon)
-            ORDER BY p.period DESC, p.model_id DESC, p.kind DESC, p.horizon DESC, p.period_end DESC LIMIT 1) following
+    WITH newest AS MATERIALIZED (
+        SELECT model_id, kind, horizon, max(due_day) AS period_end FROM accuracy.day_sums
+        WHERE validated > 0 GROUP BY model_id, kind, horizon
     )
-    SELECT a.* FROM newest JOIN accuracy.performance_analytics a USING (period, model_id, kind, horizon, period_end)
-    ORDER BY a.model_id, a.kind, a.horizon, a.score, a.baseline, a.period;
-COMMENT ON VIEW accuracy.v_current_performance IS 'The newest report of every version, kind, horizon and period: its scores against its baselines.';
+    SELECT w.model_id, w.kind, w.horizon, of_pair.score, of_pair.baseline, w.period, w.period_start, w.period_end,
+           of_pair.n, of_pair.dates, of_pair.mean_score, of_pair.mean_score_baseline, of_pair.skill,
+           of_pair.mean_difference, of_cell.due, of_cell.coverage
+    FROM (SELECT *, accuracy.period_start(period, period_end) AS period_start FROM newest
+          CROSS JOIN unnest(ARRAY['daily', 'weekly', 'monthly', 'rolling_30d', 'quarterly', 'yearly']) AS p (period)) w
+    CROSS JOIN LATERAL (
+        SELECT c.score, c.baseline, sum(c.n) AS n, count(DISTINCT c.due_day) AS dates, sum(c.loss) / sum(c.n) AS mean_score,
+               sum(c.loss_baseline) / sum(c.n) AS mean_score_baseline,
+               1 - sum(c.loss) / nullif(sum(c.loss_baseline), 0) AS skill,
+               (sum(c.loss_baseline) - sum(c.loss)) / sum(c.n) AS mean_difference
+        FROM accuracy.day_losses c
+        WHERE c.model_id = w.model_id AND c.kind = w.kind AND c.horizon = w.horizon
+          AND c.due_day BETWEEN w.period_start AND w.period_end
+        GROUP BY c.score, c.baseline
+    ) of_pair
+    CROSS JOIN LATERAL (
+        SELECT sum(s.due) AS due, sum(s.validated)::float8 / nullif(sum(s.due), 0) AS coverage
+        FROM accuracy.day_sums_current s
+        WHERE s.model_id = w.model_id AND s.kind = w.kind AND s.horizon = w.horizon
+          AND s.due_day BETWEEN w.period_start AND w.period_end
+    ) of_cell
+    ORDER BY w.model_id, w.kind, w.horizon, of_pair.score, of_pair.baseline, w.period;
+COMMENT ON VIEW accuracy.v_current_performance IS 'Scores of every version, kind and horizon against its baselines, in each period up to its newest due day. Intervals and tests: services/accuracy.';
 
 CREATE VIEW accuracy.v_recommendation_accuracy AS
     WITH given AS (
@@ -355,37 +464,41 @@ CREATE VIEW accuracy.v_degraded_models AS
 COMMENT ON VIEW accuracy.v_degraded_models IS 'Models that do worse than they showed, beyond doubt, at the latest report: since the due day `since`, when e_value reached what e-BH asked of it; critical_value: what it asks now.';
 
 CREATE VIEW accuracy.v_success_metrics AS
-    WITH since AS (
-        SELECT coalesce(max(period_end), '-infinity') AS day FROM accuracy.coverage WHERE period = 'monthly'
-    ), candidates AS (
+    WITH candidates AS (
         SELECT model_id FROM models.model_registry WHERE role = 'candidate' AND status <> 'retired'
-    ), buckets AS MATERIALIZED (  -- whole months and the days since: every outcome once
-        SELECT model_id, kind, horizon, bucket_low, date_trunc('quarter', period_end::timestamp) AS quarter,
-               sum(prediction_count) AS n, sum(accurate_count) AS hits,
-               sum(prediction_count * expected_accuracy) AS said
-        FROM since, accuracy.calibration_metrics JOIN candidates USING (model_id)
-        WHERE period = 'monthly' OR period = 'daily' AND period_end > since.day
-        GROUP BY model_id, kind, horizon, bucket_low, quarter
+    ), buckets AS MATERIALIZED (
+        SELECT model_id, kind, horizon, bucket_low, date_trunc('month', due_day::timestamp) AS month,
+               sum(n) AS n, sum(hits) AS hits, sum(confidence) AS confidence
+        FROM accuracy.day_buckets JOIN candidates USING (model_id)
+        GROUP BY model_id, kind, horizon, bucket_low, month
     ), calibration AS (
         SELECT model_id, kind, horizon, sum(missed) / sum(n) AS ece, sum(n)::bigint AS n
-        FROM (SELECT model_id, kind, horizon, sum(n) AS n, abs(sum(said) - sum(hits)) AS missed
+        FROM (SELECT model_id, kind, horizon, sum(n) AS n, abs(sum(confidence) - sum(hits)) AS missed
               FROM buckets GROUP BY model_id, kind, horizon, bucket_low) to_date
         GROUP BY model_id, kind, horizon
     ), years AS (  -- quiet quarters come together: from three years on that is seen, and counted
         SELECT model_id, kind, horizon, CASE WHEN count(*) >= 12 THEN accuracy.effective_sample_size(
                    array_agg(hits::bigint ORDER BY quarter), array_agg(n::bigint ORDER BY quarter), 1) END AS n_eff
-        FROM (SELECT model_id, kind, horizon, quarter, sum(n) AS n, sum(hits) AS hits
+        FROM (SELECT model_id, kind, horizon, date_trunc('quarter', month) AS quarter, sum(n) AS n, sum(hits) AS hits
               FROM buckets GROUP BY model_id, kind, horizon, quarter) quarters
         GROUP BY model_id, kind, horizon
+    ), monthly AS (
+        SELECT c.model_id, c.kind, c.horizon, sum(c.n_eff) AS n_eff, max(c.period_end) AS until
+        FROM accuracy.calibration_summary c JOIN candidates USING (model_id)
+        WHERE c.period = 'monthly' GROUP BY c.model_id, c.kind, c.horizon
     ), sizes AS (
-        SELECT model_id, kind, horizon, least(sum(c.n_eff), min(y.n_eff)) AS n_eff
-        FROM since, accuracy.calibration_summary c JOIN years y USING (model_id, kind, horizon)
-        WHERE period = 'monthly' OR period = 'daily' AND period_end > since.day
-        GROUP BY model_id, kind, horizon
+        SELECT y.model_id, y.kind, y.horizon, least(coalesce(m.n_eff, 0) + coalesce(since.n_eff, 0), y.n_eff) AS n_eff
+        FROM years y LEFT JOIN monthly m USING (model_id, kind, horizon)
+        CROSS JOIN LATERAL (
+            SELECT accuracy.effective_sample_size(array_agg(hits ORDER BY due_day), array_agg(n ORDER BY due_day),
+                                                  y.horizon) AS n_eff
+            FROM (SELECT due_day, sum(hits) AS hits, sum(scored) AS n FROM accuracy.day_sums_current
+                  WHERE model_id = y.model_id AND kind = y.kind AND horizon = y.horizon AND scored > 0
+                    AND due_day > coalesce(m.until, '-infinity')
+                  GROUP BY due_day) d
+        ) since
     ), due AS (
-        SELECT sum(due)::bigint AS n, sum(validated)::float8 / sum(due) AS share
-        FROM accuracy.coverage, since
-        WHERE period = 'monthly' OR period = 'daily' AND period_end > since.day
+        SELECT sum(due)::bigint AS n, sum(validated)::float8 / sum(due) AS share FROM accuracy.day_sums_current
     ), last AS (
         SELECT max(trading_day) AS day FROM forecasts.prediction_batches
     ), symbols AS (
@@ -467,8 +580,8 @@ CREATE VIEW accuracy.v_success_metrics AS
            CASE WHEN holds IS NULL THEN 'insufficient' WHEN holds THEN 'holds' ELSE 'not' END AS status
     FROM measured ORDER BY place, subject;
 COMMENT ON VIEW accuracy.v_success_metrics IS 'The success metrics of the requirements, from what is stored. Of nothing there is nothing to say: insufficient.';
-COMMENT ON COLUMN accuracy.v_success_metrics.metric IS 'calibration: ECE to date per candidate, kind and horizon. symbol_coverage: active symbols that are predicted. validation: of all that fell due, as the reports knew at the end of each month and of each day since. bad_deployments: a count. audit_completeness: rows that a batch or an event records; predtrack ledger verify compares their contents.';
-COMMENT ON COLUMN accuracy.v_success_metrics.n_eff IS 'Of a calibration: the sum over its reports, from three years on at most what its quarters are worth together. Below 100 it is insufficient.';
+COMMENT ON COLUMN accuracy.v_success_metrics.metric IS 'calibration: ECE to date per candidate, kind and horizon. symbol_coverage: active symbols that are predicted. validation: of all that fell due. bad_deployments: a count. audit_completeness: rows that a batch or an event records; predtrack ledger verify compares their contents.';
+COMMENT ON COLUMN accuracy.v_success_metrics.n_eff IS 'Of a calibration: the sum over its monthly reports and the days since, from three years on at most what its quarters are worth together. Below 100 it is insufficient.';
 
 GRANT SELECT ON ALL TABLES IN SCHEMA accuracy TO predtrack_reader, predtrack_writer;
 GRANT ALL ON ALL TABLES IN SCHEMA accuracy TO predtrack_owner;

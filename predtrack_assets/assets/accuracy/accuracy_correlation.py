@@ -5,9 +5,8 @@ from datetime import date
 import dagster as dg
 import polars as pl
 
-from predtrack_assets.assets.accuracy.reports import Periods, report
-from predtrack_assets.assets.forecasts.outcomes import outcomes
-from predtrack_assets.assets.market import market_conditions
+from predtrack_assets.assets.accuracy.day_sums import day_sums
+from predtrack_assets.assets.accuracy.reports import Periods, report, sums_known
 from predtrack_assets.assets.resources import Warehouse
 from predtrack_assets.days import last_days_of
 from predtrack_assets.domain.accuracy import accuracy_correlation as regimes
@@ -29,7 +28,7 @@ def _month_ends(days: Days) -> Days:
 PERIODS: Periods = {"monthly": _month_ends, "rolling_365d": _month_ends}
 
 
-@day_asset(schema="accuracy", deps=[outcomes, market_conditions], code_version="1")
+@day_asset(schema="accuracy", deps=[day_sums], code_version="2")
 def accuracy_correlation(
     context: dg.AssetExecutionContext, warehouse: Warehouse
 ) -> dg.MaterializeResult:
@@ -41,8 +40,8 @@ def accuracy_correlation(
         context,
         warehouse,
         tables.ACCURACY_CORRELATION,
-        symbol_reports.calls_in_regimes,
-        lambda _, known, days, period: regimes.accuracy_correlation(known, days, period),
+        sums_known,
+        regimes.accuracy_correlation,
         PERIODS,
         regime_plot,
     )

@@ -8,15 +8,17 @@ import dagster as dg
 import numpy as np
 import polars as pl
 
+from predtrack_assets.assets.accuracy.day_sums import day_sums
 from predtrack_assets.assets.features import feature_store
-from predtrack_assets.assets.forecasts.outcomes import outcomes
 from predtrack_assets.assets.metadata import attach, materialized
 from predtrack_assets.assets.resources import Warehouse
 from predtrack_assets.days import Window, last_days_of
+from predtrack_assets.domain.accuracy.day_sums import BUCKET_SUMS, EVENT_SUMS, LOSS_SUMS
 from predtrack_assets.domain.accuracy.drift import alerts
 from predtrack_assets.domain.accuracy.drift.degradation import CELL, degradation
-from predtrack_assets.domain.accuracy.drift.expected_scores import expected_scores
+from predtrack_assets.domain.accuracy.drift.expected_scores import expected_scores, known_results
 from predtrack_assets.domain.accuracy.drift.report import Observed, Windows, drift_report
+from predtrack_assets.domain.accuracy.performance import proper_losses
 from predtrack_assets.domain.features.feature_set import STANDARD, THREADS
 from predtrack_assets.domain.models.kinds import KINDS
 from predtrack_assets.domain.numerics.types import Days
@@ -27,17 +29,19 @@ from predtrack_assets.services.audit.record_run import record_run
 from predtrack_assets.settings import Settings, get_settings
 from predtrack_assets.warehouse import tables
 from predtrack_assets.warehouse.accuracy import drift as store
+from predtrack_assets.warehouse.accuracy.day_sums import read_sums
 from predtrack_assets.warehouse.database.transaction import Transaction
 from predtrack_assets.warehouse.features.store import read_features
 from predtrack_assets.warehouse.market import queries as market_queries
 from predtrack_assets.warehouse.market.epochs import Epoch, outcome_epochs
 
 ROWS = 500_000  # vectors held at once, unless a single report needs more
+SUMMED = [*EVENT_SUMS, *BUCKET_SUMS, *LOSS_SUMS]
 LONGEST = timedelta(days=400)  # calendar days of the longest horizon
 Read = Callable[[Transaction, Days, int], list[Observed]]  # sessions, the first one wanted
 
 
-@day_asset(schema="accuracy", deps=[feature_store, outcomes], code_version="2")
+@day_asset(schema="accuracy", deps=[feature_store, day_sums], code_version="3")
 def drift_metrics(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
     """Drift of features, predictions and performance at the end of each week, and its alerts."""
     settings, days = get_settings(), window(context).days
@@ -161,13 +165,8 @@ def _performance(
     sessions = _sessions(epoch.last)
     begin = int(np.searchsorted(sessions, epoch.days[0])) // span * span - span
     first = min(sessions[max(begin, 0)].item(), epoch.first - timedelta(days=366))
-    known = transaction.read(
-        store.KNOWN, first=first, last=epoch.last, as_of=epoch.as_of, models=list(models)
-    )
-    losses = known.filter(pl.col("loss").is_not_null())
-    losses = losses.group_by(*CELL, "due_day", maintain_order=True).agg(
-        pl.col("loss", "loss_baseline").sum()
-    )
+    sums = read_sums(transaction, first, epoch.last, epoch.last, SUMMED, models)
+    losses = proper_losses(sums, CELL)
     yield degradation(losses, epoch.days, sessions, span, settings.drift_margin)
     said = transaction.read(
         store.OPEN,
@@ -176,7 +175,7 @@ def _performance(
         open_on=epoch.first,
         models=list(models),
     )
-    yield expected_scores(known.filter(pl.col("bucket") >= 0), said, epoch.days)
+    yield expected_scores(known_results(sums), said, epoch.days)
 
 
 # -- alerts --------------------------------------------------------------------------------------

@@ -5,18 +5,19 @@ from datetime import date, timedelta
 import dagster as dg
 import polars as pl
 
-from predtrack_assets.assets.forecasts.outcomes import outcomes
-from predtrack_assets.assets.market import market_conditions
+from predtrack_assets.assets.accuracy.day_sums import day_sums
 from predtrack_assets.assets.metadata import attach, materialized
 from predtrack_assets.assets.models.registry import model_registry
 from predtrack_assets.assets.models.training import skill_with_interval
 from predtrack_assets.assets.resources import Warehouse
 from predtrack_assets.days import last_days_of
+from predtrack_assets.domain.accuracy.day_sums import LOSS_SUMS
 from predtrack_assets.domain.accuracy.regime_performance import EVERY_REGIME, performance_by_regime
 from predtrack_assets.domain.numerics.types import Days
 from predtrack_assets.partitions import day_asset, window
 from predtrack_assets.services.audit.record_run import record_run
 from predtrack_assets.warehouse import tables
+from predtrack_assets.warehouse.accuracy.day_sums import read_sums
 from predtrack_assets.warehouse.database.transaction import Transaction, Written
 from predtrack_assets.warehouse.market.epochs import Epoch, outcome_epochs
 from predtrack_assets.warehouse.models import scores
@@ -24,7 +25,7 @@ from predtrack_assets.warehouse.models import scores
 YEAR = timedelta(days=364)
 
 
-@day_asset(schema="models", deps=[outcomes, market_conditions, model_registry], code_version="1")
+@day_asset(schema="models", deps=[day_sums, model_registry], code_version="2")
 def prediction_scores(
     context: dg.AssetExecutionContext, warehouse: Warehouse
 ) -> dg.MaterializeResult:
@@ -52,10 +53,10 @@ def prediction_scores(
 
 def _scores(transaction: Transaction, epoch: Epoch, ends: Days) -> pl.DataFrame:
     """Scores of the report days of one epoch."""
-    losses = transaction.read(
-        scores.LOSSES, first=ends[0].item() - YEAR, last=epoch.last, as_of=epoch.as_of
-    )
-    return performance_by_regime(losses, ends)
+    models = transaction.read(scores.SCORED_MODELS)["model_id"].to_list()
+    first = ends[0].item() - YEAR
+    sums = read_sums(transaction, first, epoch.last, epoch.last, LOSS_SUMS, models)
+    return performance_by_regime(sums, ends)
 
 
 def tables_of_skill(transaction: Transaction, last: date) -> dict[str, dg.MarkdownMetadataValue]:

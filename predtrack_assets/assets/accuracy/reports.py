@@ -1,52 +1,40 @@
-"""Accuracy stage: calibration, skill, accuracy per symbol, errors, performance beside baselines."""
+"""Accuracy stage: what sums cannot give, at ends of weeks and months."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
-from functools import cache
 from typing import TypeVar
 
 import dagster as dg
 import polars as pl
 
+from predtrack_assets.assets.accuracy.day_sums import day_sums
 from predtrack_assets.assets.forecasts.outcomes import outcomes
 from predtrack_assets.assets.metadata import attach, materialized
 from predtrack_assets.assets.resources import Warehouse
 from predtrack_assets.days import last_days_of
-from predtrack_assets.domain.accuracy import calibration_report, performance
+from predtrack_assets.domain.accuracy import calibration_report
 from predtrack_assets.domain.accuracy import error_distribution as errors
 from predtrack_assets.domain.accuracy import symbol_accuracy as symbols
-from predtrack_assets.domain.accuracy.coverage import coverage as coverage_of
-from predtrack_assets.domain.accuracy.coverage import ended_of, with_coverage
+from predtrack_assets.domain.accuracy.coverage import COUNTS, coverage
 from predtrack_assets.domain.accuracy.report_windows import period_named
 from predtrack_assets.domain.models.kinds import WITH_EVENT
 from predtrack_assets.domain.numerics.types import Days
 from predtrack_assets.partitions import day_asset, window
-from predtrack_assets.reporting.plots.accuracy import (
-    Draw,
-    error_plot,
-    ranking_plot,
-    reliability_plot,
-    skill_plot,
-)
+from predtrack_assets.reporting.plots.accuracy import Draw, ranking_plot
 from predtrack_assets.services.audit.record_run import record_run
 from predtrack_assets.settings import get_settings
 from predtrack_assets.warehouse import tables
+from predtrack_assets.warehouse.accuracy.day_sums import read_sums
 from predtrack_assets.warehouse.accuracy.symbol_reports import outcomes_with_advice
 from predtrack_assets.warehouse.database.transaction import Transaction, Written
-from predtrack_assets.warehouse.forecasts import queries as forecasts_queries
 from predtrack_assets.warehouse.forecasts.known_outcomes import known_outcomes
 from predtrack_assets.warehouse.market.epochs import outcome_epochs
 from predtrack_assets.warehouse.tables import Table
 
-Due = Callable[[], pl.DataFrame]  # predictions per model, kind, horizon and due day
 Known = TypeVar("Known")  # what the reports of an asset are built from
-Build = Callable[[Due, Known, Days, str], pl.DataFrame]
+Build = Callable[[Known, Days, str], pl.DataFrame]
 Read = Callable[[Transaction, date, date, datetime], Known]  # first and last due day, as of
 Periods = Mapping[str, Callable[[Days], Days]]  # a period's name, and which days get its report
-
-
-def _every_day(days: Days) -> Days:
-    return days
 
 
 def last_of(unit: str) -> Callable[[Days], Days]:
@@ -54,46 +42,36 @@ def last_of(unit: str) -> Callable[[Days], Days]:
     return lambda days: last_days_of(unit, days)
 
 
-WEEKS: Periods = {
-    "weekly": last_of("W"),
-    "monthly": last_of("M"),
-    "rolling_30d": last_of("W"),
-}
-DAYS: Periods = {**WEEKS, "daily": _every_day, "rolling_30d": _every_day}
-LONG: Periods = {**DAYS, "quarterly": last_of("3M"), "yearly": last_of("Y")}
+ENDS: Periods = {"monthly": last_of("M"), "rolling_30d": last_of("W")}
+TESTED_ENDS: Periods = {"weekly": last_of("W"), **ENDS}
 
 
-def _outcomes(columns: Sequence[str], kinds: Sequence[str] | None = None) -> Read[pl.DataFrame]:
-    """Reads these columns of outcomes."""
-    return lambda transaction, first, last, as_of: known_outcomes(
-        transaction, first, last, as_of, columns, kinds
-    )
+def sums_known(transaction: Transaction, first: date, last: date, _as_of: datetime) -> pl.DataFrame:
+    """Sums of due days as known at the end of `last`."""
+    return read_sums(transaction, first, last, last)
 
 
-def _ended(transaction: Transaction, first: date, last: date, as_of: datetime) -> pl.DataFrame:
-    """How many outcomes have ended."""
-    return ended_of(_outcomes(["status"])(transaction, first, last, as_of))
+def _events(
+    transaction: Transaction, first: date, last: date, as_of: datetime
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Outcomes of events, and their sums."""
+    columns = calibration_report.MEASURED
+    known = known_outcomes(transaction, first, last, as_of, columns, WITH_EVENT)
+    return known, sums_known(transaction, first, last, as_of)
 
 
 def _errors(
     transaction: Transaction, first: date, last: date, as_of: datetime
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Outcomes of prices with their errors, and how many have ended."""
-    known = _outcomes(["status", "relative_error"], ["price"])(transaction, first, last, as_of)
-    return known, ended_of(known)
+    """Outcomes of prices with their errors, and their sums."""
+    columns = ["status", "relative_error"]
+    known = known_outcomes(transaction, first, last, as_of, columns, ["price"])
+    return known, read_sums(transaction, first, last, last, COUNTS)
 
 
 def _judged(transaction: Transaction, first: date, last: date, as_of: datetime) -> pl.DataFrame:
     """Calls and recommendations, judged."""
     return symbols.judged(outcomes_with_advice(transaction, first, last, as_of))
-
-
-def _losses(
-    transaction: Transaction, first: date, last: date, as_of: datetime
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Losses summed per due day, and how many outcomes have ended."""
-    known = _outcomes(["status", *performance.LOSSES])(transaction, first, last, as_of)
-    return performance.losses_per_date(known), ended_of(known)
 
 
 def report(
@@ -121,9 +99,8 @@ def report(
             if asked:
                 first = min(start_of(period, report_days) for period, report_days in asked.items())
                 known = read(transaction, first, epoch.last, epoch.as_of)
-                due = _due(transaction, first, epoch.last)
                 frames = [
-                    build(due, known, report_days, period) for period, report_days in asked.items()
+                    build(known, report_days, period) for period, report_days in asked.items()
                 ]
                 written += transaction.replace(table, pl.concat(frames), epoch.first, epoch.last)
             context.log.info(f"{epoch.first} to {epoch.last}: {written.changed:,} rows changed")
@@ -139,63 +116,31 @@ def start_of(period: str, report_days: Days) -> date:
     return period_named(period).starts(report_days).min().item()
 
 
-def _due(transaction: Transaction, first: date, last: date) -> Due:
-    return cache(lambda: transaction.read(forecasts_queries.DUE_COUNTS, first=first, last=last))
-
-
-@day_asset(schema="accuracy", deps=[outcomes], code_version="1")
-def coverage(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
-    """What of all that fell due was validated, has expired or is still pending."""
-    return report(
-        context,
-        warehouse,
-        tables.COVERAGE,
-        _ended,
-        lambda due, ended, days, period: coverage_of(ended, due(), days, period),
-        DAYS,
-    )
-
-
-@day_asset(schema="accuracy", deps=[outcomes], code_version="3")
-def calibration_metrics(
-    context: dg.AssetExecutionContext, warehouse: Warehouse
-) -> dg.MaterializeResult:
-    """Reliability by confidence bucket: what was promised against what came true."""
-    return report(
-        context,
-        warehouse,
-        tables.CALIBRATION_METRICS,
-        _outcomes(calibration_report.MEASURED, WITH_EVENT),
-        lambda _, known, days, period: calibration_report.calibration_metrics(known, days, period),
-        DAYS,
-    )
-
-
-@day_asset(schema="accuracy", deps=[outcomes], code_version="5")
+@day_asset(schema="accuracy", deps=[day_sums], code_version="6")
 def calibration_summary(
     context: dg.AssetExecutionContext, warehouse: Warehouse
 ) -> dg.MaterializeResult:
-    """Accuracy, calibration, coverage and skill against the baselines, with effective sample size."""
+    """Calibration beyond sums: equal-mass errors and their bound, CORP parts, consistency tests.
+
+    Beside rates and skill, at the end of each week and month.
+    """
     return report(
         context,
         warehouse,
         tables.CALIBRATION_SUMMARY,
-        _outcomes([*calibration_report.MEASURED, *calibration_report.SCORES], WITH_EVENT),
-        lambda due, known, days, period: calibration_report.calibration_summary(
-            known, due(), days, period
-        ),
-        DAYS,
-        reliability_plot,
+        _events,
+        lambda known, days, period: calibration_report.calibration_summary(*known, days, period),
+        TESTED_ENDS,
     )
 
 
-@day_asset(schema="accuracy", deps=[outcomes], code_version="3")
+@day_asset(schema="accuracy", deps=[outcomes], code_version="4")
 def symbol_accuracy(
     context: dg.AssetExecutionContext, warehouse: Warehouse
 ) -> dg.MaterializeResult:
     """Accuracy per symbol, shrunk toward the pooled rate, and of BUY, SELL and HOLD; who needs retraining.
 
-    At the end of each week and month.
+    At the end of each week (30 days) and month.
     """
     settings = get_settings()
     rule = symbols.RetrainingRule(
@@ -209,43 +154,29 @@ def symbol_accuracy(
         warehouse,
         tables.SYMBOL_ACCURACY,
         _judged,
-        lambda _, known, days, period: symbols.symbol_accuracy_of(known, days, period, rule),
-        WEEKS,
+        lambda known, days, period: symbols.symbol_accuracy_of(known, days, period, rule),
+        ENDS,
         ranking_plot,
     )
 
 
-@day_asset(schema="accuracy", deps=[outcomes], code_version="3")
+@day_asset(schema="accuracy", deps=[day_sums], code_version="4")
 def error_distribution(
     context: dg.AssetExecutionContext, warehouse: Warehouse
 ) -> dg.MaterializeResult:
-    """Percentiles, bias, shape and outliers of price errors."""
-    return report(
-        context,
-        warehouse,
-        tables.ERROR_DISTRIBUTION,
-        _errors,
-        lambda due, known, days, period: with_coverage(
-            errors.error_distribution(known[0], days, period), known[1], due(), days, period
-        ),
-        DAYS,
-        error_plot,
-    )
+    """Exact percentiles, bias, shape and outliers of price errors.
+
+    At the end of each week (30 days) and month.
+    """
+    return report(context, warehouse, tables.ERROR_DISTRIBUTION, _errors, _error_reports, ENDS)
 
 
-@day_asset(schema="accuracy", deps=[outcomes], code_version="4")
-def performance_analytics(
-    context: dg.AssetExecutionContext, warehouse: Warehouse
-) -> dg.MaterializeResult:
-    """Proper scores, skill and Diebold-Mariano tests of every model beside each baseline."""
-    return report(
-        context,
-        warehouse,
-        tables.PERFORMANCE_ANALYTICS,
-        _losses,
-        lambda due, known, days, period: with_coverage(
-            performance.performance_of(known[0], days, period), known[1], due(), days, period
-        ),
-        LONG,
-        skill_plot,
-    )
+def _error_reports(
+    known: tuple[pl.DataFrame, pl.DataFrame], days: Days, period: str
+) -> pl.DataFrame:
+    outcomes_of_prices, sums = known
+    found = errors.error_distribution(outcomes_of_prices, days, period)
+    on = ["model_id", "kind", "horizon", "period_end"]
+    fallen = coverage(sums, days, period).select(*on, "due", "coverage")
+    fallen = fallen.cast({"horizon": found.schema["horizon"]})
+    return found.join(fallen, on=on, how="left", maintain_order="left")

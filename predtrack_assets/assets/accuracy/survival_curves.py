@@ -3,7 +3,7 @@
 import dagster as dg
 import polars as pl
 
-from predtrack_assets.assets.accuracy.reports import WEEKS, last_of, start_of
+from predtrack_assets.assets.accuracy.reports import ENDS, last_of, start_of
 from predtrack_assets.assets.forecasts.outcomes import outcomes
 from predtrack_assets.assets.metadata import attach, materialized
 from predtrack_assets.assets.resources import Warehouse
@@ -18,8 +18,8 @@ from predtrack_assets.warehouse.market.epochs import market_epochs
 
 # A week's own predictions have been seen for four sessions at most: no curve of theirs.
 PERIODS = {
-    "rolling_30d": WEEKS["rolling_30d"],
-    "monthly": WEEKS["monthly"],
+    "rolling_30d": ENDS["rolling_30d"],
+    "monthly": ENDS["monthly"],
     "quarterly": last_of("3M"),
     "yearly": last_of("Y"),
 }

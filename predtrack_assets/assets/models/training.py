@@ -156,12 +156,13 @@ def symbol_models(
     pooled = PooledFit.from_bytes(load(fit.artifact_id, fit.artifact_uri, fit.sha256))
     cutoff = through if config.through else fit.trained_through
     cause = Cause(triggered_by(context.run.tags), config.reason)
-    kinds = dict(warehouse.read(market_queries.SYMBOLS).select("symbol", "kind").iter_rows())
+    symbols = warehouse.read(market_queries.SYMBOLS)
+    classes = dict(symbols.select("symbol", "asset_class").iter_rows())
     reports: dict[str, Report] = {}
     for symbol in context.partition_keys:
         fitter = symbol_fitter(symbol, pooled, fit.sha256)
         training = Training(warehouse, settings, fitter, context.run.run_id, cause)
-        if refused := training.retired or _unfit(kinds.get(symbol)):
+        if refused := training.retired or _unfit(classes.get(symbol)):
             training.report.skipped[cutoff] = refused
         else:
             for _, data in training_data(warehouse, settings, [cutoff], [symbol]):
@@ -178,11 +179,11 @@ def symbol_models(
     return _result(*reports.values())
 
 
-def _unfit(kind: str | None) -> str:
-    """Why a symbol of that kind (None: of no known one) has no model of its own; else empty."""
-    if kind is None:
+def _unfit(asset_class: str | None) -> str:
+    """Why a symbol of that asset class (None: not known) has no model of its own; else empty."""
+    if asset_class is None:
         return "no such symbol is registered: no prices of it have been stored"
-    return "nothing is predicted of volatility indices" if kind == "volatility" else ""
+    return "nothing is predicted of volatility indices" if asset_class == "volatility" else ""
 
 
 def pooled_fitter(settings: Settings, procedure: Procedure = POOLED) -> Fitter:

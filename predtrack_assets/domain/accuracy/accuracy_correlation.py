@@ -11,15 +11,14 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
+from predtrack_assets.domain.accuracy.day_sums import merged
 from predtrack_assets.domain.accuracy.report_windows import (
     CELL,
     Windows,
     column,
-    scored,
     table,
     windows,
 )
-from predtrack_assets.domain.forecasts.hits import correct_call
 from predtrack_assets.domain.numerics.types import Days, Floats, Ints
 from predtrack_assets.domain.statistics.effective_size import wilson
 
@@ -28,22 +27,22 @@ MIN_CLUSTERS = 10  # of the regime and of the others; below, nothing is tested
 SIGNIFICANT = 0.05
 
 
-def accuracy_correlation(calls: pl.DataFrame, report_days: Days, period: str) -> pl.DataFrame:
+def accuracy_correlation(sums: pl.DataFrame, report_days: Days, period: str) -> pl.DataFrame:
     """One row per model, kind, event, horizon, window and regime that has validated outcomes.
 
-    calls: the columns model_id, kind, event, horizon, due_day, status, confidence, occurred and
-    market_regime; report_days: sorted datetime64[D], the windows' last days; period: a name in
-    windows.PERIODS. The difference of two rates is the slope of a regression on the regime's
-    indicator, its standard error clustered (Liang & Zeger 1986, with the usual G/(G-1) (N-1)/(N-2),
-    and `overlap_factor`), t with the fewer clusters of both sides less one degrees of freedom. The
-    point-biserial
-    correlation is that slope rescaled, so its p-value is the same. n_eff is that of all reports,
-    the regime's dates taken as they follow each other. Raises ValueError for an unknown period or
-    a validated row without outcome or probability.
+    sums: as `day_sums` gives them; report_days: sorted datetime64[D], the windows' last days;
+    period: a name in report_windows.PERIODS. The difference of two rates is the slope of a
+    regression on the regime's indicator, its standard error clustered (Liang & Zeger 1986, with the
+    usual G/(G-1) (N-1)/(N-2), and `overlap_factor`), t with the fewer clusters of both sides less
+    one degrees of freedom. The point-biserial correlation is that slope rescaled, so its p-value is
+    the same. n_eff is that of all reports, the regime's dates taken as they follow each other.
+    Raises ValueError for an unknown period.
     """
-    rows = scored(calls).with_columns(correct_call().alias("accurate"))
-    counts = rows.group_by(*CELL, "due_day", "market_regime").agg(
-        n=pl.len().cast(pl.Float64), hits=pl.col("accurate").sum().cast(pl.Float64)
+    counts = (
+        merged(sums, [*CELL, "market_regime"], ["scored", "correct_calls"])
+        .filter(pl.col("market_regime").is_in(REGIMES), pl.col("scored") > 0)
+        .rename({"scored": "n", "correct_calls": "hits"})
+        .cast({"n": pl.Float64, "hits": pl.Float64})
     )
     view = windows(counts, [*CELL, "market_regime"], report_days, period)
     per_date = [column(view.rows, name) for name in ("n", "hits")]

@@ -6,11 +6,13 @@ p are probabilities in [0, 1], y outcomes 0/1, both (n,); n_eff is their effecti
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import polars as pl
 
+from predtrack_assets.domain.accuracy.day_sums import COUNTS, EVENT_SUMS, merged
 from predtrack_assets.domain.accuracy.report_windows import (
     CELL,
     IDENTITY,
@@ -18,16 +20,13 @@ from predtrack_assets.domain.accuracy.report_windows import (
     column,
     scored,
     table,
-    totals,
     windows,
 )
-from predtrack_assets.domain.forecasts.hits import correct_call
 from predtrack_assets.domain.numerics.types import Days, Floats, Ints
 from predtrack_assets.domain.statistics import scoring_rules
 from predtrack_assets.domain.statistics.calibration import (
     BUCKETS,
     MIN_EFFECTIVE,
-    _bucket,
     calibration_quality,
 )
 from predtrack_assets.domain.statistics.corp import consistency_p_value, corp_of_sorted
@@ -39,25 +38,29 @@ from predtrack_assets.domain.statistics.equal_mass import (
 )
 
 MEASURED = ["status", "confidence", "occurred"]
-SCORES = ["score", "score_no_change", "score_climatology", "crps", "crps_no_change"]
 THREADS = 2  # of tests
 TESTED = ("weekly", "monthly")  # periods whose calibration is tested: those that come to an end
+_BUCKETS = [f"bucket_{b}_{name}" for name in ("n", "hits", "confidence") for b in range(BUCKETS)]
+_BRIER = ("no_change", "climatology")
+_SCORES = [f"brier_{b}_{name}" for b in _BRIER for name in ("n", "loss", "loss_baseline")]
+_SCORES += [f"crps_no_change_{name}" for name in ("n", "loss", "loss_baseline")]
+_SCORES += ["crps_n", "crps_loss"]
 
 
-def calibration_metrics(outcomes: pl.DataFrame, report_days: Days, period: str) -> pl.DataFrame:
+def calibration_metrics(
+    sums: pl.DataFrame, report_days: Days, period: str, by: Sequence[str] = ()
+) -> pl.DataFrame:
     """One row per model, kind, event, horizon, window and non-empty bucket (limits in per cent).
 
-    outcomes: the columns model_id, kind, event, horizon, due_day, symbol, trading_day, status,
-    confidence, occurred; report_days: sorted datetime64[D], the windows' last days; period: a name
-    in windows.PERIODS.
+    sums: as `day_sums` gives them; report_days: sorted datetime64[D], the windows' last days;
+    period: a name in report_windows.PERIODS; by: slices (market_regime, origin) to tell apart.
     Interval: Wilson on the bucket's share of the window's n_eff. Expired rows are left out.
-    Raises ValueError for an unknown period or a validated row without outcome or probability.
+    Raises ValueError for an unknown period.
     """
-    rows = scored(outcomes).select(*CELL, "due_day", *IDENTITY, *MEASURED)
-    view = windows(rows, CELL, report_days, period)
+    keys = [*CELL, *by]
+    view = _scored_windows(sums, keys, report_days, period)
     count, hits, confidence = _bucket_sums(view)
-    n_eff = _effective_sizes(view)
-    share = n_eff / np.maximum(count.sum(axis=0), 1)
+    share = _effective_sizes(view, "hits") / np.maximum(count.sum(axis=0), 1)
     bucket, window = np.nonzero(count)
     n, k, c = (a[bucket, window] for a in (count, hits, confidence))
     low, high = wilson(k / n, n * share[window])
@@ -75,45 +78,72 @@ def calibration_metrics(outcomes: pl.DataFrame, report_days: Days, period: str) 
         "actual_low": low,
         "actual_high": high,
     }
-    return table(result, [*CELL, "period_end", "bucket_low"])
+    return table(result, [*keys, "period_end", "bucket_low"])
 
 
-def calibration_summary(
-    outcomes: pl.DataFrame, due: pl.DataFrame, report_days: Days, period: str
+def event_rates(
+    sums: pl.DataFrame, report_days: Days, period: str, by: Sequence[str] = ()
 ) -> pl.DataFrame:
     """One row per model, kind, event, horizon and window in which any outcome falls.
 
-    outcomes, report_days, period, errors: as for `calibration_metrics`, with the columns score,
-    score_no_change, score_climatology, crps, crps_no_change beside them; due: model_id, kind,
-    horizon, due_day, n. Each skill compares the rows that have both scores. coverage is validated
+    sums, report_days, period, by: as for `calibration_metrics`. Rates with their intervals, ECE,
+    scores and skills; each skill compares the rows that have both scores. coverage is validated
     over due, null where nothing was due.
     """
-    rows = scored(outcomes).select(*CELL, "due_day", *IDENTITY, *MEASURED, *SCORES)
-    view = windows(rows, CELL, report_days, period)
+    keys = [*CELL, *by]
+    view = _scored_windows(sums, keys, report_days, period)
     columns = {**view.labels(), **_rates(view), **_scores(view)}
     labels = ["period", "period_start", "period_end"]
-    asked = ["model_id", "kind", "horizon"]
-    horizon = pl.col("horizon").cast(outcomes.schema["horizon"])
-    fallen = due.select(*asked, "due_day", due="n").with_columns(horizon)
-    events = outcomes.filter(pl.col("event").is_not_null())
-    expired = events.select(*CELL, "due_day", expired=pl.col("status") == "expired")
-    result = (
-        totals(expired, CELL, "expired", report_days, period)
-        .join(table(columns, [*CELL, "period_end"]), on=[*CELL, *labels], how="left")
-        .join(totals(fallen, asked, "due", report_days, period), on=[*asked, *labels], how="left")
-        .with_columns(pl.col("n", "due").fill_null(0), pl.col("n_eff").fill_null(0.0))
+    ended = merged(sums, keys, COUNTS).filter(pl.col("event").is_not_null())
+    every = windows(ended, keys, report_days, period)
+    due, validated, expired = every.sums([column(every.rows, name) for name in COUNTS])
+    counts = {"due": due, "validated": validated, "expired": expired}
+    counts = {name: values.astype(np.int64) for name, values in counts.items()}
+    lead = [*keys, *labels, "n", "n_eff", "due", "expired", "coverage"]
+    return (
+        pl.DataFrame({**every.labels(), **counts})
+        .filter(pl.col("validated") + pl.col("expired") > 0)
+        .join(table(columns, [*keys, "period_end"]), on=[*keys, *labels], how="left")
         .with_columns(
-            pl.col("calibration_quality").fill_null("insufficient_data"),
-            coverage=pl.when(pl.col("due") > 0).then(pl.col("n") / pl.col("due")),
+            pl.col("n").fill_null(0),
+            pl.col("n_eff").fill_null(0.0),
+            coverage=pl.when(pl.col("due") > 0).then(pl.col("validated") / pl.col("due")),
         )
+        .select(*lead, pl.exclude(*lead, "validated"))
+        .sort([*keys, "period_end"])
     )
-    lead = [*CELL, *labels, "n", "n_eff", "due", "expired", "coverage"]
-    return result.select(*lead, pl.exclude(lead)).sort([*CELL, "period_end"])
 
 
-def _effective_sizes(view: Windows) -> Floats:
-    hits, counts = view.per_date(column(view.rows, "occurred")), view.per_date()
-    return view.effective_sizes(hits, counts, hits)
+def calibration_summary(
+    outcomes: pl.DataFrame, sums: pl.DataFrame, report_days: Days, period: str
+) -> pl.DataFrame:
+    """`event_rates`, and what sums cannot say: equal-mass errors, CORP parts, consistency tests.
+
+    outcomes: CELL, due_day, symbol, trading_day and MEASURED; sums: of the same outcomes.
+    Raises ValueError for an unknown period or a validated row without outcome or probability.
+    """
+    rows = scored(outcomes).select(*CELL, "due_day", *IDENTITY, *MEASURED)
+    view = windows(rows, CELL, report_days, period)
+    columns = {**view.labels(), **_calibration(view, _residual_sizes(view))}
+    labels = ["period", "period_start", "period_end"]
+    measured = table(columns, [*CELL, "period_end"])
+    rates = event_rates(sums, report_days, period)
+    return rates.join(measured, on=[*CELL, *labels], how="left").with_columns(
+        pl.col("calibration_quality").fill_null("insufficient_data")
+    )
+
+
+def _scored_windows(sums: pl.DataFrame, keys: list[str], report_days: Days, period: str) -> Windows:
+    """Windows of the due days on which any event was scored."""
+    names = [*EVENT_SUMS, *_BUCKETS, *_SCORES]
+    rows = merged(sums, keys, names).filter(pl.col("scored") > 0)
+    return windows(rows, keys, report_days, period)
+
+
+def _effective_sizes(view: Windows, name: str, squares: str | None = None) -> Floats:
+    """Effective sizes (R,) of the mean of a column of sums; squares: of the values, if not 0 and 1."""
+    sums, counts, total = (column(view.rows, c) for c in (name, "scored", squares or name))
+    return view.effective_sizes(sums, counts, total)
 
 
 def _residual_sizes(view: Windows) -> Floats:
@@ -125,41 +155,33 @@ def _residual_sizes(view: Windows) -> Floats:
 
 def _bucket_sums(view: Windows) -> Floats:
     """Rows, hits and summed confidence as (3, BUCKETS, R)."""
-    p, y = column(view.rows, "confidence"), column(view.rows, "occurred")
-    bucket = _bucket(p, BUCKETS)
-    parts = [view.per_date(values, bucket, BUCKETS) for values in (None, y, p)]
-    return view.sums(list(np.concatenate(parts))).reshape(3, BUCKETS, -1)
+    sums = view.sums([column(view.rows, name) for name in _BUCKETS])
+    return sums.reshape(3, BUCKETS, -1)
 
 
 def _rates(view: Windows) -> dict[str, pl.Series | Floats | Ints]:
-    """Rates with their intervals, and calibration, per window."""
+    """Rates with their intervals, and ECE, per window."""
     count, hits, confidence = _bucket_sums(view)
-    n, k, said = (add_rows(totals) for totals in (count, hits, confidence))
+    n, k, promised = (add_rows(totals) for totals in (count, hits, confidence))
     filled = np.maximum(count, 1)
     errors = np.abs(confidence / filled - hits / filled)
-    n_eff = _effective_sizes(view)
+    n_eff = _effective_sizes(view, "hits")
     low, high = wilson(k / n, n_eff)
-
+    (right,) = view.sums([column(view.rows, "correct_calls")])
+    right_low, right_high = wilson(right / n, _effective_sizes(view, "correct_calls"))
     return {
         "n": n.astype(np.int64),
         "n_eff": n_eff,
         "event_rate": k / n,
         "event_low": low,
         "event_high": high,
-        **_accuracy(view, n),
-        "mean_confidence": said / n,
+        "accuracy_rate": right / n,
+        "accuracy_low": right_low,
+        "accuracy_high": right_high,
+        "mean_confidence": promised / n,
         "ece": add_rows(count * errors) / n,
-        **_calibration(view, _residual_sizes(view)),
+        "residual_n_eff": _effective_sizes(view, "residual", "squared_residual"),
     }
-
-
-def _accuracy(view: Windows, n: Floats) -> dict[str, Floats]:
-    """Share of calls that came true, with an interval on the effective size of the calls."""
-    y = column(view.rows.select(accurate=correct_call()), "accurate")
-    hits, counts = view.per_date(y), view.per_date(np.ones_like(y))
-    (right,) = view.sums([hits])
-    low, high = wilson(right / n, view.effective_sizes(hits, counts, hits))
-    return {"accuracy_rate": right / n, "accuracy_low": low, "accuracy_high": high}
 
 
 def _calibration(view: Windows, n_eff: Floats) -> dict[str, pl.Series | Floats | Ints]:
@@ -214,29 +236,25 @@ def _p_values(view: Windows, n_eff: Floats) -> Floats:
 
 def _scores(view: Windows) -> dict[str, pl.Series | Floats | Ints]:
     """Mean scores, and skills over the rows that have both scores, per window."""
-    values = {name: column(view.rows, name) for name in SCORES}
+    names = ["scored", "squared_residual", *_SCORES]
+    total = dict(zip(names, view.sums([column(view.rows, c) for c in names]), strict=True))
 
-    def means(*names: str) -> Floats:
-        known = ~np.isnan([values[name] for name in names]).any(axis=0)
-        parts = [
-            np.where(known, v, 0.0)
-            for v in (np.ones(known.size), *(values[name] for name in names))
-        ]
-        n, *totals = view.sums([view.per_date(part) for part in parts])
-        return np.array(totals) / np.where(n > 0, n, np.nan)
+    def mean(loss: str, n: str) -> Floats:
+        return total[loss] / np.where(total[n] > 0, total[n], np.nan)
 
-    (brier,) = means("score")
-    beside_no_change, no_change = means("score", "score_no_change")
-    beside_climatology, climatology = means("score", "score_climatology")
-    (crps,) = means("crps")
-    beside_crps, crps_no_change = means("crps", "crps_no_change")
+    def beside(pair: str) -> tuple[Floats, Floats]:
+        return mean(f"{pair}_loss", f"{pair}_n"), mean(f"{pair}_loss_baseline", f"{pair}_n")
+
+    (own, no_change), (own_rows, climatology), (own_crps, crps) = (
+        beside(pair) for pair in ("brier_no_change", "brier_climatology", "crps_no_change")
+    )
     return {
-        "brier": brier,
+        "brier": mean("squared_residual", "scored"),
         "brier_no_change": no_change,
         "brier_climatology": climatology,
-        "skill_vs_no_change": scoring_rules.skill(beside_no_change, no_change),
-        "skill_vs_climatology": scoring_rules.skill(beside_climatology, climatology),
-        "crps": crps,
-        "crps_no_change": crps_no_change,
-        "crps_skill": scoring_rules.skill(beside_crps, crps_no_change),
+        "skill_vs_no_change": scoring_rules.skill(own, no_change),
+        "skill_vs_climatology": scoring_rules.skill(own_rows, climatology),
+        "crps": mean("crps_loss", "crps_n"),
+        "crps_no_change": crps,
+        "crps_skill": scoring_rules.skill(own_crps, crps),
     }

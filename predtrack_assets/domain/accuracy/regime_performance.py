@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from predtrack_assets.domain.accuracy.day_sums import UNKNOWN_REGIME
+from predtrack_assets.domain.accuracy.performance import proper_losses
 from predtrack_assets.domain.accuracy.report_windows import column, windows
 from predtrack_assets.domain.models.kinds import PROPER_SCORES
 from predtrack_assets.domain.numerics.types import Days
@@ -17,31 +19,23 @@ from predtrack_assets.domain.statistics.scoring_rules import skill
 
 YEAR = "rolling_365d"
 EVERY_REGIME = "all"
-"""The score of each kind that no forecaster can better by saying what it does not believe."""
-
 CELL = ["model_id", "evaluation", "kind", "horizon", "regime"]
-_SUMS = ["n", "loss", "baseline", "gain", "squares"]
+EVALUATIONS = {"replay": "holdout", "live": "live"}
+_SUMS = ["n", "loss", "loss_baseline", "difference", "squares"]
 
 
-def performance_by_regime(losses: pl.DataFrame, report_days: Days) -> pl.DataFrame:
+def performance_by_regime(sums: pl.DataFrame, report_days: Days) -> pl.DataFrame:
     """One row per CELL and report day that something fell due for: score, baseline, skill, interval.
 
-    losses: per CELL and due_day the sums over its n rows of the model's loss, the baseline's loss,
-    gain = baseline - loss and its squares; regime null where the day has none. report_days: sorted
-    datetime64[D]. skill_low, skill_high: 95 % interval of the mean gain on n_eff, as a share of the
-    baseline; null below two horizons of dates.
+    sums: as `day_sums` gives them. report_days: sorted datetime64[D]. Live predictions and those
+    made after the fact (holdout) are told apart. skill_low, skill_high: 95 % interval of the mean
+    difference on n_eff, as a share of the baseline; null below two horizons of dates.
     """
-    whole = (
-        losses.with_columns(regime=pl.lit(EVERY_REGIME))
-        .group_by(*CELL, "due_day")
-        .agg(pl.col(name).sort().sum() for name in _SUMS)
-    )
-    known = losses.filter(pl.col("regime").is_not_null()).select(whole.columns)
-    view = windows(pl.concat([whole, known]), CELL, report_days, YEAR)
+    view = windows(_losses(sums), CELL, report_days, YEAR)
     per_date = [column(view.rows, name) for name in _SUMS]
-    n, loss, baseline, gain, squares = view.sums(per_date)
+    n, loss, baseline, difference, squares = view.sums(per_date)
     n_eff = view.effective_sizes(per_date[3], per_date[0], per_date[4])
-    mean, level = gain / n, baseline / n
+    mean, level = difference / n, baseline / n
     deviation = np.sqrt(np.maximum(squares / n - np.square(mean), 0.0))
     horizons = view.cells["horizon"].to_numpy().astype(np.int64)[view.cell]
     low, high = mean_interval(mean, deviation, n_eff, np.diff(view.dates, axis=0)[0] / horizons)
@@ -62,4 +56,18 @@ def performance_by_regime(losses: pl.DataFrame, report_days: Days) -> pl.DataFra
         )
         .with_columns(pl.selectors.float().fill_nan(None))
         .sort("evaluated_through", *CELL)
+    )
+
+
+def _losses(sums: pl.DataFrame) -> pl.DataFrame:
+    """Losses by the proper score of each kind beside no_change, of every regime and of all days."""
+    cells = ["model_id", "kind", "horizon", "origin"]
+    parts = []
+    for regime in ([], ["market_regime"]):
+        rows = proper_losses(sums, [*cells, *regime])
+        name = pl.col("market_regime") if regime else pl.lit(EVERY_REGIME)
+        parts.append(rows.with_columns(name.alias("regime")).drop(regime))
+    rows = pl.concat([part.select(sorted(part.columns)) for part in parts])
+    return rows.filter(pl.col("regime") != UNKNOWN_REGIME).with_columns(
+        pl.col("origin").replace_strict(EVALUATIONS).alias("evaluation")
     )

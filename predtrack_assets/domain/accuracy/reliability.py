@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from predtrack_assets.domain.numerics.types import Floats
-from predtrack_assets.domain.statistics.calibration import bucket_table
 
 LEVEL = 0.90
 RESAMPLES = 999
@@ -25,24 +24,31 @@ class Reliability(NamedTuple):
     rows: NDArray[np.int64]
 
 
-def reliability(p: ArrayLike, y: ArrayLike, n_eff: float, seed: int = 0) -> Reliability:
+def reliability(
+    rows: ArrayLike, hits: ArrayLike, confidence: ArrayLike, n_eff: float, seed: int = 0
+) -> Reliability:
     """Hit rates by confidence bucket with a 90 % consistency band (Broecker and Smith 2007).
 
-    p: probabilities, y: outcomes 0/1, both (n,); n_eff: how many independent rows they are worth.
-    n_eff forecasts are drawn with replacement and given outcomes as if they were calibrated; a
-    bucket's number of draws is multinomial and, given that, its hits are binomial in its mean
-    confidence, which is what drawing row by row amounts to. Raises ValueError for no rows.
+    rows, hits, confidence: forecasts, hits and summed probabilities per bucket (buckets,); n_eff:
+    how many independent rows they are worth. n_eff forecasts are drawn with replacement and given
+    outcomes as if they were calibrated; a bucket's number of draws is multinomial and, given that,
+    its hits are binomial in its mean confidence, which is what drawing row by row amounts to.
+    Raises ValueError for no rows.
     """
-    buckets = bucket_table(p, y)
-    filled = buckets.rows > 0
-    rows, confidence = buckets.rows[filled], np.clip(buckets.mean_confidence[filled], 0, 1)
+    count = np.asarray(rows, np.int64)
+    filled = count > 0
+    if not filled.any():
+        raise ValueError("no rows in any bucket")
+    count = count[filled]
+    rate = np.asarray(hits, np.float64)[filled] / count
+    mean = np.clip(np.asarray(confidence, np.float64)[filled] / count, 0, 1)
     rng = np.random.default_rng(seed)
-    draws = rng.multinomial(max(round(n_eff), 1), rows / rows.sum(), size=RESAMPLES)
-    hits = rng.binomial(draws, confidence)
+    draws = rng.multinomial(max(round(n_eff), 1), count / count.sum(), size=RESAMPLES)
+    came = rng.binomial(draws, mean)
     with np.errstate(invalid="ignore"):
-        rates = hits / draws
-    low, high = np.full(rows.size, np.nan), np.full(rows.size, np.nan)
+        rates = came / draws
+    low, high = np.full(count.size, np.nan), np.full(count.size, np.nan)
     drawn = (draws > 0).any(axis=0)
     tails = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
     low[drawn], high[drawn] = np.nanquantile(rates[:, drawn], tails, axis=0)
-    return Reliability(confidence, buckets.hit_rate[filled], low, high, rows)
+    return Reliability(mean, rate, low, high, count)

@@ -17,7 +17,8 @@ HIT_TOLERANCE = 0.02  # between seven quantiles a probability is interpolated
 def refuse_incoherent(predictions: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Split predictions into those that can be believed and those refused, with a `reason`.
 
-    Refused: cells of a symbol with too little history or that does not move, cells without the
+    Refused: cells of a symbol with too little history or that does not move, cells whose due session
+    no calendar knows, cells without the
     features that their model needs, numbers that are not finite, probabilities outside [0, 1],
     prices not positive, quantiles out of order, a target on the wrong side, a touch after its
     deadline, and of one cell a median and a direction that contradict each other, or a touch less
@@ -37,6 +38,7 @@ def refuse_incoherent(predictions: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataF
     rules = {
         "does_not_move": nothing & (pl.col("sigma") == 0),
         "too_little_history": nothing,
+        "calendar_ends": pl.col("due_day").is_null(),
         "no_features": pl.col("feature_digest").is_null(),
         "not_finite": pl.any_horizontal(~pl.col(n).is_finite() for n in numbers),
         "impossible_probability": pl.any_horizontal(

@@ -124,11 +124,11 @@ def _resolve_horizon(
     start = np.searchsorted(panel.sessions, predictions["trading_day"].to_numpy())
     result = _Walk(panel, predictions, rows, start, horizon)
     due = predictions["due_day"].to_numpy().astype("datetime64[D]")
-    expiry = exchange.offset(due, expire_after)
+    expiry = exchange.offset_or_nat(due, expire_after)  # NaT: the calendar ends, so it waits
     last_session = panel.sessions[-1]
     known = ~np.isnat(result.known_day)
     # Of another hand: the day it names is not that many sessions later, so that it cannot be judged.
-    astray = due != exchange.offset(panel.sessions[start], horizon)
+    astray = due != exchange.offset_or_nat(panel.sessions[start], horizon)
     reason = pl.when(pl.Series(astray)).then(pl.lit(NOT_THE_HORIZON))
     predictions = predictions.with_columns(reason=pl.coalesce("reason", reason))
     result.known_day[astray] = np.maximum(result.known_day, due)[astray]

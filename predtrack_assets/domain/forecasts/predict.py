@@ -66,7 +66,8 @@ def predict(
     panel: history on the exchange's sessions from `lookback(max(horizons))` sessions before
     days[0] through days[-1] (datetime64[D]), holding only rows known at the end of each day.
     Where a symbol has a bar but fewer than MIN_RETURNS returns, or does not move, each model has one
-    row of EVERY_KIND and horizon 0 instead, with sigma null or 0. Nothing is said of cells of which
+    row of EVERY_KIND and horizon 0 instead, with sigma null or 0. Where the due session lies beyond
+    the exchange's calendar, due_day is null and nothing is predicted. Nothing is said of cells of which
     no fit of a fitted model speaks. Where the fit lacks the features of a cell, its numbers are NaN
     and the digest is null.
     Returns a frame with the columns of PREDICTIONS, one row per model, kind, symbol, day, horizon.
@@ -91,34 +92,45 @@ def _unpredictable(
     models: tuple[Model | FittedModel, ...],
 ) -> list[pl.DataFrame]:
     """One row per model that would speak of cells whose symbols have no volatility yet, or none."""
-    symbols, days = panel.symbols[at[0]], panel.sessions[at[1]]
     still = np.isfinite(statistics.drift[at])  # enough returns, all of them zero
-    cells = pl.DataFrame(
+    sigma = pl.Series("sigma", np.where(still, 0.0, np.nan)).fill_nan(None)
+    cells = _cells_of(panel, at, horizon=0).with_columns(sigma)
+    return _without_prediction(cells, models, EVERY_KIND)
+
+
+def _cells_of(panel: Panel, at: tuple[np.ndarray, ...], horizon: int) -> pl.DataFrame:
+    """symbol, trading_day, as_of, reference_price and horizon of cells of the panel."""
+    days = panel.sessions[at[1]]
+    return pl.DataFrame(
         {
-            "symbol": symbols,
+            "symbol": panel.symbols[at[0]],
             "trading_day": days,
             "as_of": as_of_array(days),
             "reference_price": panel.close[at],
-            "sigma": np.where(still, 0.0, np.nan),
         },
         schema_overrides={"symbol": pl.String},
-    ).with_columns(
-        pl.col("sigma").fill_nan(None),
-        kind=pl.lit(EVERY_KIND),
-        horizon=pl.lit(0, pl.Int16),
-        horizon_unit=pl.lit(SESSION),
-    )
-    return [
-        _conform(
-            (
-                cells.filter(model.turns(symbols, days) >= 0)
-                if isinstance(model, FittedModel)
-                else cells
-            ).with_columns(model_id=pl.lit(model.model_id))
-        )
-        for model in models
-        if len(days)
-    ]
+    ).with_columns(horizon=pl.lit(horizon, pl.Int16), horizon_unit=pl.lit(SESSION))
+
+
+def _without_prediction(
+    cells: pl.DataFrame, models: tuple[Model | FittedModel, ...], kind: str | None = None
+) -> list[pl.DataFrame]:
+    """Rows of `cells` per model that would predict them, of `kind` or (None) each of its kinds."""
+    if cells.is_empty():
+        return []
+    symbols = cells["symbol"].to_numpy()
+    days = cells["trading_day"].to_numpy().astype("datetime64[D]")
+    frames = []
+    for model in models:
+        own = cells
+        if isinstance(model, FittedModel):
+            own = cells.filter(pl.Series(model.turns(symbols, days) >= 0))
+        kinds = model.procedure.kinds if isinstance(model, FittedModel) else model.kinds
+        frames += [
+            _conform(own.with_columns(model_id=pl.lit(model.model_id), kind=pl.lit(k)))
+            for k in ((kind,) if kind else kinds)
+        ]
+    return frames
 
 
 def _predict_horizon(
@@ -130,6 +142,12 @@ def _predict_horizon(
     columns: np.ndarray,
     models: tuple[Model | FittedModel, ...],
 ) -> list[pl.DataFrame]:
+    reached = ~np.isnat(exchange.offset_or_nat(panel.sessions[columns], horizon))
+    beyond = (rows[~reached], columns[~reached])
+    result = _without_prediction(_cells_of(panel, beyond, horizon), models)
+    rows, columns = rows[reached], columns[reached]
+    if not len(rows):
+        return result
     unconditional, conditional = tally(panel, statistics, horizon, rows, columns)
     at = (rows, columns)
     cells = Cells(
@@ -167,7 +185,6 @@ def _predict_horizon(
             "UTC"
         ),
     )
-    result = []
     for model in models:
         if isinstance(model, FittedModel):
             result += _fitted_frames(common, cells, model)

@@ -1,13 +1,14 @@
 """Judging a daily bar: rejected with one reason, or accepted as good or suspect.
 
-Reasons, the first that applies in this order: malformed_symbol, missing_value, not_finite,
-non_positive_price, high_below_low, ohlc_inconsistent, negative_volume, future_day, not_a_session,
-duplicate_disagrees (every copy), duplicate_identical (every copy but one).
+Reasons, the first that applies in this order: malformed_symbol, exchange_not_known, missing_value,
+not_finite, non_positive_price, high_below_low, ohlc_inconsistent, negative_volume, future_day,
+outside_the_calendar, not_a_session, duplicate_disagrees (every copy), duplicate_identical (every
+copy but one).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -42,6 +43,7 @@ PREVIOUS = pl.Schema({"symbol": pl.String, "trading_day": pl.Date, "close": pl.F
 
 REASONS = (
     "malformed_symbol",
+    "exchange_not_known",
     "missing_value",
     "not_finite",
     "non_positive_price",
@@ -49,6 +51,7 @@ REASONS = (
     "ohlc_inconsistent",
     "negative_volume",
     "future_day",
+    "outside_the_calendar",
     "not_a_session",
     "duplicate_disagrees",
     "duplicate_identical",
@@ -58,7 +61,7 @@ FLAGS = ("jump", "stale")
 SYMBOL_PATTERN = r"^\^?[A-Z0-9][A-Z0-9.&=-]{0,18}$"
 """Upper-case vendor symbols: BRK-B, BHP.AX, ^GSPC, EURUSD=X, BTC-USD; at most 20 characters."""
 
-_NO_VOLUME = ("index", "volatility", "fx")
+_NO_VOLUME = ("index", "volatility", "fx", "fund")
 _FLOAT_NOISE = 1e-6
 _KEY = ("symbol", "trading_day")
 
@@ -78,6 +81,7 @@ def screen(
     sessions: Mapping[str, NDArray[np.datetime64]],
     last_complete: date,
     previous: pl.DataFrame,
+    traded: Collection[str],
     actions: pl.DataFrame,
     max_jump: float,
 ) -> Screened:
@@ -85,34 +89,35 @@ def screen(
 
     An accepted bar is suspect with flag 'jump' when abs(total log return) from the previous
     accepted close, after the actions between, exceeds `max_jump`; with 'stale' when nothing traded
-    and all four prices repeat that close (indices and fx have no volume, so never). The previous
-    close of a symbol's first bar comes from `previous`; one more than LOOKBACK days ago is not
-    compared with. Thus a range gives what its days give.
+    of a symbol that has traded before and all four prices repeat that close (indices, fx and funds
+    have no volume, so never). The previous close of a symbol's first bar comes from `previous`; one
+    more than LOOKBACK days ago is not compared with. Thus a range gives what its days give.
 
     An open or close outside [low, high] by at most 1e-6 of it is clipped; a missing volume of an
     index or a currency is 0.
 
     Args:
         bars: BARS, as traded, any order.
-        routes: symbol, exchange, kind (all String), one row per symbol of `bars`; kinds 'index',
-            'volatility' and 'fx' have no volume.
+        routes: symbol, exchange (null: not known), asset_class (all String), one row per symbol of
+            `bars`; classes 'index', 'volatility', 'fx' and 'fund' have no volume.
         sessions: exchange to its session dates, datetime64[D]; must cover the days of `bars`.
         last_complete: the last day whose bars are final; later ones are future_day.
         previous: PREVIOUS, the last stored close per symbol before the bars; may be empty.
+        traded: symbols with a volume on any day before the bars.
         actions: ACTIONS that cover the days from `previous` on.
         max_jump: natural log units.
 
     Raises:
-        ValueError: a well-formed symbol has no route, or an exchange no sessions.
+        ValueError: an exchange has no sessions.
 
     >>> day = date(2024, 1, 2)
     >>> prices = [("A", day, 10.0, 11.0, 9.0, 10.5, 1e6), ("B", day, 10.0, 9.0, 11.0, 10.0, 1e6)]
     >>> bars = pl.DataFrame(prices, BARS, orient="row")
-    >>> routes = pl.DataFrame({"symbol": ["A", "B"], "exchange": "XNYS", "kind": "stock"})
+    >>> routes = pl.DataFrame({"symbol": ["A", "B"], "exchange": "XNYS", "asset_class": "stock"})
     >>> from predtrack_assets.domain.market.actions import empty_actions
     >>> found = screen(
     ...     bars, routes=routes, sessions={"XNYS": np.array([day], "datetime64[D]")},
-    ...     last_complete=day, previous=empty_previous(), actions=empty_actions(), max_jump=0.5,
+    ...     last_complete=day, previous=empty_previous(), traded=(), actions=empty_actions(), max_jump=0.5,
     ... )
     >>> found.accepted["symbol"].to_list(), found.rejects["reason"].to_list()
     (['A'], ['high_below_low'])
@@ -125,22 +130,22 @@ def screen(
     rejected = marked.filter(pl.col("reason").is_not_null())
     kept = marked.filter(pl.col("reason").is_null())
     twins, kept = _split_duplicates(kept)
-    accepted = _flag(_clip(kept), previous, actions, max_jump)
+    accepted = _flag(_clip(kept), previous, traded, actions, max_jump)
     return Screened(accepted, _as_rejects(pl.concat([rejected, twins])))
 
 
 def _mark_sessions(
     bars: pl.DataFrame, routes: pl.DataFrame, sessions: Mapping[str, NDArray[np.datetime64]]
 ) -> pl.DataFrame:
-    """Adds exchange, kind and is_session."""
+    """Adds exchange, asset_class, is_session, and is_covered by the exchange's calendar."""
     routed = bars.join(
-        routes.select("symbol", "exchange", "kind"), on="symbol", how="left", maintain_order="left"
+        routes.select("symbol", "exchange", "asset_class"),
+        on="symbol",
+        how="left",
+        maintain_order="left",
     )
     well_formed = routed.filter(pl.col("symbol").str.contains(SYMBOL_PATTERN))
-    unrouted = well_formed.filter(pl.col("exchange").is_null())["symbol"].unique().sort()
-    if not unrouted.is_empty():
-        raise ValueError(f"no route for {', '.join(unrouted.head(5))}")
-    exchanges = well_formed["exchange"].unique().sort().to_list()
+    exchanges = well_formed["exchange"].drop_nulls().unique().sort().to_list()
     unknown = [e for e in exchanges if e not in sessions]
     if unknown:
         raise ValueError(f"no sessions given for {', '.join(unknown)}")
@@ -155,13 +160,22 @@ def _mark_sessions(
             ),
         ]
     ).with_columns(is_session=pl.lit(True))
-    return routed.join(
-        open_days, on=["exchange", "trading_day"], how="left", maintain_order="left"
-    ).with_columns(pl.col("is_session").fill_null(False))
+    spans = pl.DataFrame(
+        [(e, *sessions[e][[0, -1]].tolist()) for e in exchanges],
+        schema={"exchange": pl.String, "calendar_first": pl.Date, "calendar_last": pl.Date},
+        orient="row",
+    )
+    covered = pl.col("trading_day").is_between("calendar_first", "calendar_last")
+    return (
+        routed.join(open_days, on=["exchange", "trading_day"], how="left", maintain_order="left")
+        .join(spans, on="exchange", how="left", maintain_order="left")
+        .with_columns(pl.col("is_session").fill_null(False), is_covered=covered)
+        .drop("calendar_first", "calendar_last")
+    )
 
 
 def _filled_volume() -> pl.Expr:
-    no_volume = pl.col("volume").is_null() & pl.col("kind").is_in(_NO_VOLUME)
+    no_volume = pl.col("volume").is_null() & pl.col("asset_class").is_in(_NO_VOLUME)
     return pl.when(no_volume).then(0.0).otherwise(pl.col("volume")).alias("volume")
 
 
@@ -175,6 +189,7 @@ def _reason(last_complete: date) -> pl.Expr:
     )
     tests: dict[str, pl.Expr] = {
         "malformed_symbol": ~pl.col("symbol").str.contains(SYMBOL_PATTERN).fill_null(False),
+        "exchange_not_known": pl.col("exchange").is_null(),
         "missing_value": pl.any_horizontal(pl.col(c).is_null() for c in ["trading_day", *numbers]),
         "not_finite": ~pl.all_horizontal(pl.col(c).is_finite() for c in numbers),
         "non_positive_price": pl.any_horizontal(pl.col(c) <= 0 for c in PRICES),
@@ -182,6 +197,7 @@ def _reason(last_complete: date) -> pl.Expr:
         "ohlc_inconsistent": outside,
         "negative_volume": pl.col("volume") < 0,
         "future_day": pl.col("trading_day") > last_complete,
+        "outside_the_calendar": ~pl.col("is_covered"),
         "not_a_session": ~pl.col("is_session"),
     }
     return pl.coalesce(pl.when(test).then(pl.lit(reason)) for reason, test in tests.items())
@@ -214,7 +230,11 @@ def _clip(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _flag(
-    rows: pl.DataFrame, previous: pl.DataFrame, actions: pl.DataFrame, max_jump: float
+    rows: pl.DataFrame,
+    previous: pl.DataFrame,
+    traded: Collection[str],
+    actions: pl.DataFrame,
+    max_jump: float,
 ) -> pl.DataFrame:
     """ACCEPTED with quality and flag."""
     first_days = rows.group_by("symbol").agg(pl.col("trading_day").min().alias("first_day"))
@@ -231,10 +251,15 @@ def _flag(
         ],
         how="diagonal",
     )
+    volumes = (pl.col("volume") > 0).fill_null(False).cum_max().shift(1).over("symbol")
+    history = history.sort("symbol", "trading_day").with_columns(
+        traded=volumes.fill_null(False) | pl.col("symbol").is_in(list(traded))
+    )
     near = pl.col("trading_day") - pl.col("trading_day").shift(1).over("symbol") <= LOOKBACK
     jump = (pl.col("log_return").abs() > max_jump) & pl.col("near")
     repeats = pl.all_horizontal(pl.col(c) == pl.col("prev_close") for c in PRICES)
-    stale = (pl.col("volume") == 0) & repeats & pl.col("near") & ~pl.col("kind").is_in(_NO_VOLUME)
+    has_volume = pl.col("traded") & ~pl.col("asset_class").is_in(_NO_VOLUME)
+    stale = (pl.col("volume") == 0) & repeats & pl.col("near") & has_volume
     return (
         total_returns(history, actions)
         .with_columns(near.alias("near"))

@@ -64,7 +64,9 @@ def ended_per_day(last_bars: pl.DataFrame, first: date, last: date) -> pl.DataFr
     [(datetime.date(2024, 1, 8), 1)]
     """
     following = [
-        pl.DataFrame({"day": calendar(str(exchange)).offset(group["last_bar"].to_numpy(), 1)})
+        pl.DataFrame(
+            {"day": calendar(str(exchange)).offset_or_nat(group["last_bar"].to_numpy(), 1)}
+        )
         for (exchange,), group in last_bars.group_by("exchange", maintain_order=True)
     ]
     days = pl.concat(following) if following else pl.DataFrame(schema={"day": pl.Date()})

@@ -21,6 +21,7 @@ from predtrack_assets.domain.time.exchange_files import (
 FIRST_DAY = date(1990, 1, 1)
 LAST_DAY = date(2030, 12, 31)
 
+_NAT = np.datetime64("NaT", "D")
 _ROUND_THE_CLOCK = {"24/5": "1111100", "24/7": "1111111"}
 EXCHANGES = (*known_exchanges(), *_ROUND_THE_CLOCK)
 """Names of the calendars: ISO 10383 codes (XTSE is Toronto), fx round the clock, crypto."""
@@ -49,12 +50,15 @@ class Calendar:
     closes: Hours
 
     def between(self, start: date | np.datetime64, end: date | np.datetime64) -> Days:
-        """Sessions from start to end, both included; empty when end < start.
+        """Sessions from start to end, both included, as far as they are known; empty when end < start.
 
-        Raises ValueError when a bound lies outside the calendar.
+        Raises ValueError when a bound lies outside FIRST_DAY to LAST_DAY.
         """
-        first = np.searchsorted(self.sessions, self._covered(start), side="left")
-        last = np.searchsorted(self.sessions, self._covered(end), side="right")
+        for day in (start, end):
+            if not np.datetime64(FIRST_DAY) <= np.datetime64(day) <= np.datetime64(LAST_DAY):
+                raise ValueError(f"{day} lies outside all calendars, {FIRST_DAY} to {LAST_DAY}")
+        first = np.searchsorted(self.sessions, np.datetime64(start), side="left")
+        last = np.searchsorted(self.sessions, np.datetime64(end), side="right")
         return self.sessions[first:last]
 
     def is_session(self, days: date | Days) -> NDArray[np.bool_]:
@@ -67,13 +71,20 @@ class Calendar:
         The day need not be a session; n = 0 is the first session on or after it. n broadcasts
         with days. Raises ValueError when a day or its result lies outside the calendar.
         """
-        days, n = self._covered(days), np.asarray(n)
+        found = self.offset_or_nat(self._covered(days), n)
+        if np.isnat(found).any():
+            raise ValueError(f"{self.name}: a session {self._beyond} was asked for")
+        return found
+
+    def offset_or_nat(self, days: date | Days, n: int | NDArray[np.integer]) -> Days:
+        """`offset`, and NaT where a day or its result lies outside the calendar."""
+        days, n = _as_days(days), np.asarray(n)
         at_or_after = np.searchsorted(self.sessions, days, side="left")
         after = np.searchsorted(self.sessions, days, side="right")
         index = np.where(n > 0, after - 1, at_or_after) + n
-        if ((index < 0) | (index >= len(self.sessions))).any():
-            raise ValueError(f"{self.name}: a session {self._beyond} was asked for")
-        return self.sessions[index]
+        inside = (index >= 0) & (index < len(self.sessions)) & self._covers(days)
+        last = len(self.sessions) - 1
+        return np.where(inside, self.sessions[np.clip(index, 0, last)], _NAT)[()]
 
     def count_between(self, a: date | Days, b: date | Days) -> NDArray[np.int64]:
         """Sessions in (a, b], int64; negative when b < a.
@@ -110,11 +121,14 @@ class Calendar:
 
     def _covered(self, days: date | np.datetime64 | Days) -> Days:
         days = _as_days(days)
-        inside = (days >= np.datetime64(self.first)) & (days <= np.datetime64(self.last))
+        inside = self._covers(days)
         if not inside.all():  # NaT is not inside either
             outside = days[~inside].flat[0] if days.ndim else days
             raise ValueError(f"{self.name}: {outside} lies {self._beyond}")
         return days
+
+    def _covers(self, days: Days) -> NDArray[np.bool_]:
+        return (days >= np.datetime64(self.first)) & (days <= np.datetime64(self.last))
 
     @property
     def _beyond(self) -> str:

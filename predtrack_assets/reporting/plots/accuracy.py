@@ -6,9 +6,14 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
+from predtrack_assets.days import Window, last_days_of
+from predtrack_assets.domain.accuracy.day_sums import BIN_EDGES, ERROR_BINS, merged
+from predtrack_assets.domain.accuracy.performance import performance_analytics
 from predtrack_assets.domain.accuracy.reliability import Reliability, reliability
+from predtrack_assets.domain.accuracy.report_windows import CELL
 from predtrack_assets.domain.models.baselines import BASELINES
-from predtrack_assets.domain.models.kinds import titles
+from predtrack_assets.domain.models.kinds import PROPER_SCORES, titles
+from predtrack_assets.domain.statistics.calibration import BUCKETS
 from predtrack_assets.domain.statistics.effective_size import effective_sample_size
 from predtrack_assets.domain.time.calendar import as_of
 from predtrack_assets.reporting.plots import figures
@@ -16,6 +21,7 @@ from predtrack_assets.reporting.plots.figures import Picture
 from predtrack_assets.settings import get_settings
 from predtrack_assets.warehouse.accuracy import plots as plots
 from predtrack_assets.warehouse.accuracy import survival as curves
+from predtrack_assets.warehouse.accuracy.day_sums import read_sums
 from predtrack_assets.warehouse.database.transaction import Transaction
 
 Draw = Callable[[Transaction, date], dict[str, Picture]]
@@ -27,28 +33,82 @@ HISTORY = timedelta(days=365)
 SCORES = titles()
 
 
-def reliability_plot(transaction: Transaction, last: date) -> dict[str, Picture]:
-    """Reliability diagrams of the events of the last 30 days, per kind and model."""
-    horizon, rows = _outcomes(transaction, last)
+def sums_plots(transaction: Transaction, last: date) -> dict[str, Picture]:
+    """Reliability, errors and skill, of the sums known at the end of a day."""
+    horizon = middle_horizon()
     first = leading(transaction, last, horizon)
-    panels = {
-        f"{kind} · {model}": _reliability(part, horizon)
+    sums = read_sums(transaction, last - HISTORY, last, last, horizon=horizon)
+    recent = sums.filter(pl.col("due_day") >= last - ROLLING)
+    what = f"{ahead(horizon)}, due {last - ROLLING} to {last}"
+    return {
+        "reliability": figures.reliability(_reliabilities(recent, first), f"events {what}"),
+        "errors": figures.error_histogram(_errors(recent, first), f"prices {what}"),
+        "skill": _skill(sums, first, last, horizon),
+    }
+
+
+def _reliabilities(sums: pl.DataFrame, first: dict[str, list[str]]) -> dict[str, Reliability]:
+    """Of the events per kind and model."""
+    rows = merged(sums, CELL).filter(pl.col("scored") > 0)
+    return {
+        f"{kind} · {model}": _reliability(part)
         for kind in SCORES
         for model, part in by_model(rows.filter(pl.col("kind") == kind), first[kind], most=3)
     }
-    what = f"events {ahead(horizon)}, due {last - ROLLING} to {last}"
-    return {"reliability": figures.reliability(panels, what)}
 
 
-def error_plot(transaction: Transaction, last: date) -> dict[str, Picture]:
-    """Histograms of the price errors of the last 30 days, per model."""
-    horizon, rows = _outcomes(transaction, last)
-    prices = rows.filter(pl.col("relative_error").is_not_null())
-    first = leading(transaction, last, horizon)["price"]
-    parts = by_model(prices, first, most=6)
-    errors = {model: part["relative_error"].to_numpy() for model, part in parts}
-    what = f"prices {ahead(horizon)}, due {last - ROLLING} to {last}"
-    return {"errors": figures.error_histogram(errors, what)}
+def _reliability(days: pl.DataFrame) -> Reliability:
+    """From one cell's sums per due day."""
+    n_eff = effective_sample_size(
+        days["residual"], days["scored"], days["horizon"][0], float(days["squared_residual"].sum())
+    )
+    total = days.sum().row(0, named=True)
+    rows, hits, confidence = (
+        [total[f"bucket_{b}_{name}"] for b in range(BUCKETS)]
+        for name in ("n", "hits", "confidence")
+    )
+    return reliability(rows, hits, confidence, n_eff)
+
+
+def _errors(sums: pl.DataFrame, first: dict[str, list[str]]) -> dict[str, figures.Errors]:
+    """Histograms of the price errors per model."""
+    rows = merged(sums, CELL).filter(pl.col("kind") == "price", pl.col("errors") > 0)
+    panels = {}
+    for model, part in by_model(rows, first["price"], most=6):
+        total = part.sum().row(0, named=True)
+        counts = np.array([total[f"error_bin_{b}"] for b in range(ERROR_BINS)], np.int64)
+        panels[model] = figures.Errors(counts, BIN_EDGES, total["error"] / total["errors"])
+    return panels
+
+
+def _skill(sums: pl.DataFrame, first: dict[str, list[str]], last: date, horizon: int) -> Picture:
+    """Skill against no_change of the 30 days up to each end of a week of the last year, and to today."""
+    days = last_days_of("W", Window(last - HISTORY, last).days)
+    days = np.union1d(days, np.array([last], "datetime64[D]"))
+    rows = performance_analytics(sums, days, "rolling_30d").filter(
+        pl.col("baseline") == "no_change",
+        pl.col("model_id") != "no_change",
+        pl.col("mean_score_baseline") > 0,
+        pl.concat_str("kind", pl.lit(" "), "score").is_in(
+            [f"{k} {s}" for k, s in PROPER_SCORES.items()]
+        ),
+    )
+    scale = pl.col("mean_score_baseline")
+    rows = rows.with_columns(
+        low=pl.col("difference_low") / scale, high=pl.col("difference_high") / scale
+    )
+    panels = {
+        title: {
+            model: _line(part, interval=place == 0)
+            for place, (model, part) in enumerate(
+                by_model(rows.filter(pl.col("kind") == kind), first[kind], most=4)
+            )
+        }
+        for kind, title in SCORES.items()
+    }
+    what = f"Skill against no_change {ahead(horizon)}, as of {last}"
+    note = "1 - loss / loss of no_change, rolling 30 days · shade: 95 % of the panel's first model"
+    return figures.over_time(panels, what, note)
 
 
 def ranking_plot(transaction: Transaction, last: date) -> dict[str, Picture]:
@@ -67,26 +127,6 @@ def ranking_plot(transaction: Transaction, last: date) -> dict[str, Picture]:
     threshold = get_settings().retraining_threshold
     what = f"symbols {ahead(horizon)}, 30 days as of {last}"
     return {"ranking": figures.ranking(panels, what, threshold)}
-
-
-def skill_plot(transaction: Transaction, last: date) -> dict[str, Picture]:
-    """Rolling skill against no_change over the last year, per kind and model."""
-    horizon = middle_horizon()
-    first = leading(transaction, last, horizon)
-    rows = transaction.read(plots.SKILL, first=last - HISTORY, last=last, horizon=horizon)
-    rows = rows.filter(pl.col("model_id") != "no_change")
-    panels = {
-        title: {
-            model: _line(part, interval=place == 0)
-            for place, (model, part) in enumerate(
-                by_model(rows.filter(pl.col("kind") == kind), first[kind], most=4)
-            )
-        }
-        for kind, title in SCORES.items()
-    }
-    what = f"Skill against no_change {ahead(horizon)}, as of {last}"
-    note = "1 - loss / loss of no_change, rolling 30 days · shade: 95 % of the panel's first model"
-    return {"skill": figures.over_time(panels, what, note)}
 
 
 def survival_plot(transaction: Transaction, last: date) -> dict[str, Picture]:
@@ -109,16 +149,6 @@ def _curve(rows: pl.DataFrame) -> figures.Survival:
         )
     )
     return figures.Survival(values, lows, highs, baseline, float(predicted[-1]), rows["n"][0])
-
-
-def _reliability(rows: pl.DataFrame, horizon: int) -> Reliability:
-    residual = pl.col("occurred").cast(pl.Float64) - pl.col("confidence")
-    residuals = rows.select("due_day", residual=residual)
-    per_date = residuals.group_by("due_day").agg(pl.col("residual").sum(), n=pl.len())
-    per_date = per_date.sort("due_day")
-    squares = float(residuals["residual"].pow(2).sum())
-    n_eff = effective_sample_size(per_date["residual"], per_date["n"], horizon, squares)
-    return reliability(rows["confidence"], rows["occurred"], n_eff)
 
 
 def _line(rows: pl.DataFrame, *, interval: bool) -> figures.Line:
@@ -144,14 +174,6 @@ def by_model(rows: pl.DataFrame, first: Sequence[str], most: int) -> list[tuple[
     named = [model for model in first if model in parts]
     rest = sorted(parts.keys() - set(named), key=lambda m: (m in BASELINES, -len(parts[m]), m))
     return [(model, parts[model]) for model in [*named, *rest][:most]]
-
-
-def _outcomes(transaction: Transaction, last: date) -> tuple[int, pl.DataFrame]:
-    """The horizon, and the validated outcomes due in the 30 days up to `last` as known then."""
-    horizon = middle_horizon()
-    window = {"first": last - ROLLING, "last": last, "as_of": as_of(last), "horizon": horizon}
-    rows = transaction.read(plots.OUTCOMES, **window)
-    return horizon, rows.filter(pl.col("status") == "validated")
 
 
 def middle_horizon() -> int:

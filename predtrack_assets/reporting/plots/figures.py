@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predtrack_assets.domain.accuracy.reliability import Reliability
-from predtrack_assets.domain.numerics.types import Floats
+from predtrack_assets.domain.numerics.types import Floats, Ints
 
 INK, MUTED, RULE, PAPER = "#26313a", "#7b8790", "#d9d7d0", "#fbfaf6"
 COLOURS = ("#2f6f9f", "#c8742b", "#3b8f7a", "#8a5a8f", "#a4485a", "#7d7a3c")
@@ -83,25 +83,37 @@ def reliability(panels: Mapping[str, Reliability], what: str) -> Picture:
     return picture.result
 
 
-def error_histogram(errors: Mapping[str, Floats], what: str) -> Picture:
-    """Signed relative errors, one panel per title, the outer half per cent in the last bins."""
-    errors = {title: e[np.isfinite(e)] for title, e in errors.items()}
-    errors = {title: e for title, e in errors.items() if e.size}
-    if not errors:
+@dataclass(frozen=True)
+class Errors:
+    """counts (bins,): of signed relative errors, outer bins open; edges (bins - 1,): between them;
+    mean: the bias."""
+
+    counts: Ints
+    edges: Floats
+    mean: float
+
+
+def error_histogram(panels: Mapping[str, Errors], what: str) -> Picture:
+    """Signed relative errors as a density, one panel per title; the outer bins as wide again."""
+    panels = {title: panel for title, panel in panels.items() if panel.counts.sum()}
+    if not panels:
         return nothing("no price has been validated in this window")
-    reach = max(float(np.quantile(np.abs(np.concatenate([*errors.values()])), 0.995)), 1e-6)
-    edges = np.linspace(-reach, reach, 42)
-    with _picture(len(errors), f"Errors of {what}") as picture:
-        for axis, (title, e) in zip(picture.axes, errors.items(), strict=True):
-            counts, _ = np.histogram(np.clip(e, -reach, reach), edges)
-            axis.stairs(counts / e.size, edges, fill=True, color=COLOURS[0], alpha=0.75)
+    with _picture(len(panels), f"Errors of {what}") as picture:
+        for axis, (title, panel) in zip(picture.axes, panels.items(), strict=True):
+            reach = 2 * panel.edges[-1]
+            edges = np.concatenate([[-reach], panel.edges, [reach]])
+            n = panel.counts.sum()
+            axis.stairs(
+                panel.counts / n / np.diff(edges), edges, fill=True, color=COLOURS[0], alpha=0.75
+            )
             axis.axvline(0, color=MUTED, linewidth=0.8)
-            axis.axvline(e.mean(), color=COLOURS[1], linewidth=1.2)
-            axis.set(xlim=(-reach, reach), yticks=[])
-            axis.xaxis.set_major_formatter(lambda value, _: f"{value:+.0%}" if value else "0%")
+            axis.axvline(panel.mean, color=COLOURS[1], linewidth=1.2)
+            far = np.abs(edges[:-1] + edges[1:])[panel.counts > n / 200].max() / 1.5
+            axis.set(xlim=(-far, far), yticks=[])
+            axis.xaxis.set_major_formatter(lambda value, _: f"{value:+.1%}" if value else "0%")
             axis.locator_params(axis="x", nbins=5)
-            _title(axis, title, f"bias {e.mean():+.2%}, n = {e.size:,}")
-        note = "x: (predicted - actual) / actual, the outer 0.5 % in the last bins"
+            _title(axis, title, f"bias {panel.mean:+.2%}, n = {n:,}")
+        note = "x: (predicted - actual) / actual, as a density"
         _footer(picture, f"{note} · orange: the mean")
     return picture.result
 

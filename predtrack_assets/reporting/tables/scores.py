@@ -4,43 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import polars as pl
 from rich.console import RenderableType
 from rich.table import Table
 
-from predtrack_assets.domain.accuracy.calibration_report import calibration_summary
-from predtrack_assets.domain.accuracy.performance import performance_analytics
 from predtrack_assets.domain.models.baselines import BASELINES
 from predtrack_assets.domain.models.kinds import PROPER_SCORES
-from predtrack_assets.domain.time.calendar import as_of
 from predtrack_assets.reporting.tables.text import number
+from predtrack_assets.services.accuracy.period_reports import report_to_date
 from predtrack_assets.warehouse.accuracy.success import SUCCESS_METRICS
 from predtrack_assets.warehouse.database.transaction import Database
-from predtrack_assets.warehouse.forecasts import queries as forecasts_queries
-from predtrack_assets.warehouse.market import queries as market_queries
-
-"""The score of each kind that no forecaster can better by saying what it does not believe."""
 
 
 def overall_scores(warehouse: Database) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """calibration_summary and performance_analytics over all outcomes to date.
+    """Event rates and scores beside the baselines over all outcomes to date.
 
     Both are empty when nothing has been validated.
     """
-    span = warehouse.read(market_queries.SPAN).row(0, named=True)
-    if span["last"] is None:
-        return pl.DataFrame(), pl.DataFrame()
-    window = {"first": span["first"], "last": span["last"]}
-    outcomes = warehouse.read(forecasts_queries.OUTCOMES_AS_OF, as_of=as_of(span["last"]), **window)
-    if outcomes.is_empty():
-        return pl.DataFrame(), pl.DataFrame()
-    due = warehouse.read(forecasts_queries.DUE_COUNTS, **window)
-    today = np.array([span["last"]], "datetime64[D]")
-    return (
-        calibration_summary(outcomes, due, today, "to_date"),
-        performance_analytics(outcomes, today, "to_date"),
-    )
+    report = report_to_date(warehouse)
+    return (report.rates, report.performance) if report else (pl.DataFrame(), pl.DataFrame())
 
 
 def scores_table(scores: pl.DataFrame) -> RenderableType:

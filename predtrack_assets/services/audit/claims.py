@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from predtrack_assets.domain.accuracy.calibration_report import calibration_summary
+from predtrack_assets.domain.accuracy.day_sums import UNKNOWN_REGIME, day_sums
 from predtrack_assets.domain.accuracy.report_windows import period_named
 from predtrack_assets.domain.audit.claims import Claim
 from predtrack_assets.domain.audit.ledger.batches import ID_BYTES, split
@@ -47,7 +48,9 @@ def recompute(transaction: Transaction, claim: Claim) -> Recomputed:
     known = transaction.read(forecasts_queries.OUTCOMES_AS_OF, **span, as_of=as_of(claim.as_of))
     known = known.filter(of_model)
     due = transaction.read(forecasts_queries.DUE_COUNTS, **span).filter(of_model)
-    summary = calibration_summary(known, due, days, claim.period)
+    slices = {"market_regime": pl.lit(UNKNOWN_REGIME), "origin": pl.lit("replay")}
+    sums = day_sums(known.with_columns(**slices), due.with_columns(**slices))
+    summary = calibration_summary(known, sums, days, claim.period)
     metrics = [n for n, t in summary.schema.items() if t.is_float()]
     if claim.metric not in metrics:
         raise ValueError(f"unknown metric {claim.metric!r}, one of {', '.join(metrics)}")

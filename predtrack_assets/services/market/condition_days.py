@@ -10,7 +10,6 @@ from predtrack_assets.days import Window
 from predtrack_assets.domain.market import conditions
 from predtrack_assets.domain.time.calendar import calendar
 from predtrack_assets.settings import Settings
-from predtrack_assets.sources.routing import route
 from predtrack_assets.warehouse.database.transaction import Transaction
 from predtrack_assets.warehouse.market import queries as market_queries
 from predtrack_assets.warehouse.market.epochs import (
@@ -26,9 +25,10 @@ def condition_days(
 ) -> Iterator[tuple[Epoch, pl.DataFrame]]:
     """The market's condition on the days of each epoch of `asked`; reads, never writes."""
     symbols = transaction.read(market_queries.SYMBOLS)
-    exchange = calendar(route(settings.benchmark).exchange)
+    exchange_of = dict(symbols.select("symbol", "exchange").iter_rows())
+    exchange = calendar(exchange_of.get(settings.benchmark, settings.exchanges[0]))
     local = symbols.filter(pl.col("exchange") == exchange.name)
-    stocks = set(local.filter(pl.col("kind") == "stock")["symbol"])
+    stocks = set(local.filter(pl.col("asset_class") == "stock")["symbol"])
     names = sorted(stocks | ({settings.benchmark, settings.vix} & set(local["symbol"])))
     for epoch in market_epochs(transaction, asked.days, asked.opens):
         first = sessions_before(exchange, epoch.first, conditions.LOOKBACK)

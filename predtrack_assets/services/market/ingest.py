@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
+import numpy as np
 import polars as pl
 
+from predtrack_assets.days import sessions_of
 from predtrack_assets.domain.market.actions import ACTIONS, LOOKBACK
 from predtrack_assets.domain.market.bars import SYMBOL_PATTERN, screen
 from predtrack_assets.domain.time.calendar import as_of_array, calendar
 from predtrack_assets.settings import Settings
-from predtrack_assets.sources.base import Batch, PriceSource
+from predtrack_assets.sources.base import TOLD, Batch, PriceSource
 from predtrack_assets.sources.routing import routes
 from predtrack_assets.warehouse import tables
 from predtrack_assets.warehouse.database.transaction import Transaction, Written
 from predtrack_assets.warehouse.market import queries as market_queries
 from predtrack_assets.warehouse.market.epochs import sessions_before
 
+NAMED = 10  # symbols that a message names
+
 
 @dataclass
 class IngestReport:
-    """What an ingest stored, refused and could not get."""
+    """What an ingest stored, refused and could not get.
+
+    unplaced: symbols whose exchange is not known. exchanges: whose sessions are trading days.
+    unseen_days: other exchanges with sessions that are none, each with one of its symbols.
+    """
 
     bars: Written = field(default_factory=Written)
     actions: Written = field(default_factory=Written)
@@ -34,6 +42,9 @@ class IngestReport:
     symbols_asked: int = 0
     symbols_covered: int = 0
     worst: Counter[str] = field(default_factory=Counter)
+    unplaced: list[str] = field(default_factory=list)
+    exchanges: tuple[str, ...] = ()
+    unseen_days: dict[str, str] = field(default_factory=dict)
 
     @property
     def failed_share(self) -> float:
@@ -44,6 +55,27 @@ class IngestReport:
         """
         failed = sum(n for category, n in self.failures.items() if category != "EMPTY")
         return failed / max(self.symbols_asked + self.symbols_covered, 1)
+
+    @property
+    def advice(self) -> list[str]:
+        """Sentences that say what is not known, and what to do about it."""
+        found = []
+        if self.unplaced:
+            named = ", ".join(self.unplaced[:NAMED])
+            more = f" and {len(self.unplaced) - NAMED:,} more" if len(self.unplaced) > NAMED else ""
+            found.append(
+                f"exchange not known: {named}{more}. Their bars are refused. Give --exchange CODE"
+                " (PREDTRACK_DEFAULT_EXCHANGE), or symbols with the suffixes of Yahoo;"
+                " docs/guide/exchanges.md lists both"
+            )
+        if self.unseen_days:
+            wanted = ",".join((*self.exchanges, *self.unseen_days))
+            named = ", ".join(f"{e} ({symbol})" for e, symbol in self.unseen_days.items())
+            found.append(
+                f"some sessions of {named} are no trading days here, so nothing is predicted on them;"
+                f" begin a home with PREDTRACK_EXCHANGES={wanted} to have them"
+            )
+        return found
 
 
 def symbols_to_fetch(
@@ -72,16 +104,19 @@ def ingest(
 
     say: called with a line of progress after each batch.
     """
-    report = IngestReport()
+    report = IngestReport(exchanges=settings.exchanges)
     symbols = symbols_to_fetch(transaction, source, settings, first, last)
-    named = pl.col("symbol").str.contains(SYMBOL_PATTERN)
-    listed = routes(symbols).select("symbol", "exchange", "kind").filter(named)
-    transaction.append(tables.SYMBOLS, listed.with_columns(source=pl.lit(source.name)))
+    listed = listed_symbols(transaction, source, settings, symbols)
+    named = listed.filter(pl.col("symbol").str.contains(SYMBOL_PATTERN))
+    placed = named.filter(pl.col("exchange").is_not_null())
+    transaction.append(tables.SYMBOLS, placed.with_columns(source=pl.lit(source.name)))
+    report.unplaced = named.filter(pl.col("exchange").is_null())["symbol"].to_list()
+    report.unseen_days = _unseen_days(placed, settings)
     last = min(last, transaction.now.date() - timedelta(days=1))
     if last < first:
         return report
     for asked, start in _requests(transaction, source, settings, symbols, first, last):
-        for judged in _ahead(_judged(transaction, source, settings, asked, start, last)):
+        for judged in _ahead(_judged(transaction, source, settings, listed, asked, start, last)):
             _store(transaction, source, judged, start, last, run_id, report)
             report.symbols_asked += len(judged.fetches)
             say(
@@ -89,6 +124,34 @@ def ingest(
             )
     report.symbols_covered = len(symbols) - report.symbols_asked
     return report
+
+
+def listed_symbols(
+    transaction: Transaction, source: PriceSource, settings: Settings, symbols: Sequence[str]
+) -> pl.DataFrame:
+    """symbol, exchange, asset_class, currency of `symbols`: as on record, else by their names.
+
+    A name that does not tell the exchange takes the source's, or settings.default_exchange; without
+    one exchange and asset_class are null. Raises ValueError for an exchange without a calendar.
+    """
+    otherwise = settings.default_exchange or source.exchange
+    if otherwise:
+        calendar(otherwise)
+    asked = pl.DataFrame({"symbol": sorted(set(symbols))}, schema={"symbol": pl.String})
+    known = transaction.read(market_queries.SYMBOLS).join(asked, on="symbol", how="semi")
+    new = asked.join(known, on="symbol", how="anti")["symbol"]
+    return pl.concat([known.cast(pl.String), routes(new, otherwise)]).sort("symbol")
+
+
+def _unseen_days(placed: pl.DataFrame, settings: Settings) -> dict[str, str]:
+    """Exchanges with sessions on days that are no trading days, each with one of its symbols."""
+    seen = sessions_of(settings.exchanges)
+    examples = placed.group_by("exchange").agg(pl.col("symbol").first()).sort("exchange")
+    return {
+        exchange: symbol
+        for exchange, symbol in examples.iter_rows()
+        if len(np.setdiff1d(calendar(exchange).sessions, seen))
+    }
 
 
 def _requests(
@@ -129,12 +192,14 @@ class _Judged:
     actions: pl.DataFrame
     rejects: pl.DataFrame
     fetches: pl.DataFrame
+    kept: pl.DataFrame  # TOLD: actions that are reported, or of which the answer could not tell
 
 
 def _judged(
     transaction: Transaction,
     source: PriceSource,
     settings: Settings,
+    listed: pl.DataFrame,
     symbols: list[str],
     first: date,
     last: date,
@@ -143,19 +208,23 @@ def _judged(
     previous = transaction.read(
         market_queries.LAST_CLOSES, symbols=symbols, before=first, since=first - LOOKBACK
     )
-    before = _actions_before(transaction, symbols, first)
+    traded = transaction.read(market_queries.TRADED, symbols=symbols, before=first)["symbol"]
+    stored = _stored_actions(transaction, symbols, first, last)
+    before = stored.filter(pl.col("ex_date") < first)
+    exchanges = listed["exchange"].drop_nulls().unique().to_list()
+    sessions = {name: calendar(name).sessions for name in exchanges}
     source_name = pl.lit(source.name).alias("source")
 
     def judge(batch: Batch) -> _Judged:
-        listed = routes(batch.fetches["symbol"])
-        exchanges = listed["exchange"].unique().to_list()
+        untold = _untold(stored.filter(pl.col("ex_date") >= first), batch)
         screened = screen(
             batch.bars,
             routes=listed,
-            sessions={name: calendar(name).sessions for name in exchanges},
+            sessions=sessions,
             last_complete=last,
             previous=previous,
-            actions=pl.concat([before, batch.actions]),
+            traded=traded.to_list(),
+            actions=pl.concat([before, batch.actions, untold]),
             max_jump=settings.max_jump,
         )
         known = _knowledge_times(screened.accepted, listed, source.publication_delay)
@@ -166,6 +235,7 @@ def _judged(
             batch.actions.with_columns(source_name, ex_day_ends.dt.replace_time_zone("UTC")),
             rejects.with_columns(source_name),
             batch.fetches.with_columns(source_name),
+            pl.concat([batch.actions, untold]).select(list(TOLD)),
         )
 
     return map(judge, source.fetch(symbols, first, last))
@@ -195,7 +265,7 @@ def _store(
     report.actions += transaction.revise(tables.CORPORATE_ACTIONS, judged.actions, seen)
     answered = judged.fetches.filter(pl.col("status") == "ok")["symbol"].to_list()
     withdrawn = transaction.withdraw_missing_actions(
-        judged.actions, answered, first, last, source.name
+        judged.kept, answered, first, last, source.name
     )
     report.actions += Written(deleted=withdrawn)
     transaction.append(tables.QUARANTINE, judged.rejects.unique())
@@ -203,8 +273,18 @@ def _store(
     _count(report, judged.bars, judged.rejects, judged.fetches)
 
 
-def _actions_before(transaction: Transaction, symbols: list[str], first: date) -> pl.DataFrame:
-    """Stored actions between the last bar before the window and the window, as ACTIONS.
+def _untold(stored: pl.DataFrame, batch: Batch) -> pl.DataFrame:
+    """The stored actions (ACTIONS) of the window that `batch` neither reports nor could: they stay."""
+    silent = stored.join(batch.actions, on=list(TOLD), how="anti")
+    if batch.told is None or silent.is_empty():
+        return silent.clear()
+    return silent.join(batch.told(silent.select(list(TOLD))), on=list(TOLD), how="anti")
+
+
+def _stored_actions(
+    transaction: Transaction, symbols: list[str], first: date, last: date
+) -> pl.DataFrame:
+    """Stored actions of the window, and between the last bar before it and it, as ACTIONS.
 
     An ex-date may have no bar of its own; its action then explains the step into the window.
     """
@@ -212,7 +292,7 @@ def _actions_before(transaction: Transaction, symbols: list[str], first: date) -
         market_queries.ACTIONS_AS_OF,
         symbols=symbols,
         first=first - LOOKBACK,
-        last=first - timedelta(days=1),
+        last=last,
         as_of=transaction.now,
     )
     return stored.with_columns(inferred=pl.lit(False)).cast(ACTIONS)

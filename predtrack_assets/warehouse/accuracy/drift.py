@@ -19,33 +19,7 @@ SAID = Query("""
       AND horizon_unit = 'session'
 """)
 
-# Exact sums, whatever the order of the rows: probabilities in units of 1e-9, losses as decimals.
-KNOWN = Query("""
-    SELECT model_id, kind, horizon, due_day,
-           coalesce(least(floor(confidence * 10), 9), -1)::smallint AS bucket, count(*) AS n,
-           sum(round(confidence * 1e9)::bigint)::bigint AS confidence,
-           count(*) FILTER (WHERE occurred) AS occurred,
-           sum(round(score * 1e9)::bigint)::bigint AS score,
-           sum(loss::numeric) FILTER (WHERE loss + baseline IS NOT NULL)::double precision AS loss,
-           sum(baseline::numeric) FILTER (WHERE loss + baseline IS NOT NULL)::double precision
-               AS loss_baseline
-    FROM (
-        SELECT DISTINCT ON (trading_day, symbol, model_id, kind, horizon)
-               model_id, kind, horizon, due_day, status, confidence, occurred, score,
-               CASE kind WHEN 'price' THEN crps WHEN 'volatility' THEN qlike ELSE score END AS loss,
-               CASE kind WHEN 'price' THEN crps_no_change WHEN 'volatility' THEN qlike_no_change
-                         ELSE score_no_change END AS baseline
-        FROM forecasts.outcomes
-        WHERE due_day BETWEEN :first AND :last AND knowledge_time <= :as_of
-          AND model_id = ANY(:models) AND horizon_unit = 'session'
-        ORDER BY trading_day DESC, symbol DESC, model_id DESC, kind DESC, horizon DESC,
-                 knowledge_time DESC
-    ) latest
-    WHERE status = 'validated'
-    GROUP BY model_id, kind, horizon, due_day, bucket
-    ORDER BY model_id, kind, horizon, due_day, bucket
-""")
-
+# Exact sums, whatever the order of the rows: probabilities in units of 1e-9.
 OPEN = Query("""
     SELECT model_id, kind, horizon, trading_day, due_day,
            least(floor(confidence * 10), 9)::smallint AS bucket, count(*) AS n,

@@ -16,43 +16,52 @@ REPORTABLE = Query("""
           AND knowledge_time <= (day + 1)::timestamp AT TIME ZONE 'UTC')
 """)
 
-CALIBRATION_METRICS = Query("""
-    SELECT period_end AS day, count(*) AS reports,
-           count(*) FILTER (WHERE recorded_at < (period_end + 1)::timestamp AT TIME ZONE 'UTC')
+# The model `climatology` is not the base rate that the baseline of that name is.
+DAY_SUMS = Query("""
+    SELECT known_day AS day, count(*) AS reports,
+           count(*) FILTER (WHERE recorded_at < (known_day + 1)::timestamp AT TIME ZONE 'UTC')
                AS look_ahead,
-           count(*) FILTER (WHERE period_start <> starts) AS wrong_period,
-           count(*) FILTER (WHERE NOT finite) AS non_finite,
-           count(*) FILTER (WHERE finite AND (
-               abs(actual_accuracy - accurate_count::float8 / nullif(prediction_count, 0)) > 1e-9
-               OR abs(calibration_error - abs(expected_accuracy - actual_accuracy)) > 1e-9))
-               AS inconsistent,
-           count(*) FILTER (WHERE finite AND (bucket_high <> bucket_low + 10
-               OR expected_accuracy NOT BETWEEN bucket_low / 100.0 - 1e-9 AND bucket_high / 100.0 + 1e-9))
-               AS outside_bucket,
-           count(*) FILTER (WHERE finite AND actual_accuracy NOT BETWEEN actual_low - 1e-9
-                            AND actual_high + 1e-9) AS outside_interval
-    FROM (
-        SELECT *, accuracy.period_start(period, period_end) AS starts,
-               market.is_finite(expected_accuracy + actual_accuracy + calibration_error
-                   + coalesce(actual_low, 0) + coalesce(actual_high, 0)) AS finite
-        FROM accuracy.calibration_metrics WHERE period_end BETWEEN :first AND :last
-    ) r
-    GROUP BY period_end
+           count(*) FILTER (WHERE NOT market.is_finite(coalesce(confidence + residual + squared_residual, 0)
+               + coalesce(brier_no_change_loss + brier_no_change_squares, 0)
+               + coalesce(crps_no_change_loss + crps_no_change_squares, 0)
+               + coalesce(qlike_no_change_loss + qlike_no_change_squares, 0)
+               + coalesce(error + error_squares + error_cubes, 0))) AS non_finite,
+           count(*) FILTER (WHERE validated + expired > due OR (kind <> 'volatility'
+               AND validated <> coalesce(scored, 0))) AS miscounted,
+           count(*) FILTER (WHERE scored <> bucket_n OR hits <> bucket_hits
+               OR abs(confidence - bucket_confidence) > 1e-9 * scored
+               OR abs(residual - (hits - confidence)) > 1e-9 * scored) AS unlike_buckets,
+           count(*) FILTER (WHERE model_id = 'no_change' AND (
+               brier_no_change_loss <> brier_no_change_loss_baseline
+               OR crps_no_change_loss <> crps_no_change_loss_baseline
+               OR qlike_no_change_loss <> qlike_no_change_loss_baseline)
+               OR model_id = 'drift' AND crps_drift_loss <> crps_drift_loss_baseline)
+               AS skilful_baselines
+    FROM (SELECT * FROM accuracy.day_sums WHERE known_day BETWEEN :first AND :last) s
+    CROSS JOIN LATERAL (
+        SELECT sum(n) AS bucket_n, sum(hits) AS bucket_hits, sum(confidence) AS bucket_confidence
+        FROM (VALUES
+            (bucket_0_n, bucket_0_hits, bucket_0_confidence),
+            (bucket_1_n, bucket_1_hits, bucket_1_confidence),
+            (bucket_2_n, bucket_2_hits, bucket_2_confidence),
+            (bucket_3_n, bucket_3_hits, bucket_3_confidence),
+            (bucket_4_n, bucket_4_hits, bucket_4_confidence),
+            (bucket_5_n, bucket_5_hits, bucket_5_confidence),
+            (bucket_6_n, bucket_6_hits, bucket_6_confidence),
+            (bucket_7_n, bucket_7_hits, bucket_7_confidence),
+            (bucket_8_n, bucket_8_hits, bucket_8_confidence),
+            (bucket_9_n, bucket_9_hits, bucket_9_confidence)
+        ) AS b (n, hits, confidence)
+    ) buckets
+    GROUP BY known_day
 """)
 
-# Buckets are counted from calibration_metrics.
 CALIBRATION_SUMMARY = Query("""
-    WITH buckets AS (
-        SELECT period_end, period, model_id, kind, event, horizon, sum(prediction_count) AS counted
-        FROM accuracy.calibration_metrics WHERE period_end BETWEEN :first AND :last
-        GROUP BY period_end, period, model_id, kind, event, horizon
-    )
     SELECT period_end AS day, count(*) AS reports,
            count(*) FILTER (WHERE recorded_at < (period_end + 1)::timestamp AT TIME ZONE 'UTC')
                AS look_ahead,
            count(*) FILTER (WHERE period_start <> starts) AS wrong_period,
            count(*) FILTER (WHERE NOT finite) AS non_finite,
-           count(*) FILTER (WHERE n IS DISTINCT FROM coalesce(counted, 0)) AS unlike_buckets,
            count(*) FILTER (WHERE n > due OR n + expired > due) AS more_than_due,
            count(*) FILTER (WHERE finite AND (
                event_rate NOT BETWEEN event_low - 1e-9 AND event_high + 1e-9
@@ -78,7 +87,6 @@ CALIBRATION_SUMMARY = Query("""
         FROM accuracy.calibration_summary c LEFT JOIN models.model_registry m USING (model_id)
         WHERE period_end BETWEEN :first AND :last
     ) r
-    LEFT JOIN buckets USING (period_end, period, model_id, kind, event, horizon)
     GROUP BY period_end
 """)
 
@@ -131,55 +139,6 @@ ERROR_DISTRIBUTION = Query("""
         FROM accuracy.error_distribution WHERE period_end BETWEEN :first AND :last
     ) r
     GROUP BY period_end
-""")
-
-# The model `climatology` is not the base rate that the baseline of that name is.
-PERFORMANCE_ANALYTICS = Query("""
-    SELECT period_end AS day, count(*) AS reports,
-           count(*) FILTER (WHERE recorded_at < (period_end + 1)::timestamp AT TIME ZONE 'UTC')
-               AS look_ahead,
-           count(*) FILTER (WHERE period_start <> starts) AS wrong_period,
-           count(*) FILTER (WHERE NOT finite) AS non_finite,
-           count(*) FILTER (WHERE finite AND (
-               abs(skill - (1 - mean_score / nullif(mean_score_baseline, 0))) > 1e-9
-               OR abs(mean_difference - (mean_score_baseline - mean_score)) > 1e-9)) AS inconsistent,
-           count(*) FILTER (WHERE finite AND (
-               mean_difference NOT BETWEEN difference_low - 1e-9 AND difference_high + 1e-9
-               OR n_eff > n + 1e-6)) AS outside_interval,
-           count(*) FILTER (WHERE dm_p_value IS NOT NULL AND dates < 11.5 * horizon) AS unfounded_tests,
-           count(*) FILTER (WHERE finite AND model_id = baseline AND baseline <> 'climatology'
-                            AND abs(skill) > 1e-9) AS skilful_baselines
-    FROM (
-        SELECT *, accuracy.period_start(period, period_end) AS starts,
-               market.is_finite(n_eff + mean_score + mean_score_baseline + coalesce(skill, 0)
-                   + mean_difference + coalesce(difference_low, 0) + coalesce(difference_high, 0)
-                   + coalesce(dm_statistic, 0) + coalesce(dm_p_value, 0)) AS finite
-        FROM accuracy.performance_analytics WHERE period_end BETWEEN :first AND :last
-    ) r
-    GROUP BY period_end
-""")
-
-# What is still due of the last 30 days, beside what the other reports say of the same.
-COVERAGE = Query("""
-    SELECT c.period_end AS day, count(*) AS reports,
-           count(*) FILTER (WHERE c.recorded_at < (c.period_end + 1)::timestamp AT TIME ZONE 'UTC')
-               AS look_ahead,
-           count(*) FILTER (WHERE c.period_start <> accuracy.period_start(c.period, c.period_end))
-               AS wrong_period,
-           count(*) FILTER (WHERE NOT market.is_finite(c.coverage)) AS non_finite,
-           count(*) FILTER (WHERE c.due <> c.validated + c.expired + c.pending
-               OR abs(c.coverage - c.validated::float8 / nullif(c.due, 0)) > 1e-9) AS inconsistent,
-           count(*) FILTER (WHERE s.due <> c.due OR s.n <> c.validated OR s.expired <> c.expired)
-               AS unlike_summary,
-           coalesce(sum(c.due) FILTER (WHERE c.period = 'rolling_30d'), 0)::bigint AS due_30d,
-           coalesce(sum(c.due - c.validated) FILTER (WHERE c.period = 'rolling_30d'), 0)::bigint
-               AS lacking_30d
-    FROM accuracy.coverage c
-    LEFT JOIN accuracy.calibration_summary s
-        ON (s.period_end, s.period, s.model_id, s.kind, s.horizon)
-         = (c.period_end, c.period, c.model_id, c.kind, c.horizon)
-    WHERE c.period_end BETWEEN :first AND :last
-    GROUP BY c.period_end
 """)
 
 SURVIVAL_CURVES = Query("""

@@ -23,8 +23,6 @@ ADVISED = Query("""
       AND horizon_unit = 'session'
 """)
 
-REGIMES = Query("SELECT trading_day, market_regime FROM market.market_conditions")
-
 BY_REGIME = Query("""
     SELECT model_id, kind, market_regime, dates, accuracy_rate, accuracy_low, accuracy_high,
            CASE conclusion WHEN 'better' THEN ' ▲' WHEN 'worse' THEN ' ▼' ELSE '' END AS mark,
@@ -51,12 +49,3 @@ def outcomes_with_advice(
     return known.with_columns(error_magnitude=pl.col("relative_error").abs()).join(
         advice, on=_KEY, how="left", maintain_order="left"
     )
-
-
-def calls_in_regimes(
-    transaction: Transaction, first: date, last: date, as_of: datetime
-) -> pl.DataFrame:
-    """Outcomes due in [first, last] as known at `as_of`, with the market's regime on decision day."""
-    columns = ["status", "confidence", "occurred"]
-    calls = known_outcomes(transaction, first, last, as_of, columns, WITH_EVENT)
-    return calls.join(transaction.read(REGIMES), on="trading_day")

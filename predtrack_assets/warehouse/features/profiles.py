@@ -14,7 +14,7 @@ FEATURE_STORE = Query("""
     WITH bars AS (
         SELECT DISTINCT symbol, trading_day
         FROM market.market_data JOIN market.symbols USING (symbol)
-        WHERE trading_day BETWEEN :first AND :last AND kind <> 'volatility'
+        WHERE trading_day BETWEEN :first AND :last AND asset_class <> 'volatility'
           AND knowledge_time <= (trading_day + 1)::timestamp AT TIME ZONE 'UTC'
     ), vectors AS (
         SELECT f.symbol, f.trading_day, f.recorded_at, octet_length(f.vector) AS size, s.columns

@@ -19,6 +19,9 @@ from predtrack_assets.warehouse.database.query import Query
 from predtrack_assets.warehouse.database.transaction import Transaction
 
 KEY = [*CELL, "due_day", *IDENTITY]
+# Calendar days from a decision to its due day at most (CHECK due_day_fits_the_horizon). The table may
+# be cut by decision day (TimescaleDB): the bound leaves its other chunks unread.
+LONGEST = 252 * 3 // 2 + 14
 
 
 def known_outcomes(
@@ -28,13 +31,16 @@ def known_outcomes(
     as_of: datetime,
     columns: Sequence[str],
     kinds: Sequence[str] | None = None,
+    *,
+    on_time: bool = False,
 ) -> pl.DataFrame:
     """The latest revisions of outcomes due in [first, last] as known at `as_of`, sorted by KEY.
 
     KEY and the named columns of forecasts.outcomes; text as Enum of the values that occur, in their
-    order. kinds: those of one of these kinds only.
+    order. kinds: those of one of these kinds only. on_time: as they were known at the end of their due
+    day, without what came later.
     """
-    query = _query(columns, kinds)
+    query = _query(columns, kinds, on_time)
     rows = transaction.read_copied(query, first=first, last=last, as_of=as_of)
     text = [name for name, kind in rows.schema.items() if kind == pl.String]
     rows = rows.with_columns(
@@ -43,18 +49,22 @@ def known_outcomes(
     return _latest(rows)
 
 
-def _query(columns: Sequence[str], kinds: Sequence[str] | None) -> Query:
+def _query(columns: Sequence[str], kinds: Sequence[str] | None, on_time: bool) -> Query:
     wanted = [*KEY, *columns, "knowledge_time"]
     template = """
         SELECT {columns} FROM forecasts.outcomes
         WHERE due_day BETWEEN :first AND :last AND knowledge_time <= :as_of
+          AND trading_day BETWEEN :first::date - {reach} AND :last::date
           AND horizon_unit = 'session'"""
+    if on_time:
+        template += " AND resolved_day <= due_day"
     if kinds is not None:
         template += " AND kind IN ({kinds})"
     return Query(
         sql.SQL(template)
         .format(
             columns=sql.SQL(", ").join(map(sql.Identifier, wanted)),
+            reach=sql.Literal(LONGEST),
             kinds=sql.SQL(", ").join(map(sql.Literal, kinds or ())),
         )
         .as_string()

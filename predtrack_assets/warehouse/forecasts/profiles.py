@@ -61,7 +61,7 @@ PREDICTABLE = Query("""
         FROM market.symbols m CROSS JOIN LATERAL (
             SELECT trading_day AS bar FROM market.market_data b
             WHERE b.symbol = m.symbol ORDER BY trading_day LIMIT 1) first
-        WHERE m.kind <> 'volatility'
+        WHERE m.asset_class <> 'volatility'
     ), bars AS (
         SELECT DISTINCT b.trading_day, b.symbol
         FROM market.market_data b JOIN since ON since.symbol = b.symbol AND b.trading_day >= since.day

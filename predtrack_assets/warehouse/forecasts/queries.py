@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from predtrack_assets.warehouse.database.query import Query
 
+LATE_DUE_DAYS = Query("""
+    SELECT DISTINCT resolved_day AS known_day, due_day, kind, horizon FROM forecasts.outcomes
+    WHERE horizon_unit = 'session' AND resolved_day > due_day AND resolved_day BETWEEN :first AND :last
+    ORDER BY known_day, due_day
+""")
 LATE_OUTCOMES = Query("""
     SELECT DISTINCT resolved_day FROM forecasts.outcomes
     WHERE resolved_day > due_day AND resolved_day BETWEEN :first AND :last
@@ -45,10 +50,16 @@ OUTCOMES_AS_OF = Query("""
     ORDER BY trading_day DESC, symbol DESC, model_id DESC, kind DESC, horizon DESC, knowledge_time DESC
 """)
 DUE_COUNTS = Query("""
-    SELECT model_id, kind, horizon, due_day, count(*) AS n
+    SELECT model_id, kind, event, horizon, due_day, trading_day, origin, count(*) AS n
     FROM forecasts.predictions
     WHERE due_day BETWEEN :first AND :last AND horizon_unit = 'session'
-    GROUP BY model_id, kind, horizon, due_day
+    GROUP BY model_id, kind, event, horizon, due_day, trading_day, origin
+""")
+LIVE_PREDICTIONS = Query("""
+    SELECT model_id, kind, horizon, symbol, trading_day
+    FROM forecasts.predictions
+    WHERE due_day BETWEEN :first AND :last AND horizon_unit = 'session'
+      AND origin = 'live'
 """)
 STATUS_COUNTS = Query("""
     SELECT status, count(*) AS rows FROM forecasts.prediction_status GROUP BY status ORDER BY status

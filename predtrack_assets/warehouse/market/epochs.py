@@ -102,9 +102,9 @@ def symbol_groups(
 ) -> list[tuple[Calendar, list[str]]]:
     """Registered symbols in groups of one exchange, each of at most about `rows` rows.
 
-    without: kinds of symbols to leave out.
+    without: asset classes to leave out.
     """
-    symbols = transaction.read(market_queries.SYMBOLS).filter(~pl.col("kind").is_in(without))
+    symbols = transaction.read(market_queries.SYMBOLS).filter(~pl.col("asset_class").is_in(without))
     size = max(1, rows // max(rows_per_symbol, 1))
     groups = []
     for (exchange,), members in symbols.group_by("exchange", maintain_order=True):

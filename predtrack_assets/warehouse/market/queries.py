@@ -13,7 +13,9 @@ LATE_KNOWLEDGE = Query("""
     WHERE (knowledge_time AT TIME ZONE 'UTC') > (ex_date + 1)::timestamp
       AND knowledge_time > :after AND knowledge_time <= :until
 """)
-SYMBOLS = Query("SELECT symbol, exchange, kind FROM market.symbols ORDER BY symbol")
+SYMBOLS = Query(
+    "SELECT symbol, exchange, asset_class, currency FROM market.symbols ORDER BY symbol"
+)
 SOURCES = Query("SELECT DISTINCT source FROM market.symbols ORDER BY source")
 MEMBERS = Query("""
     SELECT DISTINCT symbol FROM market.universe_members
@@ -37,6 +39,11 @@ LAST_CLOSES = Query("""
     FROM market.market_data_as_of('infinity')
     WHERE symbol = ANY(:symbols) AND trading_day < :before AND trading_day >= :since
     ORDER BY symbol, trading_day DESC
+""")
+TRADED = Query("""
+    SELECT asked.symbol FROM unnest(:symbols::text[]) AS asked (symbol)
+    WHERE EXISTS (SELECT FROM market.market_data b
+                  WHERE b.symbol = asked.symbol AND b.trading_day < :before AND b.volume > 0)
 """)
 BARS_AS_OF = Query("""
     SELECT symbol, trading_day, open, high, low, close, volume,

@@ -9,37 +9,8 @@ REGIMES = Query("""
     WHERE trading_day <= :last AND market_regime IS NOT NULL ORDER BY trading_day
 """)
 
-# Losses of models that are no baseline, by the proper score of each kind, of what fell due in
-# [first, last] and was known at as_of, added up per due day and regime of the decision day. Sums are
-# exact, whatever the order of rows.
-LOSSES = Query("""
-    WITH live AS MATERIALIZED (
-        SELECT trading_day, symbol, model_id, kind, horizon FROM forecasts.predictions
-        WHERE due_day BETWEEN :first AND :last AND origin = 'live'
-          AND horizon_unit = 'session'
-    ), known AS (
-        SELECT DISTINCT ON (trading_day, symbol, model_id, kind, horizon)
-               trading_day, symbol, model_id, kind, horizon, due_day, status,
-               CASE kind WHEN 'price' THEN crps WHEN 'volatility' THEN qlike ELSE score END AS loss,
-               CASE kind WHEN 'price' THEN crps_no_change WHEN 'volatility' THEN qlike_no_change
-                    ELSE score_no_change END AS baseline
-        FROM forecasts.outcomes
-        WHERE due_day BETWEEN :first AND :last AND knowledge_time <= :as_of
-          AND horizon_unit = 'session'
-          AND model_id IN (SELECT model_id FROM models.model_registry WHERE role <> 'baseline')
-        ORDER BY trading_day DESC, symbol DESC, model_id DESC, kind DESC, horizon DESC,
-                 knowledge_time DESC
-    )
-    SELECT k.model_id, CASE WHEN l.symbol IS NULL THEN 'holdout' ELSE 'live' END AS evaluation,
-           k.kind, k.horizon, k.due_day, c.market_regime AS regime, count(*)::float8 AS n,
-           sum(k.loss::numeric)::float8 AS loss, sum(k.baseline::numeric)::float8 AS baseline,
-           sum((k.baseline - k.loss)::numeric)::float8 AS gain,
-           sum(((k.baseline - k.loss) * (k.baseline - k.loss))::numeric)::float8 AS squares
-    FROM known k
-    LEFT JOIN live l USING (trading_day, symbol, model_id, kind, horizon)
-    LEFT JOIN market.market_conditions c USING (trading_day)
-    WHERE k.status = 'validated' AND k.loss + k.baseline IS NOT NULL
-    GROUP BY 1, 2, 3, 4, 5, 6
+SCORED_MODELS = Query("""
+    SELECT model_id FROM models.model_registry WHERE role <> 'baseline' ORDER BY model_id
 """)
 
 NEWEST_SCORES = Query("""

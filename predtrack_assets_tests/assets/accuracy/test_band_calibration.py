@@ -12,6 +12,7 @@ import pytest
 from predtrack_assets.domain.accuracy.calibration_report import calibration_summary
 from predtrack_assets.domain.time.calendar import calendar
 from predtrack_assets_tests import graph
+from predtrack_assets_tests.domain.accuracy.test_report_windows import sums_of
 
 FIRST, LAST = date(2021, 1, 4), date(2021, 3, 31)
 BAND = """
@@ -52,10 +53,10 @@ def market(database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_months_are_those_of_a_report_on_the_band(market: str) -> None:
     for model in ("no_change", "climatology"):
         rows = graph.frame(market, BAND, model)
-        keys = ["model_id", "kind", "horizon", "due_day"]
-        due = rows.group_by(keys).agg(n=pl.len())
         ends = np.array(["2021-02-26", "2021-03-31"], "datetime64[D]")
-        expected = calibration_summary(rows, due, ends, "monthly").sort("horizon", "period_end")
+        expected = calibration_summary(rows, sums_of(rows), ends, "monthly").sort(
+            "horizon", "period_end"
+        )
         query = "SELECT * FROM accuracy.band_calibration(%s) WHERE period_start > '2021-01-31'"
         found = graph.frame(market, query, model).sort("horizon", "period_start")
         assert len(found) == 4

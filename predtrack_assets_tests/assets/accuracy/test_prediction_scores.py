@@ -55,6 +55,7 @@ def scored(database_url: str) -> str:
     graph.run_reference(database_url)
     for statement in (DAYS, SHARE, REGIMES, PREDICTIONS, OUTCOMES, LATE):
         graph.execute(database_url, statement)
+    graph.run(database_url, FIRST, LAST, ["accuracy/day_sums"])
     return database_url
 
 

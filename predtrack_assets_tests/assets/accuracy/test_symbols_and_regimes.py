@@ -16,6 +16,7 @@ CHAIN = [
     "market/market_conditions",
     "forecasts/predictions",
     "forecasts/outcomes",
+    "accuracy/day_sums",
     "accuracy/symbol_accuracy",
     "accuracy/accuracy_correlation",
 ]
@@ -87,10 +88,9 @@ def test_reports_follow_from_what_is_stored(market: str) -> None:
     ]
 
     ends = graph.frame(market, "SELECT DISTINCT period, period_end FROM accuracy.symbol_accuracy")
-    assert set(ends["period"]) == {"weekly", "monthly", "rolling_30d"}
+    assert set(ends["period"]) == {"monthly", "rolling_30d"}
     assert set(ends.filter(pl.col("period_end").dt.weekday() != 5).iter_rows()) == {
         ("monthly", date(2021, 3, 31)),
-        ("weekly", LAST),
         ("rolling_30d", LAST),
     }
 

@@ -15,10 +15,19 @@ from predtrack_assets.domain.accuracy.accuracy_correlation import (
     overlap_factor,
 )
 from predtrack_assets.domain.accuracy.report_windows import CELL
+from predtrack_assets.domain.numerics.types import Days
 from predtrack_assets.domain.statistics.effective_size import effective_sample_size, wilson
+from predtrack_assets_tests.domain.accuracy.test_report_windows import sums_of
 
 SESSIONS = np.busday_offset("2020-01-01", np.arange(300), roll="forward")
 YEAR_END = SESSIONS[251:252]
+
+
+def correlation_of(calls: pl.DataFrame, report_days: Days, period: str) -> pl.DataFrame:
+    """The report on calls, by way of their sums per due day."""
+    regime = pl.col("market_regime")
+    sums = sums_of(calls.with_columns(symbol=pl.lit("A"), trading_day="due_day"), regime=regime)
+    return accuracy_correlation(sums, report_days, period)
 
 
 def make_calls(
@@ -58,7 +67,7 @@ def test_the_contrast_is_a_regression_with_clustered_errors(horizon: int) -> Non
     import statsmodels.api as sm
 
     calls = random_calls(horizon)
-    table = accuracy_correlation(calls, YEAR_END, "rolling_365d")
+    table = correlation_of(calls, YEAR_END, "rolling_365d")
     assert len(table) == 8
     for row in table.to_dicts():
         rows = calls.filter(model_id=row["model_id"]).sort("due_day")
@@ -109,7 +118,7 @@ def test_what_clusters_cut_off_is_put_back() -> None:
 
 def test_a_rate_has_its_interval_on_the_dates_of_its_regime() -> None:
     calls = random_calls(1)
-    for row in accuracy_correlation(calls, YEAR_END, "rolling_365d").to_dicts():
+    for row in correlation_of(calls, YEAR_END, "rolling_365d").to_dicts():
         rows = calls.filter(model_id=row["model_id"], market_regime=row["market_regime"])
         days = rows.group_by("due_day").agg(pl.len(), pl.col("occurred").sum()).sort("due_day")
         n_eff = effective_sample_size(days["occurred"], days["len"], 1)
@@ -131,7 +140,7 @@ def test_where_the_regime_means_nothing_few_tests_say_otherwise(horizon: int) ->
     sums = np.cumsum(shocks, axis=1)
     moved = sums[:, horizon:] - sums[:, :-horizon]
     calls = make_calls(moved > 0, spells(rng, models, dates, 0.97), horizon)
-    table = accuracy_correlation(calls, YEAR_END, "rolling_365d")
+    table = correlation_of(calls, YEAR_END, "rolling_365d")
     p_value = table["p_value"].drop_nulls().to_numpy()
     assert p_value.size > 100
     assert 0.01 <= (p_value < 0.05).mean() <= 0.07
@@ -145,7 +154,7 @@ def test_a_regime_that_matters_is_found() -> None:
     rng = np.random.default_rng(5)
     regime = np.arange(252)[None, :] // 21 % 4
     rate = np.where(regime == 3, 0.3, 0.6)[:, :, None]
-    table = accuracy_correlation(
+    table = correlation_of(
         make_calls(rng.random((1, 252, 10)) < rate, regime), YEAR_END, "rolling_365d"
     )
     found = dict(table.select("market_regime", "conclusion").iter_rows())
@@ -159,7 +168,7 @@ def test_few_dates_are_not_tested() -> None:
     for bear_dates, tested in ((MIN_CLUSTERS - 1, False), (MIN_CLUSTERS, True)):
         regime = (np.arange(60)[None, :] < bear_dates) * 1
         calls = make_calls(rng.random((1, 60, 5)) < 0.5, regime)
-        table = accuracy_correlation(calls, SESSIONS[59:60], "rolling_365d")
+        table = correlation_of(calls, SESSIONS[59:60], "rolling_365d")
         assert (table["p_value"].null_count() == 0) == tested
         assert ("insufficient_data" in table["conclusion"]) != tested
         assert table["accuracy_low"].null_count() == 0, "the rate is shown all the same"
@@ -167,7 +176,7 @@ def test_few_dates_are_not_tested() -> None:
 
 def test_one_regime_alone_has_nothing_to_be_compared_with() -> None:
     calls = make_calls(np.arange(60).reshape(1, 60, 1) % 2 == 0, np.zeros((1, 60), int))
-    (row,) = accuracy_correlation(calls, SESSIONS[59:60], "rolling_365d").to_dicts()
+    (row,) = correlation_of(calls, SESSIONS[59:60], "rolling_365d").to_dicts()
     assert (row["sample_size"], row["baseline_sample_size"], row["baseline_dates"]) == (60, 0, 0)
     names = ("baseline_accuracy", "outperformance", "correlation_coefficient", "p_value")
     assert [row[name] for name in names] == [None] * 4
@@ -176,7 +185,7 @@ def test_one_regime_alone_has_nothing_to_be_compared_with() -> None:
 
 def test_always_right_is_not_correlated_with_anything() -> None:
     calls = make_calls(np.ones((1, 60, 2), bool), np.arange(60)[None, :] % 2)
-    table = accuracy_correlation(calls, SESSIONS[59:60], "rolling_365d")
+    table = correlation_of(calls, SESSIONS[59:60], "rolling_365d")
     assert table["outperformance"].to_list() == [0.0, 0.0]
     assert table["correlation_coefficient"].to_list() == [None, None]
     assert table["conclusion"].to_list() == ["insufficient_data"] * 2
@@ -186,7 +195,7 @@ def test_an_improbable_event_that_stays_away_was_called() -> None:
     calls = make_calls(np.zeros((1, 60, 1), bool), np.zeros((1, 60), int))
     touch = calls.with_columns(kind=pl.lit("time_to_hit"), confidence=0.1)
     for rows, rate in ((calls, 0.0), (touch, 1.0)):
-        table = accuracy_correlation(rows, SESSIONS[59:60], "rolling_365d")
+        table = correlation_of(rows, SESSIONS[59:60], "rolling_365d")
         assert table["accuracy_rate"].to_list() == [rate]
 
 
@@ -199,24 +208,24 @@ def test_a_range_is_its_days_one_by_one_in_any_order_of_rows(
     period: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keys = [*CELL, "market_regime", "period_end"]
-    whole = accuracy_correlation(MIXED, DAYS, period)
-    alone = [accuracy_correlation(MIXED, DAYS[i : i + 1], period) for i in range(len(DAYS))]
+    whole = correlation_of(MIXED, DAYS, period)
+    alone = [correlation_of(MIXED, DAYS[i : i + 1], period) for i in range(len(DAYS))]
     assert_frame_equal(whole, pl.concat(alone).sort(keys), check_exact=True)
     shuffled = MIXED.sample(fraction=1, shuffle=True, seed=8)
-    assert_frame_equal(whole, accuracy_correlation(shuffled, DAYS, period), check_exact=True)
+    assert_frame_equal(whole, correlation_of(shuffled, DAYS, period), check_exact=True)
     monkeypatch.setattr("predtrack_assets.domain.accuracy.report_windows.CHUNK", 2000)
-    assert_frame_equal(whole, accuracy_correlation(MIXED, DAYS, period), check_exact=True)
+    assert_frame_equal(whole, correlation_of(MIXED, DAYS, period), check_exact=True)
     assert not whole.select(keys).is_duplicated().any()
 
 
 def test_nothing_in_nothing_out() -> None:
-    columns = accuracy_correlation(MIXED, DAYS, "monthly").schema
+    columns = correlation_of(MIXED, DAYS, "monthly").schema
     for calls, days in ((MIXED[:0], DAYS), (MIXED, DAYS[:0])):
-        empty = accuracy_correlation(calls, days, "monthly")
+        empty = correlation_of(calls, days, "monthly")
         assert (len(empty), empty.schema) == (0, columns)
     expired = MIXED.with_columns(status=pl.lit("expired"), occurred=pl.lit(None, pl.Boolean))
-    assert accuracy_correlation(expired, DAYS, "monthly").is_empty()
+    assert correlation_of(expired, DAYS, "monthly").is_empty()
     with pytest.raises(ValueError, match="fortnight"):
-        accuracy_correlation(MIXED, DAYS, "fortnight")
+        correlation_of(MIXED, DAYS, "fortnight")
     with pytest.raises(ValueError, match="validated rows"):
-        accuracy_correlation(MIXED.with_columns(confidence=1.7), DAYS, "monthly")
+        correlation_of(MIXED.with_columns(confidence=1.7), DAYS, "monthly")

@@ -24,6 +24,7 @@ from predtrack_assets.domain.statistics.calibration import (
     rms_calibration_error,
     rmsce,
 )
+from predtrack_assets_tests.domain.accuracy.test_report_windows import sums_of
 
 forecasts = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 1)), min_size=1, max_size=80)
 
@@ -240,9 +241,8 @@ def days_that_differ(model: str, seed: int, error: float = 0.0) -> pl.DataFrame:
 def test_calibration_is_judged_on_the_effective_size_of_its_residuals() -> None:
     calibrated = [days_that_differ(f"m{i:02}", i) for i in range(40)]
     rows = pl.concat([*calibrated, days_that_differ("wrong", 99, error=0.14)])
-    due = rows.group_by("model_id", "kind", "horizon", "due_day").agg(n=pl.len().cast(pl.Int64))
     end = np.array(["2024-01-31"], "datetime64[D]")
-    found = calibration_summary(rows, due, end, "monthly")
+    found = calibration_summary(rows, sums_of(rows), end, "monthly")
     assert (found["n_eff"] < 100).all(), "of the event rate: the 20 rows of a day are like two"
     assert "insufficient_data" not in found["calibration_quality"].to_list()
     honest = found.filter(pl.col("model_id") != "wrong")

@@ -7,16 +7,12 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from predtrack_assets.domain.accuracy.performance import (
-    COMPARISONS,
-    DRIFT,
-    SERIES,
-    performance_analytics,
-)
+from predtrack_assets.domain.accuracy.day_sums import COMPARISONS, DRIFT
+from predtrack_assets.domain.accuracy.performance import SERIES, performance_analytics
 from predtrack_assets.domain.numerics.types import Days
 from predtrack_assets.domain.statistics.diebold_mariano import diebold_mariano
 from predtrack_assets.domain.statistics.scoring_rules import log_score
-from predtrack_assets_tests.domain.accuracy.test_report_windows import DAYS, make_outcomes
+from predtrack_assets_tests.domain.accuracy.test_report_windows import DAYS, make_outcomes, sums_of
 
 
 def make_losses() -> pl.DataFrame:
@@ -43,7 +39,7 @@ ROWS = make_losses()
 
 
 def build(days: Days, period: str = "rolling_30d", rows: pl.DataFrame = ROWS) -> pl.DataFrame:
-    return performance_analytics(rows, days, period)
+    return performance_analytics(sums_of(rows), days, period)
 
 
 def test_a_range_is_its_days_one_by_one_in_any_order_of_rows() -> None:

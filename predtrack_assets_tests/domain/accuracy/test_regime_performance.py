@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from predtrack_assets.domain.accuracy.day_sums import SCHEMA, UNKNOWN_REGIME
 from predtrack_assets.domain.accuracy.regime_performance import CELL, performance_by_regime
 from predtrack_assets.domain.statistics.effective_size import effective_sample_size
 
@@ -38,8 +39,23 @@ def losses(horizon: int = 5) -> pl.DataFrame:
     return frame.with_columns(unknown.alias("regime"), horizon=pl.lit(horizon, pl.Int16))
 
 
+def scores_of(rows: pl.DataFrame, report_days: np.ndarray) -> pl.DataFrame:
+    """The report, of losses put into sums."""
+    names = {"n": "n", "loss": "loss", "baseline": "loss_baseline", "squares": "squares"}
+    sums = rows.select(
+        *("model_id", "kind", "horizon", "due_day"),
+        pl.lit("within_5pct").alias("event"),
+        pl.lit("replay").alias("origin"),
+        pl.col("regime").fill_null(UNKNOWN_REGIME).alias("market_regime"),
+        *(pl.col(c).alias(f"crps_no_change_{new}") for c, new in names.items()),
+    )
+    absent = [c for c in SCHEMA if c not in sums.columns]
+    sums = sums.with_columns(pl.lit(None).alias(c) for c in absent).select(*SCHEMA).cast(SCHEMA)
+    return performance_by_regime(sums, report_days)
+
+
 def test_numbers_follow_from_the_rows_of_the_year() -> None:
-    made = performance_by_regime(losses(), REPORTS)
+    made = scores_of(losses(), REPORTS)
     for row in made.iter_rows(named=True):
         end = np.datetime64(row["evaluated_through"])
         inside = losses().filter(pl.col("due_day").is_between(end - 364, end))
@@ -60,13 +76,13 @@ def test_numbers_follow_from_the_rows_of_the_year() -> None:
 
 
 def test_regimes_part_the_days_and_a_day_without_one_is_in_all_alone() -> None:
-    made = performance_by_regime(losses(), REPORTS[1:2])
+    made = scores_of(losses(), REPORTS[1:2])
     counts = dict(made.select("regime", "n").iter_rows())
     assert counts["bull"] + counts["bear"] == counts["all"] - ROWS
 
 
 def test_too_few_days_have_no_interval() -> None:
-    made = performance_by_regime(losses(), REPORTS)
+    made = scores_of(losses(), REPORTS)
     bounded = made.filter(regime="all").select(
         "evaluated_through", pl.col("skill_low").is_not_null()
     )
@@ -74,14 +90,14 @@ def test_too_few_days_have_no_interval() -> None:
 
 
 def test_reports_together_are_reports_one_by_one_to_the_last_bit() -> None:
-    together = performance_by_regime(losses(), REPORTS)
-    alone = [performance_by_regime(losses().sample(fraction=1, shuffle=True, seed=i), REPORTS[i : i + 1])
+    together = scores_of(losses(), REPORTS)
+    alone = [scores_of(losses().sample(fraction=1, shuffle=True, seed=i), REPORTS[i : i + 1])
              for i in range(len(REPORTS))]  # fmt: skip
     key = ["evaluated_through", *CELL]
     assert_frame_equal(pl.concat(alone).sort(key), together.sort(key), check_exact=True)
 
 
 def test_nothing_due_is_no_row() -> None:
-    assert performance_by_regime(losses()[:0], REPORTS).is_empty()
+    assert scores_of(losses()[:0], REPORTS).is_empty()
     early = np.array(["2019-06-28"], "datetime64[D]")
-    assert performance_by_regime(losses(), early).is_empty()
+    assert scores_of(losses(), early).is_empty()

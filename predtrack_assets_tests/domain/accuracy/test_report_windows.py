@@ -14,8 +14,15 @@ from predtrack_assets.domain.accuracy.calibration_report import (
     calibration_metrics,
     calibration_summary,
 )
+from predtrack_assets.domain.accuracy.day_sums import KEYS, OUTCOME_COLUMNS, day_sums
 from predtrack_assets.domain.accuracy.error_distribution import error_distribution, error_statistics
-from predtrack_assets.domain.accuracy.report_windows import CELL, Windows, period_named, windows
+from predtrack_assets.domain.accuracy.report_windows import (
+    CELL,
+    IDENTITY,
+    Windows,
+    period_named,
+    windows,
+)
 from predtrack_assets.domain.accuracy.symbol_accuracy import symbol_accuracy
 from predtrack_assets.domain.forecasts.hits import correct_call
 from predtrack_assets.domain.numerics.types import Days
@@ -84,20 +91,34 @@ def make_outcomes(seed: int = 0, decisions: int = 80, symbols: int = 4) -> pl.Da
     )
 
 
-def make_due(outcomes: pl.DataFrame) -> pl.DataFrame:
-    """What fell due: every outcome, and one prediction a day that has none yet."""
-    keys = ["model_id", "kind", "horizon", "due_day"]
-    predictions = outcomes.select(*keys, "symbol", "trading_day").unique()
-    return predictions.group_by(keys).agg(n=pl.len().cast(pl.Int64) + 1)
+BULL = pl.lit("bull")
+
+
+def sums_of(outcomes: pl.DataFrame, due: int | None = 1, regime: pl.Expr = BULL) -> pl.DataFrame:
+    """Sums of the outcomes: what fell due is every one, and `due` a day that have none yet."""
+    rows = outcomes.with_columns(market_regime=regime, origin=pl.lit("replay"))
+    absent = [name for name in (*OUTCOME_COLUMNS, *IDENTITY) if name not in rows.columns]
+    rows = rows.with_columns(pl.lit(None).alias(name) for name in absent)
+    if due is None:
+        return day_sums(rows)
+    fallen = rows.group_by(*KEYS, "due_day").agg(n=pl.len().cast(pl.Int64) + due)
+    return day_sums(rows, fallen)
+
+
+def summary_of(rows: pl.DataFrame, days: Days, period: str) -> pl.DataFrame:
+    return calibration_summary(rows, sums_of(rows), days, period)
+
+
+def metrics_of(rows: pl.DataFrame, days: Days, period: str) -> pl.DataFrame:
+    return calibration_metrics(sums_of(rows), days, period)
 
 
 OUTCOMES = make_outcomes()
-DUE = make_due(OUTCOMES)
 DAYS = SESSIONS[:110]
 Builder = Callable[[pl.DataFrame, Days, str], pl.DataFrame]
 BUILDERS: dict[str, Builder] = {
-    "calibration_metrics": calibration_metrics,
-    "calibration_summary": lambda rows, days, period: calibration_summary(rows, DUE, days, period),
+    "calibration_metrics": metrics_of,
+    "calibration_summary": summary_of,
     "symbol_accuracy": symbol_accuracy,
     "error_distribution": error_distribution,
 }
@@ -155,6 +176,16 @@ def test_chunks_change_nothing(build: Builder, monkeypatch: pytest.MonkeyPatch) 
     assert_same_bits(whole, build(OUTCOMES, DAYS, "rolling_30d"))
 
 
+def test_sums_are_the_same_bits_for_a_day_alone_and_in_any_order() -> None:
+    keys = [*KEYS, "due_day"]
+    whole = sums_of(OUTCOMES).sort(keys)
+    alone = [sums_of(part) for part in OUTCOMES.partition_by("due_day")]
+    assert_frame_equal(whole, pl.concat(alone).sort(keys), check_exact=True)
+    shuffled = sums_of(OUTCOMES.sample(fraction=1, shuffle=True, seed=5))
+    assert_frame_equal(whole, shuffled.sort(keys), check_exact=True)
+    assert len(whole) < len(OUTCOMES)
+
+
 @each_builder
 def test_nothing_in_nothing_out(build: Builder) -> None:
     columns = build(OUTCOMES, DAYS, "rolling_30d").schema
@@ -210,14 +241,11 @@ def per_due_day(rows: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_a_summary_is_what_one_window_gives_by_brute_force() -> None:
-    summary = calibration_summary(OUTCOMES, DUE, DAYS, "rolling_30d")
+    summary = summary_of(OUTCOMES, DAYS, "rolling_30d")
     for row in summary.sample(40, seed=1).to_dicts():
         whole = window_of(**{k: row[k] for k in [*CELL, "period_end"]})
         rows = whole.filter(pl.col("status") == "validated")
-        due = DUE.filter(
-            [pl.col(k) == row[k] for k in ("model_id", "kind", "horizon")],
-            pl.col("due_day").is_between(row["period_start"], row["period_end"]),
-        )["n"].sum()
+        due = len(whole) + whole["due_day"].n_unique()  # one a day has no outcome yet
         assert (row["n"], row["expired"]) == (len(rows), len(whole) - len(rows))
         assert (row["due"], row["coverage"]) == (due, pytest.approx(len(rows) / due))
         if rows.is_empty():
@@ -268,7 +296,7 @@ def test_a_summary_is_what_one_window_gives_by_brute_force() -> None:
 
 
 def test_the_accuracy_of_all_symbols_is_that_of_each_symbol_added_up() -> None:
-    summary = calibration_summary(OUTCOMES, DUE, DAYS, "rolling_30d").filter(pl.col("n") > 0)
+    summary = summary_of(OUTCOMES, DAYS, "rolling_30d").filter(pl.col("n") > 0)
     symbols = symbol_accuracy(OUTCOMES, DAYS, "rolling_30d")
     keys = [*CELL, "period_end"]
     both = summary.join(
@@ -291,21 +319,21 @@ def test_calibration_is_tested_where_a_period_ends_and_the_record_is_long_enough
     honest = other.with_columns(occurred, model_id=pl.lit("honest"))
     rows = pl.concat([rows, honest])
     ends = month_ends()
-    monthly = calibration_summary(rows, make_due(rows), ends, "monthly")
+    monthly = summary_of(rows, ends, "monthly")
     tested = monthly.filter(pl.col("consistency_p_value").is_not_null())
     assert tested["n_eff"].min() >= 100
     assert len(tested) == monthly.filter(pl.col("n_eff") >= 100).height >= 6
     p_value = dict(tested.group_by("model_id").agg(pl.col("consistency_p_value").min()).iter_rows())
     assert p_value["other"] == 0.001
     assert p_value["honest"] > 0.01
-    again = calibration_summary(rows, make_due(rows), ends[2:3], "monthly")
+    again = summary_of(rows, ends[2:3], "monthly")
     assert_same_bits(monthly.filter(pl.col("period_end") == pl.lit(ends[2])), again)
-    rolling = calibration_summary(rows, make_due(rows), ends, "rolling_30d")
+    rolling = summary_of(rows, ends, "rolling_30d")
     assert rolling["consistency_p_value"].null_count() == len(rolling)
 
 
 def test_buckets_are_what_one_window_gives_by_brute_force() -> None:
-    metrics = calibration_metrics(OUTCOMES, DAYS, "rolling_30d")
+    metrics = metrics_of(OUTCOMES, DAYS, "rolling_30d")
     for row in metrics.sample(40, seed=2).to_dicts():
         rows = window_of(**{k: row[k] for k in [*CELL, "period_end"]})
         rows = rows.filter(pl.col("status") == "validated")
@@ -327,12 +355,12 @@ def test_buckets_are_what_one_window_gives_by_brute_force() -> None:
 
 
 def test_bucket_rows_add_up_to_the_summary() -> None:
-    metrics = calibration_metrics(OUTCOMES, DAYS, "rolling_30d")
+    metrics = metrics_of(OUTCOMES, DAYS, "rolling_30d")
     keys = [*CELL, "period_end"]
     error = pl.col("prediction_count") * pl.col("calibration_error")
     count = pl.col("prediction_count")
     added = metrics.group_by(keys).agg(rows=count.sum(), error=error.sum() / count.sum())
-    summary = calibration_summary(OUTCOMES, DUE, DAYS, "rolling_30d").filter(pl.col("n") > 0)
+    summary = summary_of(OUTCOMES, DAYS, "rolling_30d").filter(pl.col("n") > 0)
     both = summary.join(added, on=keys, validate="1:1", how="left")
     assert both["n"].to_list() == both["rows"].to_list()
     np.testing.assert_allclose(both["ece"], both["error"])
@@ -391,7 +419,7 @@ def test_symbols_are_what_one_window_gives_by_brute_force() -> None:
 
 
 def test_no_change_has_no_skill_against_itself() -> None:
-    summary = calibration_summary(OUTCOMES, DUE, DAYS, "rolling_30d")
+    summary = summary_of(OUTCOMES, DAYS, "rolling_30d")
     own = summary.filter(pl.col("model_id") == "no_change", pl.col("n") > 0)
     assert own["skill_vs_no_change"].unique().to_list() == [0.0]
     assert own["crps_skill"].drop_nulls().unique().to_list() == [0.0]
@@ -401,19 +429,19 @@ def test_no_change_has_no_skill_against_itself() -> None:
 
 def test_expired_rows_are_counted_and_never_scored() -> None:
     expired = OUTCOMES.filter(pl.col("status") == "expired")
-    summary = calibration_summary(expired, DUE, DAYS, "rolling_30d")
+    summary = summary_of(expired, DAYS, "rolling_30d")
     assert summary["n"].unique().to_list() == [0]
     assert summary["expired"].min() > 0
     assert summary["calibration_quality"].unique().to_list() == ["insufficient_data"]
     assert summary["brier"].null_count() == len(summary)
     assert summary["coverage"].unique().to_list() == [0.0]
-    assert calibration_metrics(expired, DAYS, "rolling_30d").is_empty()
+    assert metrics_of(expired, DAYS, "rolling_30d").is_empty()
     assert symbol_accuracy(expired, DAYS, "rolling_30d").is_empty()
     assert error_distribution(expired, DAYS, "rolling_30d").is_empty()
 
 
 def test_without_what_fell_due_coverage_is_unknown() -> None:
-    summary = calibration_summary(OUTCOMES, DUE[:0], DAYS, "rolling_30d")
+    summary = calibration_summary(OUTCOMES, sums_of(OUTCOMES, due=None), DAYS, "rolling_30d")
     assert summary["coverage"].null_count() == len(summary) > 0
 
 
@@ -428,4 +456,4 @@ def test_without_what_fell_due_coverage_is_unknown() -> None:
 )
 def test_a_validated_row_without_outcome_or_probability_is_refused(broken: dict) -> None:
     with pytest.raises(ValueError, match="validated rows"):
-        calibration_metrics(OUTCOMES.with_columns(**broken), DAYS, "rolling_30d")
+        metrics_of(OUTCOMES.with_columns(**broken), DAYS, "rolling_30d")

@@ -216,3 +216,19 @@ def test_a_touch_is_no_less_likely_than_an_end_beyond_its_target(side: str) -> N
         ("price", "touch_less_likely_than_end"),
         ("time_to_hit", "touch_less_likely_than_end"),
     ]
+
+
+def test_nothing_is_predicted_beyond_the_end_of_a_calendar() -> None:
+    """A calendar whose last session follows the decision day; its other horizon is not affected."""
+    ending = dataclasses.replace(
+        XNYS,
+        last=PANEL.sessions[DAY + 2].item(),
+        sessions=XNYS.sessions[XNYS.sessions <= PANEL.sessions[DAY + 2]],
+    )
+    days = PANEL.sessions[DAY : DAY + 1]
+    whole, frame = (predict(PANEL, exchange, days, HORIZONS) for exchange in (XNYS, ending))
+    believed, refused = refuse_incoherent(frame)
+    assert set(refused["reason"]) == {"calendar_ends"}
+    assert set(refused["horizon"]) == {5}
+    assert_frame_equal(refused.select(KEY).sort(KEY), whole.filter(horizon=5).select(KEY).sort(KEY))
+    assert_frame_equal(believed.sort(KEY), refuse_incoherent(whole.filter(horizon=1))[0].sort(KEY))

@@ -38,8 +38,10 @@ ROUTES = pl.DataFrame(
         ("B", "XNYS", "stock"),
         ("^GSPC", "XNYS", "index"),
         ("EURUSD=X", "24/5", "fx"),
+        ("VFIAX", "XNYS", "fund"),
+        ("^N22A", None, None),
     ],
-    schema=["symbol", "exchange", "kind"],
+    schema=["symbol", "exchange", "asset_class"],
     orient="row",
 )
 
@@ -67,6 +69,7 @@ def _screen(*rows: dict[str, Any], **options: Any) -> Screened:
         "sessions": WEEKDAYS,
         "last_complete": date(2020, 3, 31),
         "previous": empty_previous(),
+        "traded": (),
         "actions": empty_actions(),
         "max_jump": 0.5,
     }
@@ -96,6 +99,9 @@ def _screen(*rows: dict[str, Any], **options: Any) -> Screened:
         ("negative_volume", {"volume": -1.0}),
         ("future_day", {"trading_day": date(2020, 4, 1)}),
         ("not_a_session", {"trading_day": date(2020, 3, 1)}),
+        ("outside_the_calendar", {"trading_day": date(2019, 12, 31)}),
+        ("exchange_not_known", {"symbol": "^N22A"}),
+        ("exchange_not_known", {"symbol": "NEW"}),
     ],
 )
 def test_each_fault_has_its_reason(reason: str, changes: dict[str, Any]) -> None:
@@ -184,7 +190,9 @@ def test_rejected_bar_is_nobodys_predecessor() -> None:
     assert result.accepted["flag"].to_list() == [None, None]
 
 
-@pytest.mark.parametrize(("symbol", "flag"), [("A", "stale"), ("^GSPC", None), ("EURUSD=X", None)])
+@pytest.mark.parametrize(
+    ("symbol", "flag"), [("A", "stale"), ("^GSPC", None), ("EURUSD=X", None), ("VFIAX", None)]
+)
 def test_stale_bar(symbol: str, flag: str | None) -> None:
     dead = dict.fromkeys(("open", "high", "low", "close"), 10.5) | {"volume": 0.0}
     result = _screen(
@@ -193,9 +201,19 @@ def test_stale_bar(symbol: str, flag: str | None) -> None:
     assert result.accepted["flag"].to_list() == [None, flag]
 
 
-def test_unknown_route_and_exchange_are_errors() -> None:
-    with pytest.raises(ValueError, match="no route for NEW"):
-        _screen(_bar(symbol="NEW"))
+def test_what_has_never_traded_repeats_its_price_rightly() -> None:
+    """A net asset value under a name that does not say fund."""
+    values = [41.10, 41.27, 41.27, 41.27]
+    rows = [
+        _bar(trading_day=DAY + timedelta(days=n), volume=0.0)
+        | dict.fromkeys(("open", "high", "low", "close"), value)
+        for n, value in enumerate(values)
+    ]
+    assert _screen(*rows).accepted["flag"].to_list() == [None] * 4
+    assert _screen(*rows, traded=["A"]).accepted["flag"].to_list() == [None, None, "stale", "stale"]
+
+
+def test_exchange_without_sessions_is_an_error() -> None:
     with pytest.raises(ValueError, match="no sessions given for XNYS"):
         _screen(_bar(), sessions={})
 
@@ -263,12 +281,14 @@ def test_range_equals_day_by_day(rows: list[dict[str, Any]]) -> None:
         orient="row",
     )
     whole = _screen(*rows, actions=actions)
+    traded: set[str] = set()
     stored, kept, refused = empty_previous(), [pl.DataFrame(schema=ACCEPTED)], []
     for day in sorted({row["trading_day"] for row in rows}):
         of_day = [row for row in rows if row["trading_day"] == day]
-        result = _screen(*of_day, previous=stored, actions=actions)
+        result = _screen(*of_day, previous=stored, traded=traded, actions=actions)
         kept.append(result.accepted)
         refused.append(result.rejects)
+        traded |= set(result.accepted.filter(pl.col("volume") > 0)["symbol"])
         latest = pl.concat([stored, result.accepted.select(list(PREVIOUS))])
         stored = latest.sort("trading_day").unique("symbol", keep="last", maintain_order=True)
     assert_frame_equal(whole.accepted, pl.concat(kept).sort("symbol", "trading_day"))

@@ -238,6 +238,26 @@ def test_offset_refuses_to_leave_the_snapshot(day: date, n: int) -> None:
         XNYS.offset(np.array([date(2024, 1, 2), day], dtype="datetime64[D]"), n)
 
 
+def test_offset_or_nat_is_offset_within_the_calendar_and_nat_beyond() -> None:
+    shanghai = calendar("XSHG")
+    asked = days("2026-12-29", "2026-12-29", "2026-12-29", "2027-02-01", "NaT")
+    found = shanghai.offset_or_nat(asked, np.array([0, 2, 3, -1, 1]))
+    assert found.tolist() == [date(2026, 12, 29), date(2026, 12, 31), None, None, None]
+    inside = XNYS.sessions[500:800]
+    np.testing.assert_array_equal(XNYS.offset_or_nat(inside, -7), XNYS.offset(inside, -7))
+
+
+def test_between_ends_where_the_calendar_ends() -> None:
+    shanghai = calendar("XSHG")
+    assert shanghai.between(date(2026, 12, 30), date(2027, 6, 1)).tolist() == [
+        date(2026, 12, 30),
+        date(2026, 12, 31),
+    ]
+    assert calendar("XSAU").between(date(2005, 1, 1), date(2006, 1, 1)).size == 0
+    with pytest.raises(ValueError, match="2031-01-01 lies outside all calendars"):
+        shanghai.between(date(2026, 12, 30), date(2031, 1, 1))
+
+
 def test_missing_day_is_refused() -> None:
     with pytest.raises(ValueError, match="NaT lies outside"):
         XNYS.count_between(days("NaT"), days("2024-01-02"))

@@ -15,14 +15,14 @@ from predtrack_assets_tests import graph
 from predtrack_assets_tests.assets.test_range_is_day_by_day import CHAIN
 
 FIRST, LAST = date(2021, 1, 4), date(2021, 3, 10)
-PLOTS = {
-    "calibration_summary": "reliability",
-    "error_distribution": "errors",
-    "symbol_accuracy": "ranking",
-    "performance_analytics": "skill",
-    "accuracy_correlation": "regimes",
-    "survival_curves": "survival",
-}
+PLOTS = [
+    ("day_sums", "reliability"),
+    ("day_sums", "errors"),
+    ("day_sums", "skill"),
+    ("symbol_accuracy", "ranking"),
+    ("accuracy_correlation", "regimes"),
+    ("survival_curves", "survival"),
+]
 
 
 @pytest.fixture
@@ -38,14 +38,15 @@ def market(database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
     return database_url
 
 
-def plots_of(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, str]]:
-    """Of each asset: partition and text of every plot."""
-    found: dict[str, dict[str, str]] = {asset: {} for asset in PLOTS}
+def plots_of(result: dg.ExecuteInProcessResult) -> dict[tuple[str, str], dict[str, str]]:
+    """Of each asset and plot: partition and text."""
+    found: dict[tuple[str, str], dict[str, str]] = {plot: {} for plot in PLOTS}
     for event in result.get_asset_materialization_events():
         metadata = event.materialization.metadata
         asset = event.materialization.asset_key.path[-1]
-        if PLOTS.get(asset) in metadata:
-            found[asset][event.partition or ""] = metadata[PLOTS[asset]].value
+        for of_asset, plot in PLOTS:
+            if of_asset == asset and plot in metadata:
+                found[asset, plot][event.partition or ""] = metadata[plot].value
     return found
 
 

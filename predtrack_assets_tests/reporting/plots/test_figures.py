@@ -13,11 +13,11 @@ import pytest
 from PIL import Image
 
 from predtrack_assets.assets.metadata import attach
-from predtrack_assets.domain.accuracy.reliability import reliability
 from predtrack_assets.partitions import day_asset
 from predtrack_assets.reporting.plots import figures
 from predtrack_assets.settings import PROJECT_ROOT
 from predtrack_assets_tests import graph
+from predtrack_assets_tests.domain.accuracy.test_reliability import reliability_of
 
 RANDOM = np.random.default_rng(5)
 DAYS = np.arange("2024-01-01", "2024-12-31", dtype="datetime64[D]")
@@ -38,7 +38,13 @@ def line(days: int = len(DAYS), half: float | None = None) -> figures.Line:
 
 def calibrated(n: int) -> figures.Reliability:
     p = RANDOM.random(n)
-    return reliability(p, RANDOM.random(n) < p, n / 5)
+    return reliability_of(p, RANDOM.random(n) < p, n / 5)
+
+
+def histogram(errors: np.ndarray) -> figures.Errors:
+    edges = np.array([-0.1, -0.05, 0.0, 0.05, 0.1])
+    counts = np.bincount(np.searchsorted(edges, errors, side="right"), minlength=6)
+    return figures.Errors(counts, edges, float(errors.mean()) if errors.size else 0.0)
 
 
 def curve(sessions: int) -> figures.Survival:
@@ -51,12 +57,12 @@ def pictures() -> dict[str, figures.Picture]:
     kinds = ("price", "direction", "time to hit", "volatility")
     p = calibrated(500)
     lines = {k: {m: line(half=None if i else 0.1) for i, m in enumerate(models[:4])} for k in kinds}
-    errors = {m: RANDOM.standard_t(3, 2000) / 50 for m in models}
+    errors = {m: histogram(RANDOM.standard_t(3, 2000) / 50) for m in models}
     return {
         "reliability": figures.reliability({f"{k} {m}": p for k in kinds[:3] for m in models[:3]}, "x"),
         "one forecast": figures.reliability({"only": calibrated(1)}, "x"),
         "errors": figures.error_histogram(errors, "x"),
-        "equal errors": figures.error_histogram({"still": np.zeros(3)}, "x"),
+        "equal errors": figures.error_histogram({"still": histogram(np.zeros(3))}, "x"),
         "ranking": figures.ranking({k: rates(500) for k in kinds[:3]}, "x"),
         "regimes": figures.by_regime({k: rates(4) for k in kinds[:3]}, "x"),
         "one symbol": figures.ranking({"price": rates(1)}, "x"),
@@ -94,8 +100,7 @@ def test_pictures_are_small_and_described(name: str) -> None:
     [
         lambda: figures.reliability({}, "x"),
         lambda: figures.error_histogram({}, "x"),
-        lambda: figures.error_histogram({"model": np.array([])}, "x"),
-        lambda: figures.error_histogram({"model": np.array([np.nan])}, "x"),
+        lambda: figures.error_histogram({"model": histogram(np.array([]))}, "x"),
         lambda: figures.ranking({}, "x"),
         lambda: figures.ranking({"price": figures.Ranked([], *[np.zeros(0)] * 3)}, "x"),
         lambda: figures.importance([], *[np.zeros(0)] * 3, "x"),
@@ -141,7 +146,7 @@ def test_the_same_numbers_are_the_same_picture() -> None:
 def test_drawing_leaves_no_state_and_needs_no_screen() -> None:
     code = (
         "import sys; from predtrack_assets.reporting.plots import figures; import numpy as np;"
-        "figures.error_histogram({'m': np.arange(9.)}, 'x');"
+        "figures.error_histogram({'m': figures.Errors(np.arange(3), np.array([0, 1]), 0)}, 'x');"
         "print('matplotlib.pyplot' in sys.modules)"
     )
     command = [sys.executable, "-c", code]

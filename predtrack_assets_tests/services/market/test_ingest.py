@@ -36,6 +36,7 @@ class Vendor:
     asked: list[tuple[str, date, date]] = field(default_factory=list)
     name: str = "vendor"
     publication_delay: timedelta = timedelta(minutes=15)
+    exchange: str | None = None
 
     def symbols(self) -> list[str]:
         return sorted({*self.bars["symbol"], *self.failing})

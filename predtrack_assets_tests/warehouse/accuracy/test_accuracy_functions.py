@@ -17,6 +17,7 @@ from predtrack_assets.domain.statistics import effective_size
 from predtrack_assets.domain.time.calendar import as_of, as_of_array, calendar
 from predtrack_assets.warehouse.database.urls import with_database
 from predtrack_assets_tests import graph
+from predtrack_assets_tests.domain.accuracy.test_report_windows import sums_of
 from predtrack_assets_tests.warehouse.test_schema import BAR, HIT, MODEL, OUTCOME, PRICE, insert
 
 SESSIONS = calendar("XNYS").between(date(2024, 1, 2), date(2024, 4, 30))
@@ -109,13 +110,8 @@ def calculated(
 
 def reported(rows: pl.DataFrame, day: date) -> dict[str, Any]:
     """The row that the summary of the 30 days until `day` has of one cell."""
-    none = [pl.lit(None, pl.Float64).alias(c) for c in ("score_no_change", "score_climatology")]
-    crps = [pl.lit(None, pl.Float64).alias(c) for c in ("crps", "crps_no_change")]
-    due = rows.group_by("model_id", "kind", "horizon", "due_day").agg(n=pl.len().cast(pl.Int64))
     days = np.array([day], "datetime64[D]")
-    return calibration_summary(rows.with_columns(none + crps), due, days, "rolling_30d").row(
-        0, named=True
-    )
+    return calibration_summary(rows, sums_of(rows), days, "rolling_30d").row(0, named=True)
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -205,7 +201,13 @@ QUEUE = (
 def list_bars(connection: psycopg.Connection, exchange: str, **last: date) -> None:
     """Symbols of an exchange with bars on TUESDAY and on their last day."""
     for symbol, day in last.items():
-        listed = {"symbol": symbol, "exchange": exchange, "kind": "stock", "source": "t"}
+        listed = {
+            "symbol": symbol,
+            "exchange": exchange,
+            "asset_class": "stock",
+            "currency": "USD",
+            "source": "t",
+        }
         insert(connection, "market.symbols", listed)
         for one in sorted({TUESDAY, day}):
             insert(connection, "market.market_data", {**BAR, "symbol": symbol, "trading_day": one})
@@ -267,7 +269,8 @@ def test_completeness_counts_trading_days_of_the_exchange(connection: psycopg.Co
     listed = {"WHOLE": days, "HOLES": np.delete(days, [2, 5]), "YOUNG": days[3:]}
     for symbol, own in listed.items():
         connection.execute(
-            "INSERT INTO market.symbols (symbol, exchange, kind, source) VALUES (%s, 'XNYS', 'stock', 't')",
+            "INSERT INTO market.symbols (symbol, exchange, asset_class, source)"
+            " VALUES (%s, 'XNYS', 'stock', 't')",
             [symbol],
         )
         for day in own.tolist():
@@ -304,9 +307,11 @@ def test_periods_begin_where_windows_do(
     assert ask(connection, query, period, date.fromisoformat(end)) == [{"start": start}]
 
 
-COVERAGE = {
-    "model_id": "m", "kind": "price", "horizon": 1, "period": "daily", "period_start": END,
-    "period_end": END, "due": 5, "validated": 3, "expired": 1, "pending": 1, "coverage": 0.6,
+SUMS = {
+    "known_day": END, "due_day": END, "model_id": "m", "kind": "price", "event": "within_5pct",
+    "horizon": 1, "market_regime": "bull", "origin": "replay", "due": 5, "validated": 3, "expired": 1,
+    "scored": 3, "hits": 2, "correct_calls": 2, "confidence": 2.1, "residual": -0.1,
+    "squared_residual": 0.7,
 }  # fmt: skip
 CURVE = {
     "model_id": "m", "horizon": 2, "period": "monthly", "period_start": END, "period_end": END,
@@ -316,17 +321,17 @@ CURVE = {
 
 
 def test_possible_reports_are_taken(connection: psycopg.Connection) -> None:
-    insert(connection, "accuracy.coverage", COVERAGE)
+    insert(connection, "accuracy.day_sums", SUMS)
     insert(connection, "accuracy.survival_curves", CURVE)
 
 
 @pytest.mark.parametrize(
     ("table", "row"),
     [
-        *[("coverage", {**COVERAGE, **change}) for change in (
-            {"pending": 2}, {"due": 0, "validated": 0, "expired": 0, "pending": 0},
-            {"coverage": float("nan")}, {"validated": 5, "expired": 1, "pending": -1},
-            {"period": "fortnight"},
+        *[("day_sums", {**SUMS, **change}) for change in (
+            {"validated": -1}, {"hits": 4}, {"scored": 4}, {"correct_calls": 4}, {"event": None},
+            {"residual": float("nan")}, {"due_day": date(2100, 1, 4)}, {"market_regime": "crab"},
+            {"origin": "hindsight"}, {"horizon": 0},
         )],
         *[("survival_curves", {**CURVE, **change}) for change in (
             {"survival": float("nan")}, {"survival": 1.1}, {"session": 3}, {"session": 1},

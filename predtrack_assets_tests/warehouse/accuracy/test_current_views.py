@@ -6,10 +6,14 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
+import numpy as np
+import polars as pl
 import psycopg
 import pytest
 from psycopg import sql
 
+from predtrack_assets.domain.accuracy.day_sums import SCHEMA
+from predtrack_assets.services.accuracy.period_reports import report_of
 from predtrack_assets.warehouse.database.urls import with_database
 from predtrack_assets_tests import graph
 from predtrack_assets_tests.warehouse.test_schema import (
@@ -23,38 +27,18 @@ from predtrack_assets_tests.warehouse.test_schema import (
     insert,
 )
 
-REPORTS = """
-    INSERT INTO accuracy.performance_analytics (model_id, kind, horizon, score, baseline, period,
-        period_start, period_end, n, n_eff, dates, mean_score, mean_score_baseline, mean_difference)
-    SELECT model_id, kind, horizon, score, baseline, period, period_end - 6, period_end, 5, 5, 5,
-           random(), random(), 0
-    FROM unnest('{b,a,c}'::text[]) model_id, unnest('{price,direction}'::text[]) kind,
-         unnest('{1,5}'::smallint[]) horizon, unnest('{brier,crps}'::text[]) score,
-         unnest('{drift,no_change}'::text[]) baseline, unnest('{daily,weekly}'::text[]) period,
-         LATERAL (SELECT DATE '2024-03-01' + d AS period_end FROM generate_series(0, 9) d) days
-    WHERE hashtext(concat(model_id, kind, horizon, period, period_end)) % 3 = 0
-"""
-SUMMARIES = """
-    INSERT INTO accuracy.calibration_summary (model_id, kind, event, horizon, period, period_start,
-        period_end, n, n_eff, due, expired, ece, calibration_quality)
-    SELECT model_id, kind, 'up', horizon, period, period_end - 6, period_end, 5, 5, 5, 0, random(),
-           'good'
-    FROM unnest('{b,a,c}'::text[]) model_id, unnest('{price,direction}'::text[]) kind,
-         unnest('{1,5}'::smallint[]) horizon, unnest('{daily,rolling_30d}'::text[]) period,
-         LATERAL (SELECT DATE '2024-03-01' + d AS period_end FROM generate_series(0, 9) d) days
-    WHERE hashtext(concat(model_id, kind, horizon, period, period_end)) % 3 = 0
-"""
-PLAIN_PERFORMANCE = """
-    SELECT DISTINCT ON (model_id, kind, horizon, score, baseline, period) *
-    FROM accuracy.performance_analytics
-    ORDER BY model_id, kind, horizon, score, baseline, period, period_end DESC
-"""
-PLAIN_CALIBRATION = """
-    SELECT DISTINCT ON (model_id, kind, event, horizon) model_id, kind, event, horizon, ece,
-           n AS total_predictions, n_eff, calibration_quality, period_end, rms_calibration_error,
-           rms_calibration_upper, miscalibration, discrimination, uncertainty, coverage
-    FROM accuracy.calibration_summary WHERE period = 'rolling_30d'
-    ORDER BY model_id, kind, event, horizon, period_end DESC
+SUMS = """
+    INSERT INTO accuracy.day_sums (known_day, due_day, model_id, kind, event, horizon, market_regime,
+        origin, due, validated, expired, scored, hits, correct_calls, confidence, residual,
+        squared_residual, bucket_7_n, bucket_7_hits, bucket_7_confidence, brier_no_change_n,
+        brier_no_change_loss, brier_no_change_loss_baseline, brier_no_change_squares)
+    SELECT day + late, day, model_id, 'direction', 'up', horizon, regime, 'replay', 5, 4, 1, 4, hits, hits,
+           3, hits - 3, 1, 4, hits, 3, 4, 1 + hits, 2, 0.5
+    FROM unnest('{b,a,c}'::text[]) model_id, unnest('{1,5}'::smallint[]) horizon,
+         unnest('{bull,bear}'::text[]) regime, unnest('{0,3}'::int[]) late,
+         LATERAL (SELECT DATE '2023-12-01' + d AS day FROM generate_series(0, 120) d) days,
+         LATERAL (SELECT abs(hashtext(concat(model_id, horizon, day, regime, late))) % 5 AS hits) h
+    WHERE hashtext(concat(model_id, horizon, day, late)) % 3 <> 0
 """
 
 
@@ -72,41 +56,65 @@ def connection(shared: psycopg.Connection) -> Iterator[psycopg.Connection]:
     shared.rollback()
 
 
-@pytest.mark.parametrize(
-    ("fill", "asked", "plain"),
-    [
-        (REPORTS, "SELECT * FROM accuracy.v_current_performance", PLAIN_PERFORMANCE),
-        (SUMMARIES, "SELECT * FROM accuracy.v_current_calibration", PLAIN_CALIBRATION),
-    ],
-)
-def test_every_cell_has_its_newest_report_however_old(
-    connection: psycopg.Connection, fill: str, asked: str, plain: str
-) -> None:
-    assert connection.execute(asked).fetchall() == []
-    connection.execute(fill)
-    found, expected = connection.execute(asked), connection.execute(plain)
-    assert [c.name for c in found.description or []] == [c.name for c in expected.description or []]
-    rows = found.fetchall()
-    assert rows == expected.fetchall()
-    ends = {value for row in rows for value in row if isinstance(value, date)}
-    assert len(ends) > 2, "cells end on different days"
-
-
-def test_a_score_that_the_newest_report_leaves_out_is_not_current(
+def test_current_views_are_what_the_service_says_of_the_newest_day(
     connection: psycopg.Connection,
 ) -> None:
-    connection.execute(REPORTS)
-    connection.execute("""
-        DELETE FROM accuracy.performance_analytics
-        WHERE (model_id, kind, horizon, period) = ('a', 'price', 1, 'daily') AND score = 'crps'
-          AND period_end = (SELECT max(period_end) FROM accuracy.performance_analytics
-                            WHERE (model_id, kind, horizon, period) = ('a', 'price', 1, 'daily'))
-    """)
-    view = """
-        SELECT DISTINCT score FROM accuracy.v_current_performance
-        WHERE (model_id, kind, horizon, period) = ('a', 'price', 1, 'daily')
-    """
-    assert connection.execute(view).fetchall() == [("brier",)]
+    """Every period of every cell up to its own newest due day, the newest sums of each day."""
+    assert connection.execute("SELECT * FROM accuracy.v_current_performance").fetchall() == []
+    assert connection.execute("SELECT * FROM accuracy.v_current_calibration").fetchall() == []
+    connection.execute(SUMS)
+    rows = connection.execute("SELECT * FROM accuracy.day_sums_current")
+    columns = [column.name for column in rows.description or []]
+    sums = pl.DataFrame(rows.fetchall(), schema=columns, orient="row", infer_schema_length=None)
+    sums = sums.select(pl.col(name).cast(kind) for name, kind in SCHEMA.items())
+    newest = dict(sums.group_by("model_id", "horizon").agg(pl.col("due_day").max()).select(
+        pl.concat_str("model_id", "horizon"), "due_day").iter_rows())  # fmt: skip
+    found = connection.execute(
+        "SELECT model_id, horizon, period, period_start, period_end, n, dates, mean_score, skill,"
+        " mean_difference, due, coverage FROM accuracy.v_current_performance"
+    ).fetchall()
+    assert len(found) == len(newest) * 6
+    for model, horizon, period, start, end, *numbers in found:
+        assert end == newest[f"{model}{horizon}"]
+        of_cell = sums.filter(model_id=model, horizon=horizon)
+        report = report_of(of_cell, np.array([end], "datetime64[D]"), period)
+        (row,) = report.performance.iter_rows(named=True)
+        assert row["period_start"] == start
+        names = ("n", "dates", "mean_score", "skill", "mean_difference", "due", "coverage")
+        assert [float(x) for x in numbers] == pytest.approx([row[name] for name in names])
+    calibration = connection.execute(
+        "SELECT model_id, horizon, ece, total_predictions, n_eff, coverage, period_end,"
+        " calibration_quality FROM accuracy.v_current_calibration"
+    ).fetchall()
+    for model, horizon, *numbers, end, quality in calibration:
+        of_cell = sums.filter(model_id=model, horizon=horizon)
+        rates = report_of(of_cell, np.array([end], "datetime64[D]"), "rolling_30d").rates
+        (row,) = rates.iter_rows(named=True)
+        names = ("ece", "n", "n_eff", "coverage")
+        assert [float(x) for x in numbers] == pytest.approx([row[name] for name in names])
+        assert quality is None, "no week has been judged"
+
+
+def test_months_of_the_documents_tables_are_what_the_service_says(
+    connection: psycopg.Connection,
+) -> None:
+    connection.execute(SUMS)
+    buckets = connection.execute(
+        "SELECT sum(prediction_count), sum(accurate_count), min(expected_accuracy)"
+        " FROM accuracy.calibration_metrics"
+    ).fetchone()
+    assert buckets is not None
+    totals = connection.execute(
+        "SELECT sum(scored), sum(hits), 0.75 FROM accuracy.day_sums_current"
+    ).fetchone()
+    assert [float(x) for x in buckets] == [float(x) for x in totals or ()]
+    share = "SELECT DISTINCT coverage, pending FROM accuracy.coverage"
+    assert connection.execute(share).fetchall() == [(0.8, 0)]
+    skills = (
+        "SELECT skill, 1 - mean_score / mean_score_baseline FROM accuracy.performance_analytics"
+    )
+    for skill, expected in connection.execute(skills):
+        assert skill == pytest.approx(expected)
 
 
 def test_the_latest_gate_is_one_per_version_kind_and_scope(connection: psycopg.Connection) -> None:

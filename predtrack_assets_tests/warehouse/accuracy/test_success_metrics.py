@@ -30,23 +30,30 @@ from predtrack_assets_tests.services.deployment.test_decisions import (
     override,
 )
 
-BUCKET: dict[str, Any] = {
-    "model_id": "good", "kind": "price", "event": "within_5pct", "horizon": 5, "period": "monthly",
-    "period_start": date(2024, 3, 1), "period_end": date(2024, 3, 29), "confidence_bucket": "90-100",
-    "bucket_low": 90, "bucket_high": 100, "prediction_count": 100, "accurate_count": 80,
-    "expected_accuracy": 0.95, "actual_accuracy": 0.8, "calibration_error": 0.15,
+SUMS: dict[str, Any] = {
+    "model_id": "good", "kind": "price", "event": "within_5pct", "horizon": 5, "due_day": date(2024, 3, 29),
+    "market_regime": "bull", "origin": "replay", "due": 100, "expired": 0,
 }  # fmt: skip
 SUMMARY: dict[str, Any] = {
-    **{name: BUCKET[name] for name in list(BUCKET)[:7]},
+    **{name: SUMS[name] for name in ("model_id", "kind", "event", "horizon")},
+    "period": "monthly", "period_start": date(2024, 3, 1), "period_end": date(2024, 3, 29),
     "n": 100, "n_eff": 60.0, "due": 100, "expired": 0, "calibration_quality": "insufficient_data",
 }  # fmt: skip
-COVERAGE: dict[str, Any] = {
-    **{name: BUCKET[name] for name in list(BUCKET)[:7] if name != "event"},
-    "due": 100, "validated": 100, "expired": 0, "pending": 0, "coverage": 1.0,
-}  # fmt: skip
-APRIL = {
-    "period": "daily", "period_start": date(2024, 4, 1), "period_end": date(2024, 4, 1),
-}  # fmt: skip
+APRIL = date(2024, 4, 1)
+
+
+def sums(url: str, hits: int = 80, confidence: float = 95.0, **changes: Any) -> None:
+    """Sums of one due day: a hundred rows in the last bucket, so many hits."""
+    row = {**SUMS, "validated": 100, **changes}
+    n = row["validated"]
+    row |= {"scored": n, "hits": hits, "correct_calls": hits, "confidence": confidence}
+    row |= {
+        "residual": hits - confidence,
+        "squared_residual": 10.0,
+        "known_day": row.get("known_day", row["due_day"]),
+    }
+    row |= {"bucket_9_n": n, "bucket_9_hits": hits, "bucket_9_confidence": confidence}
+    report(url, "day_sums", row)
 
 
 def report(url: str, table: str, row: dict[str, Any], **changes: Any) -> None:
@@ -93,28 +100,26 @@ def test_calibration_is_over_whole_months_and_the_days_since(database_url: str) 
     add_gate(database_url, "good", PASSED)
     add_gate(database_url, "no_change", FAILED)
     for model in ("good", "no_change"):  # baselines are not judged
-        report(database_url, "calibration_metrics", BUCKET, model_id=model)
+        sums(database_url, model_id=model)
         report(database_url, "calibration_summary", SUMMARY, model_id=model)
-    report(database_url, "coverage", COVERAGE)
     assert measured(database_url, "calibration") == [(pytest.approx(0.15), 100, "insufficient")]
-    for day in (APRIL, {**APRIL, "period_start": DAY, "period_end": DAY}):  # one of March too
-        row = {"accurate_count": 100, "actual_accuracy": 1.0, "calibration_error": 0.05, **day}
-        report(database_url, "calibration_metrics", BUCKET, **row)
-        report(database_url, "calibration_summary", SUMMARY, **day)
+    sums(database_url, hits=100, due_day=APRIL)
+    assert measured(database_url, "calibration")[0][:2] == (pytest.approx(0.05), 200)
+    sizes = "SELECT n_eff FROM accuracy.v_success_metrics WHERE metric = 'calibration'"
+    assert frame(database_url, sizes).item() == pytest.approx(60 + 1), "one day since is worth one"
+    execute(database_url, "UPDATE accuracy.calibration_summary SET n_eff = 99")
     assert measured(database_url, "calibration") == [(pytest.approx(0.05), 200, "holds")]
-    execute(database_url, "UPDATE accuracy.calibration_metrics SET expected_accuracy = 0.7")
+    execute(database_url, "UPDATE accuracy.day_sums SET bucket_9_confidence = 70")
     assert measured(database_url, "calibration") == [(pytest.approx(0.2), 200, "not")]
 
 
 def test_quarters_that_come_together_are_worth_less_than_their_sum(database_url: str) -> None:
     """Two years all right, two years all wrong: that is one change, whatever each month says."""
     add_gate(database_url, "good", PASSED)
-    report(database_url, "coverage", COVERAGE)
     for quarter in range(16):
         day = date(2010 + quarter // 4, 3 * (quarter % 4) + 1, 28)
+        sums(database_url, hits=100 if quarter < 8 else 0, due_day=day)
         when = {"period_start": day.replace(day=1), "period_end": day}
-        hits = 100 if quarter < 8 else 0
-        report(database_url, "calibration_metrics", BUCKET, **when, accurate_count=hits)
         report(database_url, "calibration_summary", SUMMARY, **when)
     query = "SELECT n, n_eff, status FROM accuracy.v_success_metrics WHERE metric = 'calibration'"
     n, n_eff, status = frame(database_url, query).row(0)
@@ -123,11 +128,13 @@ def test_quarters_that_come_together_are_worth_less_than_their_sum(database_url:
 
 
 def test_what_fell_due_and_is_not_validated_counts(database_url: str) -> None:
-    report(database_url, "coverage", COVERAGE)
+    sums(database_url)
     assert measured(database_url, "validation") == [(1.0, 100, "holds")]
-    late = {"validated": 60, "expired": 10, "pending": 30, "coverage": 0.6}
-    report(database_url, "coverage", COVERAGE, **APRIL, **late)
+    sums(database_url, due_day=APRIL, validated=60, hits=50, expired=10)
     assert measured(database_url, "validation") == [(0.8, 200, "not")]
+    late = {"due_day": APRIL, "validated": 90, "expired": 10}
+    sums(database_url, **late, known_day=date(2024, 4, 2))
+    assert measured(database_url, "validation") == [(0.95, 200, "not")], "the newest sums count"
 
 
 def test_a_symbol_that_trades_is_predicted(database_url: str) -> None:
@@ -210,10 +217,8 @@ def test_origins_count_what_was_sealed_in_time(
 
 def test_the_table_shows_the_worst_calibration_of_each_model(database_url: str) -> None:
     add_gate(database_url, "good", PASSED)
-    report(database_url, "coverage", COVERAGE)
     for horizon, hits in ((1, 94), (5, 90), (21, 70)):
-        row = {"horizon": horizon, "accurate_count": hits}
-        report(database_url, "calibration_metrics", BUCKET, **row)
+        sums(database_url, hits=hits, horizon=horizon)
         report(database_url, "calibration_summary", SUMMARY, horizon=horizon, n_eff=200.0)
     console = wide_console()
     with console.capture() as capture:

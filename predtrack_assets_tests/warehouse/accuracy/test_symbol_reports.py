@@ -80,7 +80,7 @@ def test_candidates_are_those_of_the_latest_report_alone(database_url: str) -> N
     insert(database_url, "symbol_accuracy", ROW, **later, symbol="BBB", needs_retraining=False)
     insert(database_url, "symbol_accuracy", ROW, **later, kind="price", event="within_5pct")
     insert(database_url, "symbol_accuracy", ROW, **later, kind="price", event="within_band")
-    later |= {"period": "weekly", "period_start": "2024-03-18", "period_end": "2024-03-24"}
+    later |= {"period": "monthly", "period_start": "2024-03-01", "period_end": "2024-03-29"}
     insert(database_url, "symbol_accuracy", ROW, **later, symbol="CCC")
     assert candidates(database_url) == [("AAA", "direction", 1), ("AAA", "price", 1)]
 
@@ -111,15 +111,15 @@ def test_a_ranking_goes_by_the_posterior_mean_of_the_latest_report(database_url:
     insert(database_url, "symbol_accuracy", ROW, **later, symbol="LUCKY", **lucky)
     query = "SELECT rank, symbol FROM accuracy.get_symbol_ranking('m-v1', 'direction', 1, %s)"
     assert graph.frame(database_url, query, "rolling_30d").rows() == [(1, "STEADY"), (2, "LUCKY")]
-    assert graph.frame(database_url, query, "weekly").rows() == []
+    assert graph.frame(database_url, query, "monthly").rows() == []
 
 
 def test_symbols_are_ranked_over_30_days_where_nothing_else_is_asked(database_url: str) -> None:
     cell = {"kind": "price", "event": "within_5pct"}
-    insert(database_url, "symbol_accuracy", ROW, **cell, symbol="MONTH")
-    insert(database_url, "symbol_accuracy", ROW, **cell, symbol="WEEK", period="weekly")
+    insert(database_url, "symbol_accuracy", ROW, **cell, symbol="ROLLING")
+    insert(database_url, "symbol_accuracy", ROW, **cell, symbol="MONTH", period="monthly")
     query = "SELECT symbol FROM accuracy.get_symbol_ranking('m-v1')"
-    assert graph.frame(database_url, query)["symbol"].to_list() == ["MONTH"]
+    assert graph.frame(database_url, query)["symbol"].to_list() == ["ROLLING"]
 
 
 @pytest.mark.parametrize("function", ["get_symbol_ranking", "calculate_ece"])

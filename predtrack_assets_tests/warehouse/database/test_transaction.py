@@ -90,8 +90,9 @@ def revisions(warehouse: Database, symbol: str) -> list[tuple[date, float, datet
 # -- append ------------------------------------------------------------------------------------
 
 
-def symbol(name: str, kind: str = "stock") -> dict[str, str]:
-    return {"symbol": name, "exchange": "XNYS", "kind": kind, "source": "test"}
+def symbol(name: str, asset_class: str = "stock") -> dict[str, str]:
+    listed = {"exchange": "XNYS", "asset_class": asset_class, "currency": "USD", "source": "test"}
+    return {"symbol": name, **listed}
 
 
 def test_append_adds_what_is_new_and_leaves_what_is_there(warehouse: Database) -> None:
@@ -100,7 +101,7 @@ def test_append_adds_what_is_new_and_leaves_what_is_there(warehouse: Database) -
     second = pl.DataFrame([symbol("A"), symbol("B", "index"), symbol("C")])
     assert write(warehouse, "append", tables.SYMBOLS, second) == Written(1, 0, 0, 1, 1)
     stored = warehouse.read(market_queries.SYMBOLS)
-    assert dict(stored.select("symbol", "kind").iter_rows()) == dict.fromkeys("ABC", "stock")
+    assert dict(stored.select("symbol", "asset_class").iter_rows()) == dict.fromkeys("ABC", "stock")
 
 
 def test_nothing_is_written_of_nothing(warehouse: Database) -> None:

@@ -47,7 +47,7 @@ def equal(a: FeatureRows, b: FeatureRows) -> bool:
 def transaction(database_url: str) -> Iterator[Transaction]:
     graph.execute(
         database_url,
-        "INSERT INTO market.symbols (symbol, exchange, kind, source)"
+        "INSERT INTO market.symbols (symbol, exchange, asset_class, source)"
         " SELECT unnest(%s::text[]), 'XNYS', 'stock', 'test'",
         [*NAMES, "ZZZ"],
     )

@@ -44,7 +44,8 @@ TOUCH = {
     "hit_rule": "touch", "predicted_days": 1.0,
 }  # fmt: skip
 KNOWN = """
-    INSERT INTO market.symbols (symbol, exchange, kind, source) VALUES ('AAA', 'XNYS', 'stock', 'test');
+    INSERT INTO market.symbols (symbol, exchange, asset_class, source)
+    VALUES ('AAA', 'XNYS', 'stock', 'test');
     INSERT INTO models.model_registry (model_id, model_name, version, role, kinds, description)
     VALUES ('mine-1', 'mine', 1, 'candidate', '{direction,time_to_hit}', 'x');
 """

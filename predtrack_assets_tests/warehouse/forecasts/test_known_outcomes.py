@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import polars as pl
+import psycopg
 import pytest
 from polars.testing import assert_frame_equal
 
+from predtrack_assets.domain.models.kinds import WITH_EVENT
 from predtrack_assets.domain.time.calendar import as_of
 from predtrack_assets.warehouse.database.transaction import Database
-from predtrack_assets.warehouse.forecasts.known_outcomes import KEY, WITH_EVENT, known_outcomes
+from predtrack_assets.warehouse.forecasts.known_outcomes import KEY, LONGEST, known_outcomes
 from predtrack_assets_tests import graph
 from predtrack_assets_tests.graph import utc
 
@@ -84,5 +86,15 @@ def test_in_the_order_of_the_key_whatever_that_of_the_database(database_url: str
 
 @pytest.mark.parametrize(("due", "rows"), [(date(2024, 3, 1), 0), (FIRST, 1), (LAST, 1)])
 def test_of_those_that_fell_due_in_the_window(database_url: str, due: date, rows: int) -> None:
-    add(database_url, utc(2024, 3, 1), due_day=due)
+    add(database_url, utc(2024, 3, 1), due_day=due, horizon=1)
     assert len(read(database_url, utc(2024, 3, 8), "status")) == rows
+
+
+def test_the_longest_horizon_is_read(database_url: str) -> None:
+    """Its decision day is as far from the due day as the rule of the table allows."""
+    decided = date(2024, 3, 7) - timedelta(days=LONGEST)
+    far = {"horizon": 252, "trading_day": decided, "kind": "direction"}
+    add(database_url, utc(2024, 3, 7), **far)
+    assert len(read(database_url, utc(2024, 3, 9), "status")) == 1
+    with pytest.raises(psycopg.errors.CheckViolation, match="due_day_fits_the_horizon"):
+        add(database_url, utc(2024, 3, 7), **far | {"trading_day": decided - timedelta(days=1)})

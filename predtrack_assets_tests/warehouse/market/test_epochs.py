@@ -151,7 +151,7 @@ def test_symbols_are_grouped_by_exchange_and_size(
     ):
         graph.execute(
             database_url,
-            "INSERT INTO market.symbols (symbol, exchange, kind, source) VALUES (%s, %s, %s, 't')",
+            "INSERT INTO market.symbols (symbol, exchange, asset_class, source) VALUES (%s, %s, %s, 't')",
             *(name, exchange, kind),
         )
     groups = snapshots.symbol_groups(transaction, 10, without=("volatility",), rows=20)

@@ -36,7 +36,6 @@ LEVEL = 0.05  # false discovery rate
 RECOVERED_AT = 1.0  # all evidence lost again
 START_EVERY = 21  # sessions
 CELL = ["model_id", "kind", "horizon"]
-SCORES = PROPER_SCORES
 
 
 @dataclass(frozen=True)
@@ -125,7 +124,7 @@ def degradation(
         for (cell, path), verdict in zip(span_cells, verdicts, strict=True):
             inside = (report_days >= path.days[0]) & (report_days <= path.ends)
             rows = _rows(path, verdict, report_days[inside])
-            labels = {**cell, "name": SCORES[str(cell["kind"])]}
+            labels = {**cell, "name": PROPER_SCORES[str(cell["kind"])]}
             frames.append(rows.with_columns(pl.lit(v).alias(k) for k, v in labels.items()))
     return pl.concat(frames) if frames else pl.DataFrame()
 

@@ -11,13 +11,35 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from predtrack_assets.domain.accuracy.day_sums import BUCKET_SUMS, EVENT_SUMS, merged
 from predtrack_assets.domain.numerics.types import Days, Ints
+from predtrack_assets.domain.statistics.calibration import BUCKETS
 
 PRIOR = 10.0  # predictions taken as calibrated that a bucket's rate is shrunk by
 UNIT = 1e-9  # of probabilities that are kept as whole numbers
 YEAR = np.timedelta64(365, "D")
-BUCKETS = 10
 CELL = ["model_id", "kind", "horizon"]
+
+
+def known_results(sums: pl.DataFrame) -> pl.DataFrame:
+    """What `expected_scores` takes as known, of sums per due day. The whole score stands in bucket 0."""
+    rows = merged(sums, CELL, [*EVENT_SUMS, *BUCKET_SUMS]).filter(pl.col("scored") > 0)
+
+    def whole(name: str) -> pl.Expr:
+        return (pl.col(name) / UNIT).round().cast(pl.Int64)
+
+    return pl.concat(
+        rows.select(
+            *CELL,
+            "due_day",
+            bucket=pl.lit(bucket),
+            n=pl.col(f"bucket_{bucket}_n"),
+            confidence=whole(f"bucket_{bucket}_confidence"),
+            occurred=pl.col(f"bucket_{bucket}_hits"),
+            score=whole("squared_residual") if bucket == 0 else pl.lit(0, pl.Int64),
+        ).filter((pl.col("n") > 0) | (pl.col("bucket") == 0))
+        for bucket in range(BUCKETS)
+    )
 
 
 def expected_scores(

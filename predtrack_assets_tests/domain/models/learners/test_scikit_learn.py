@@ -21,6 +21,7 @@ from predtrack_assets.domain.accuracy.calibration_report import (
     calibration_summary,
 )
 from predtrack_assets.domain.statistics import scoring_rules
+from predtrack_assets_tests.domain.accuracy.test_report_windows import sums_of
 
 GAMES = "sports_probabilities_outcomes.parquet"
 
@@ -81,9 +82,8 @@ def last_day(rows: pl.DataFrame) -> np.ndarray:
 
 def test_the_summary_agrees(rows: pl.DataFrame) -> None:
     outcomes = outcomes_of(rows)
-    keys = ["model_id", "kind", "horizon", "due_day"]
-    due = outcomes.group_by(keys).agg(n=pl.len())
-    (row,) = calibration_summary(outcomes, due, last_day(rows), "to_date").to_dicts()
+    sums = sums_of(outcomes, due=0)
+    (row,) = calibration_summary(outcomes, sums, last_day(rows), "to_date").to_dicts()
     p, y = outcomes["confidence"].to_numpy(), outcomes["occurred"].to_numpy()
 
     assert row["n"] == row["due"] == len(rows)
@@ -102,7 +102,7 @@ def test_the_summary_agrees(rows: pl.DataFrame) -> None:
 
 def test_the_buckets_agree(rows: pl.DataFrame) -> None:
     outcomes = outcomes_of(rows)
-    buckets = calibration_metrics(outcomes, last_day(rows), "to_date").sort("bucket_low")
+    buckets = calibration_metrics(sums_of(outcomes), last_day(rows), "to_date").sort("bucket_low")
     p, y = outcomes["confidence"].to_numpy(), outcomes["occurred"].to_numpy()
     # scikit-learn's bins are closed above, ours below; the difference is in values on an edge.
     inside = p + np.where(np.isin(p, np.arange(1, 10) / 10), 1e-9, 0.0)

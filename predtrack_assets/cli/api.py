@@ -1,0 +1,77 @@
+"""The API and its keys: `predtrack api`, `predtrack keys`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from predtrack_assets.cli.command import Home, ready_database
+
+keys = typer.Typer(no_args_is_help=True, help="Keys of the API: who may read and write.")
+
+
+def serve(
+    port: Annotated[int, typer.Option(help="Where it listens.")] = 8600,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    allow_host: Annotated[
+        list[str] | None, typer.Option(help="Further names that requests may be sent to.")
+    ] = None,
+    home: Home = None,
+) -> None:
+    """Serve the API at http://127.0.0.1:8600/api/v1 until it is interrupted.
+
+    Make a key first: `predtrack keys create --name me --scope read --scope write`.
+    """
+    import uvicorn
+
+    from predtrack_assets.api.app import LOCAL_HOSTS, create_app
+
+    app = create_app(ready_database(home), (*LOCAL_HOSTS, *(allow_host or ())))
+    typer.echo(f"API: http://{host}:{port}/api/v1 (Ctrl-C ends it)")
+    uvicorn.run(app, host=host, port=port, access_log=False, log_level="warning")
+
+
+@keys.command("create")
+def create(
+    name: Annotated[str, typer.Option(help="Who holds it; owner of the models sent with it.")],
+    scope: Annotated[
+        list[str], typer.Option(help="read, write, approve or admin; again for more.")
+    ],
+    expires: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day (UTC); none: no end.")
+    ] = None,
+    home: Home = None,
+) -> None:
+    """Make a key and print it; it is shown this once and never again."""
+    from predtrack_assets.services.audit.api_keys import create_key
+
+    with ready_database(home).transaction() as transaction:
+        typer.echo(create_key(transaction, name, scope, expires))
+
+
+@keys.command("list")
+def show(home: Home = None) -> None:
+    """List keys: id, name, scopes, when made, until when."""
+    from predtrack_assets.warehouse.audit.api_keys import ALL
+
+    with ready_database(home).transaction() as transaction:
+        for row in transaction.read(ALL).iter_rows(named=True):
+            end = row["revoked_at"] and f"revoked {row['revoked_at']:%Y-%m-%d}"
+            until = end or (row["expires_at"] and f"until {row['expires_at']:%Y-%m-%d}") or "valid"
+            typer.echo(f"{row['key_id']}  {row['name']}  {','.join(row['scopes'])}  {until}")
+
+
+@keys.command("revoke")
+def revoke(
+    key_id: Annotated[str, typer.Argument(help="The eight characters after pt_.")],
+    home: Home = None,
+) -> None:
+    """Revoke a key: from now on it opens nothing."""
+    from predtrack_assets.services.audit.api_keys import revoke_key
+
+    with ready_database(home).transaction() as transaction:
+        if not revoke_key(transaction, key_id):
+            raise ValueError(f"there is no valid key {key_id}: `predtrack keys list` shows them")
+    typer.echo(f"{key_id} is revoked")

@@ -1,0 +1,316 @@
+"""Statements of others: what a row may hold, and the code of each thing that is wrong with it.
+
+A row names a symbol, a decision day, a horizon and exactly one form. Nothing is coerced or rounded:
+what is not understood is refused with a code, a pointer and a sentence. Codes are the names of the
+database's constraints where one exists.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+
+from predtrack_assets.domain.forecasts.identity import SESSION
+from predtrack_assets.domain.models.forecast import QUANTILE_LEVELS, QUANTILE_NAMES
+
+MAX_ROWS = 10_000
+MAX_SAMPLES = 1_000
+SHOWN = 64  # characters of a refused value
+LEVELS = tuple(f"{level:g}" for level in QUANTILE_LEVELS)
+
+QUANTILES_CROSS = "quantiles_are_in_order"
+PROBABILITY = "confidence_is_0_to_1"
+HORIZON = "horizon_is_1_to_252_sessions_or_1_to_1440_minutes"
+
+
+class Normal(msgspec.Struct, forbid_unknown_fields=True):
+    """A normal distribution of the log return over the horizon."""
+
+    mean: float
+    sd: float
+
+
+class Price(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A distribution of the price at the due moment.
+
+    quantiles: seven values at 0.05 to 0.95, as a list or by level; unit: prices or log returns.
+    samples: draws of the price or return, reduced to the seven quantiles.
+    """
+
+    median: float | None = None
+    quantiles: list[float] | dict[str, float] | None = None
+    normal: Normal | None = None
+    samples: list[float] | None = None
+    unit: Literal["price", "log_return"] = "price"
+
+
+class Direction(msgspec.Struct, forbid_unknown_fields=True):
+    """p_up: probability that the total return is positive."""
+
+    p_up: float
+
+
+class Volatility(msgspec.Struct, forbid_unknown_fields=True):
+    """sd: expected standard deviation of log returns, per day or per year."""
+
+    sd: float
+    per: Literal["day", "year"] = "day"
+
+
+class Row(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """One statement. decision_day: session of the symbol's exchange; absent: the last completed."""
+
+    symbol: str
+    horizon: int
+    horizon_unit: Literal["session", "minute"] = "session"
+    exchange: str | None = None
+    decision_day: date | None = None
+    due_day: date | None = None
+    client_id: str | None = None
+    inputs_sha256: str | None = None
+    note: str | None = None
+    price: Price | None = None
+    direction: Direction | None = None
+    volatility: Volatility | None = None
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a row is not taken: code, JSON pointer into the row, and a sentence."""
+
+    code: str
+    pointer: str
+    message: str
+
+
+class Refused(ValueError):
+    """A row is not taken; `refusal` says why."""
+
+    def __init__(self, code: str, pointer: str, message: str) -> None:
+        super().__init__(message)
+        self.refusal = Refusal(code, pointer, message)
+
+
+class Unreadable(ValueError):
+    """A body is no JSON that can be told apart from another: nothing of it is taken."""
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A row that holds together, in numbers.
+
+    price: the seven quantiles in `unit`; direction: p_up; volatility: sd and
+    whether it is per year.
+    """
+
+    row: Row
+    kind: str
+    unit: str
+    values: tuple[float, ...]
+
+
+class _NotANumber:
+    """What stands where JSON had NaN, Infinity or -Infinity."""
+
+
+def read_json(body: bytes) -> Any:
+    """The value of a JSON text. Raises Unreadable for malformed text and for keys that repeat."""
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            seen: set[str] = set()
+            twice = next(k for k, _ in pairs if k in seen or seen.add(k))  # type: ignore[func-returns-value]
+            raise Unreadable(f"the key {twice[:SHOWN]!r} stands twice in one object")
+        return found
+
+    try:
+        return json.loads(body, object_pairs_hook=unique, parse_constant=lambda _: _NotANumber())
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise Unreadable(f"the body is no JSON: {error}") from None
+    except RecursionError:
+        raise Unreadable("the body is nested too deeply") from None
+
+
+def statement(raw: Any) -> Statement:
+    """The statement that a decoded row makes. Raises Refused with the first thing that is wrong."""
+    _refuse_odd_values(raw, "")
+    try:
+        row = msgspec.convert(raw, Row, strict=True)
+    except msgspec.ValidationError as error:
+        raise _as_refusal(str(error)) from None
+    _check_names(row)
+    forms = [
+        name for name in ("price", "direction", "volatility") if getattr(row, name) is not None
+    ]
+    if len(forms) != 1:
+        raise Refused(
+            "exactly_one_form",
+            "",
+            f"a row has one of price, direction, volatility, not {len(forms)}",
+        )
+    if row.horizon_unit != SESSION:
+        raise Refused(
+            "horizon_unit_unsupported", "/horizon_unit", "minutes are not taken yet: give sessions"
+        )
+    if not 1 <= row.horizon <= 252:
+        raise Refused(HORIZON, "/horizon", f"a horizon is 1 to 252 sessions, not {row.horizon}")
+    if row.price is not None:
+        return _price(row, row.price)
+    if row.direction is not None:
+        return _direction(row, row.direction)
+    assert row.volatility is not None
+    return _volatility(row, row.volatility)
+
+
+def in_log_returns(stated: Statement, reference: float) -> dict[str, float]:
+    """Columns q05..q95 and predicted_price of a price's statement, given S0 as traded.
+
+    Raises Refused (`unit_suspect`) where the median is more than a factor 5 away from S0, as prices
+    from before a split are, and log returns sent as prices.
+    """
+    values = np.asarray(stated.values)
+    returns = values if stated.unit == "log_return" else np.log(values / reference)
+    median = float(returns[len(returns) // 2])
+    if abs(median) > math.log(5):
+        raise Refused(
+            "unit_suspect",
+            "/price",
+            f"a median of {reference * math.exp(min(median, 20)):.6g} beside a close of"
+            f" {reference:.6g}: are these prices as traded, in the currency of the listing?",
+        )
+    columns = dict(zip(QUANTILE_NAMES, returns.tolist(), strict=True))
+    return {**columns, "predicted_price": reference * math.exp(columns["q50"])}
+
+
+def _price(row: Row, form: Price) -> Statement:
+    given = [n for n in ("quantiles", "normal", "samples") if getattr(form, n) is not None]
+    if len(given) != 1:
+        raise Refused(
+            "exactly_one_form",
+            "/price",
+            "a price has one of quantiles, normal, samples: a point gives no probability",
+        )
+    unit = "log_return" if form.normal is not None else form.unit
+    if form.quantiles is not None:
+        values = _seven(form.quantiles)
+    elif form.normal is not None:
+        values = _of_normal(form.normal)
+    else:
+        assert form.samples is not None
+        values = _of_samples(form.samples)
+    if unit == "price" and min(values) <= 0:
+        raise Refused("predicted_price_is_positive", "/price", "a price is above 0")
+    if any(a > b for a, b in pairwise(values)):
+        raise Refused(
+            QUANTILES_CROSS, "/price/quantiles", "quantiles never fall from left to right"
+        )
+    if form.median is not None and not math.isclose(form.median, values[len(values) // 2]):
+        raise Refused("median_disagrees", "/price/median", "the median is not the quantile of 0.5")
+    return Statement(row, "price", unit, values)
+
+
+def _seven(given: list[float] | Mapping[str, float]) -> tuple[float, ...]:
+    if isinstance(given, list):
+        if len(given) != len(LEVELS):
+            raise Refused(
+                "quantiles_incomplete",
+                "/price/quantiles",
+                f"seven quantiles at {', '.join(LEVELS)} are needed, not {len(given)}",
+            )
+        return tuple(given)
+    try:
+        by_level = {f"{float(level):g}": value for level, value in given.items()}
+    except ValueError:
+        raise Refused(
+            "quantile_level", "/price/quantiles", f"levels are {', '.join(LEVELS)}"
+        ) from None
+    if set(by_level) != set(LEVELS) or len(by_level) != len(given):
+        lacking = [level for level in LEVELS if level not in by_level]
+        raise Refused(
+            "quantiles_incomplete",
+            "/price/quantiles",
+            f"needed are {', '.join(LEVELS)}"
+            + (f"; lacking {', '.join(lacking)}" if lacking else " and no others"),
+        )
+    return tuple(by_level[level] for level in LEVELS)
+
+
+def _of_normal(form: Normal) -> tuple[float, ...]:
+    from scipy.special import ndtri
+
+    if not 0 < form.sd <= 10:
+        raise Refused("sd_is_positive", "/price/normal/sd", "sd is above 0 and at most 10")
+    return tuple((form.mean + form.sd * ndtri(QUANTILE_LEVELS)).tolist())
+
+
+def _of_samples(samples: list[float]) -> tuple[float, ...]:
+    if not 20 <= len(samples) <= MAX_SAMPLES:
+        raise Refused(
+            "samples_20_to_1000", "/price/samples", f"20 to {MAX_SAMPLES} samples are taken"
+        )
+    return tuple(np.quantile(samples, QUANTILE_LEVELS, method="median_unbiased").tolist())
+
+
+def _direction(row: Row, form: Direction) -> Statement:
+    if not 0 < form.p_up < 1:
+        raise Refused(
+            PROBABILITY, "/direction/p_up", f"p_up lies between 0 and 1, not {form.p_up:g}"
+        )
+    return Statement(row, "direction", "probability", (form.p_up,))
+
+
+def _volatility(row: Row, form: Volatility) -> Statement:
+    if not 0 < form.sd <= 100:
+        raise Refused(
+            "predicted_volatility_is_positive", "/volatility/sd", "sd is above 0 and at most 100"
+        )
+    return Statement(row, "volatility", form.per, (form.sd,))
+
+
+def _check_names(row: Row) -> None:
+    if not 1 <= len(row.symbol) <= 32 or any(c.isspace() or c == "|" for c in row.symbol):
+        raise Refused(
+            "symbol_has_1_to_32_characters_and_no_space",
+            "/symbol",
+            "a symbol has 1 to 32 characters, no space and no bar",
+        )
+    for name, most in (("client_id", 64), ("note", 200), ("inputs_sha256", 64)):
+        text = getattr(row, name)
+        if text is not None and len(text) > most:
+            raise Refused("text_too_long", f"/{name}", f"{name} has at most {most} characters")
+
+
+def _refuse_odd_values(value: Any, pointer: str) -> None:
+    """Refuse NaN, infinities, and text that a database cannot hold, wherever they stand."""
+    if isinstance(value, _NotANumber) or (isinstance(value, float) and not math.isfinite(value)):
+        raise Refused("not_a_number", pointer, "numbers are finite")
+    if isinstance(value, str):
+        if any(ord(c) < 32 or 0xD800 <= ord(c) <= 0xDFFF or ord(c) == 127 for c in value):
+            raise Refused("text_invalid", pointer, "text has no control characters or surrogates")
+    elif isinstance(value, Mapping):
+        for key, part in value.items():
+            _refuse_odd_values(key, pointer)
+            _refuse_odd_values(part, f"{pointer}/{key}")
+    elif isinstance(value, list):
+        for index, part in enumerate(value):
+            _refuse_odd_values(part, f"{pointer}/{index}")
+
+
+def _as_refusal(message: str) -> Refused:
+    """A refusal made of msgspec's sentence: `Expected ..., got ... - at `$.a.b``."""
+    text, _, place = message.partition(" - at `$")
+    pointer = place.rstrip("`").replace("[...]", "").replace("[", "/").replace("]", "")
+    if "unknown field" in text:
+        return Refused("unknown_field", pointer.replace(".", "/"), text[:200])
+    if "missing required field" in text:
+        return Refused("field_missing", pointer.replace(".", "/"), text[:200])
+    return Refused("wrong_type", pointer.replace(".", "/"), text[:200])
