@@ -41,7 +41,12 @@ def file_cases(box: Sandbox, options: Options) -> Iterator[Line]:
     path = options.prices or _simulated_file(box, options)
     dates = pl.scan_parquet(path).select(first=pl.col("date").min(), last=pl.col("date").max())
     first, last = (day.isoformat() for day in dates.cast(pl.Date).collect().row(0))
-    database = box.database("file", PREDTRACK_SOURCE="file", PREDTRACK_FILE=str(path))
+    database = box.database(
+        "file",
+        PREDTRACK_SOURCE="file",
+        PREDTRACK_FILE=str(path),
+        PREDTRACK_DEFAULT_EXCHANGE="XNYS",  # names like SIM0001 tell none
+    )
     yield from _ingest_cases("file", database, box, options, first, last)
 
 
