@@ -170,7 +170,7 @@ class FileSource:
         return self._split_adjusted and not self.table.columns.as_traded
 
     def _batch(self, group: Sequence[str], rejects: pl.DataFrame, start: date, end: date) -> Batch:
-        window = pl.col("trading_day").is_between(start - LOOKBACK, end)
+        window = pl.col("trading_day").is_between(start - LOOKBACK, end + LOOKBACK)
         rows = self._collect(self._rows.filter(window & pl.col("symbol").is_in(list(group)) & _OK))
         bars = within(rows, "trading_day", start, end).select(list(BARS))
         bars = unadjust(bars, self.splits_in_prices)
