@@ -8,7 +8,7 @@ DECLARE
 BEGIN
     EXECUTE format($links$
         SELECT min(link.%1$I) FROM added link LEFT JOIN %3$s previous ON previous.%1$I = link.%1$I - 1
-        WHERE link.previous_hash IS DISTINCT FROM
+        WHERE (%2$L = 'committed_at' AND previous.%2$I > link.%2$I) OR link.previous_hash IS DISTINCT FROM
                 CASE link.%1$I WHEN 1 THEN decode(repeat('00', 32), 'hex') ELSE previous.hash END
            OR link.%2$I NOT BETWEEN now() AND clock_timestamp()
         $links$, TG_ARGV[0], TG_ARGV[1], TG_RELID::regclass) INTO broken;

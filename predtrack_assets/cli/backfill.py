@@ -20,6 +20,7 @@ from predtrack_assets.automation.runs import (
     trading_window,
 )
 from predtrack_assets.clock import utc_now
+from predtrack_assets.domain.time.calendar import calendar
 from predtrack_assets.reporting.tables.text import counted, wide_console
 from predtrack_assets.services.market.price_file import file_source, require_rows
 from predtrack_assets.settings import Settings
@@ -33,6 +34,8 @@ STORED = ("inserted", "updated", "unchanged")
 def run_backfill(settings: Settings, first: date, last: date, names: Sequence[str] | None) -> int:
     """Compute the assets `names` (None: all) for [first, last], print the result, return the exit code."""
     asked = trading_window(first, last, utc_now().date())
+    if settings.default_exchange:
+        calendar(settings.default_exchange)  # an unknown one is named now, not after a minute
     if settings.source == "file" and _asks_for_prices(names):
         CONSOLE.print(require_rows(file_source(settings), first, last), markup=False, emoji=False)
     applied = prepare(settings)

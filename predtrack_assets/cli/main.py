@@ -348,8 +348,12 @@ def db_stop(home: Home = None) -> None:
 
 @db.command("status")
 def db_status(home: Home = None) -> None:
-    """Whether the database answers, and which migrations it has. Ends 1 when it does not."""
+    """Whether the database answers, which migrations it has, and what was changed behind their back.
+
+    Ends 1 when it does not answer, or a rule, right, view or function is not as the migrations make it.
+    """
     from predtrack_assets.warehouse.database.embedded_server import EmbeddedServer
+    from predtrack_assets.warehouse.database.made_anew import differences_from_migrations
     from predtrack_assets.warehouse.database.migrate import status as migrations
     from predtrack_assets.warehouse.database.urls import redact
 
@@ -362,6 +366,16 @@ def db_status(home: Home = None) -> None:
     typer.echo(f"running: {redact(url)}")
     for migration in found:
         typer.echo(f"  {migration.name}: {migration.state}")
+    if any(migration.state not in ("applied", "skipped") for migration in found):
+        return
+    if changed := differences_from_migrations(url, settings.sql_dir):
+        ERRORS.print(
+            "Changed since the migrations made it (made anew | here):", style="red", markup=False
+        )
+        for difference in changed:
+            ERRORS.print(f"  {difference}", markup=False)
+        sys.exit(FAILED)
+    typer.echo("  rules, rights, views and functions are as the migrations make them")
 
 
 @db.command("url")

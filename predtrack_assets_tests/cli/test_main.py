@@ -94,6 +94,24 @@ def test_a_home_that_cannot_be_is_a_sentence(
     assert capsys.readouterr().err.startswith("/proc/nowhere: ")
 
 
+def test_unknown_exchange_is_named_before_anything_is_computed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    days = ["--from", "2012-01-05", "--to", "2012-01-06"]
+    failed(["backfill", *days, "--file", "prices.csv", "--exchange", "TOKYO"], monkeypatch)
+    said = capsys.readouterr().err
+    assert said.startswith("unknown exchange 'TOKYO'; known are ASEX, ")
+    assert "XTKS" in said
+
+
+def test_holiday_is_told_its_nearest_trading_days(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failed(["backfill", "--from", "2012-12-25", "--to", "2012-12-25"], monkeypatch)
+    said = " ".join(capsys.readouterr().err.split())
+    assert "XNYS closed (weekend or holiday); nearest: 2012-12-24 and 2012-12-26" in said
+
+
 def test_an_unknown_source_is_a_wrong_option() -> None:
     asked = ["backfill", "--from", "2012-01-05", "--to", "2012-01-06", "--source", "gossip"]
     done = CliRunner().invoke(main.app, asked)

@@ -30,8 +30,8 @@ NAMED = 10  # symbols that a message names
 class IngestReport:
     """What an ingest stored, refused and could not get.
 
-    unplaced: symbols whose exchange is not known. unseen_days: exchanges of symbols with sessions
-    that are no trading days here, each with one such symbol.
+    unplaced: symbols whose exchange is not known. exchanges: whose sessions are trading days.
+    unseen_days: other exchanges with sessions that are none, each with one of its symbols.
     """
 
     bars: Written = field(default_factory=Written)
@@ -43,6 +43,7 @@ class IngestReport:
     symbols_covered: int = 0
     worst: Counter[str] = field(default_factory=Counter)
     unplaced: list[str] = field(default_factory=list)
+    exchanges: tuple[str, ...] = ()
     unseen_days: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -68,10 +69,11 @@ class IngestReport:
                 " docs/guide/exchanges.md lists both"
             )
         if self.unseen_days:
+            wanted = ",".join((*self.exchanges, *self.unseen_days))
             named = ", ".join(f"{e} ({symbol})" for e, symbol in self.unseen_days.items())
             found.append(
                 f"some sessions of {named} are no trading days here, so nothing is predicted on them;"
-                f" begin a home with PREDTRACK_EXCHANGES=XNYS,{','.join(self.unseen_days)} to have them"
+                f" begin a home with PREDTRACK_EXCHANGES={wanted} to have them"
             )
         return found
 
@@ -102,7 +104,7 @@ def ingest(
 
     say: called with a line of progress after each batch.
     """
-    report = IngestReport()
+    report = IngestReport(exchanges=settings.exchanges)
     symbols = symbols_to_fetch(transaction, source, settings, first, last)
     listed = listed_symbols(transaction, source, settings, symbols)
     named = listed.filter(pl.col("symbol").str.contains(SYMBOL_PATTERN))

@@ -246,31 +246,37 @@ class Scratch:
 
 @contextmanager
 def scratch_database(live: str, sql_dir: Path) -> Iterator[Scratch]:
-    """An empty scratch database for `live`, dropped at the end.
+    """An empty scratch database for `live`, dropped at the end. Raises as `temporary_database` does."""
+    with temporary_database(live, "lookahead") as url:
+        migrate(url, sql_dir)
+        yield Scratch(live, url)
 
-    One at a time for each live database; what a killed process left is dropped by the next.
-    Raises ServerError when another one is at work or the user may not create databases.
+
+@contextmanager
+def temporary_database(live: str, purpose: str) -> Iterator[str]:
+    """URL of an empty database beside `live`, dropped at the end.
+
+    One at a time for each live database and purpose; what a killed process left is dropped by the
+    next. Raises ServerError when another one is at work or the user may not create databases.
     """
-    name = f"predtrack_lookahead_{hashlib.sha256(database_name(live).encode()).hexdigest()[:12]}"
-    url = with_database(live, name)
+    name = f"predtrack_{purpose}_{hashlib.sha256(database_name(live).encode()).hexdigest()[:12]}"
     drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
     create = sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name))
     with psycopg.connect(with_database(live, "postgres"), autocommit=True) as server:
         # Held by this session: the server releases it when this process dies, however it does.
         locked = server.execute("SELECT pg_try_advisory_lock(hashtext(%s))", [name]).fetchone()
         if locked is None or not locked[0]:
-            raise ServerError(f"Another lookahead is at work in database {name}; let it end first.")
+            raise ServerError(f"Another {purpose} is at work in database {name}; let it end first.")
         try:
             server.execute(drop)
             server.execute(create)
         except psycopg.errors.InsufficientPrivilege as error:
             raise ServerError(
-                f"lookahead works on a copy in a database of its own, {name}, which this user may"
+                f"{purpose} works on a copy in a database of its own, {name}, which this user may"
                 " not create. Grant it CREATEDB."
             ) from error
         try:
-            migrate(url, sql_dir)
-            yield Scratch(live, url)
+            yield with_database(live, name)
         finally:
             server.execute(drop)
 

@@ -30,7 +30,8 @@ LOCK = Query("""
     SELECT chain FROM audit.chain_locks WHERE chain = 'forecasts.prediction_batches' FOR UPDATE
 """)
 HEAD = Query("""
-    SELECT batch_index, hash FROM forecasts.prediction_batches ORDER BY batch_index DESC LIMIT 1
+    SELECT batch_index, hash, committed_at FROM forecasts.prediction_batches
+    ORDER BY batch_index DESC LIMIT 1
 """)
 CLOCK = Query("SELECT clock_timestamp() AS now")
 ENCODINGS = Query("""
@@ -176,9 +177,14 @@ def seal(transaction: Transaction, first: date = date.min, last: date = date.max
     encoding = table_encoding(transaction, tables.PREDICTIONS)
     remember_encoding(transaction, encoding)
     head = transaction.read(HEAD)
-    index, previous = head.row(0) if len(head) else (0, GENESIS)
+    index, previous, before = head.row(0) if len(head) else (0, GENESIS, None)
     claims = LIVE_CLAIMS if len(others) else OWN_LIVE_CLAIMS
     terms = _terms(transaction, claims, span_of(groups), encoding)
+    if before is not None and terms.committed_at < before:
+        raise LedgerError(
+            f"the database's clock says {terms.committed_at:%Y-%m-%d %H:%M:%S} UTC, but the last batch"
+            f" was sealed at {before:%Y-%m-%d %H:%M:%S}: set the clock right, or wait until then"
+        )
     built = [pl.DataFrame(schema=BATCHES)]
     parts = [(part, False) for part in by_days(others, "said")] if len(others) else []
     parts += [(added, True)] if len(added) else []

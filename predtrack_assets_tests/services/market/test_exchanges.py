@@ -69,6 +69,7 @@ def test_every_symbol_has_its_own_calendar_or_is_refused_by_name(
     assert report.unplaced == ["GOLD7", "^QQQ9"]
     assert report.advice[0].startswith("exchange not known: GOLD7, ^QQQ9. Their bars are refused.")
     assert "--exchange" in report.advice[0]
+    assert "PREDTRACK_EXCHANGES=XNYS,24/7,XHKG,XPAR,XTKS" in report.advice[1]
     assert list(report.unseen_days) == ["24/7", "XHKG", "XPAR", "XTKS"]
     assert rows(
         database_url,

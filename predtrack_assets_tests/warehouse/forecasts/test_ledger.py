@@ -95,6 +95,28 @@ def test_live_and_replay_are_never_in_one_batch(database_url: str) -> None:
     assert verdict_of(database_url).good
 
 
+def test_no_batch_is_sealed_while_the_clock_is_behind_the_last(database_url: str) -> None:
+    """A clock set back: the batch would break the chain for ever."""
+    commit(database_url, predictions(days=1))
+    with psycopg.connect(database_url) as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute(
+            "UPDATE forecasts.prediction_batches SET committed_at = now() + interval '8 days'"
+        )
+    with pytest.raises(LedgerError, match="set the clock right, or wait until then"):
+        commit(database_url, predictions(days=1, symbols=("ZZZ",)))
+    late = "INSERT INTO forecasts.prediction_batches SELECT (jsonb_populate_record(b, jsonb_build_object("
+    with (
+        psycopg.connect(database_url) as connection,
+        pytest.raises(psycopg.errors.IntegrityConstraintViolation, match="does not continue"),
+    ):
+        connection.execute(
+            f"{late} 'batch_index', batch_index + 1, 'previous_hash', hash, 'committed_at',"
+            " clock_timestamp(), 'hash', sha256(hash)))).*"
+            " FROM forecasts.prediction_batches b ORDER BY batch_index DESC LIMIT 1"
+        )
+
+
 def commit_knowable_at_once(url: str) -> None:
     register(url, predictions(days=1))
     with Database(url=url).transaction() as transaction:
@@ -274,8 +296,8 @@ KILLED = """
 import os, signal, sys
 from predtrack_assets_tests.builders.ledgers import predictions
 from predtrack_assets.warehouse import tables
-from predtrack_assets.warehouse.ledger import seal
-from predtrack_assets.warehouse.warehouse import Database
+from predtrack_assets.warehouse.forecasts.ledger import seal
+from predtrack_assets.warehouse.database.transaction import Database
 with Database(url=sys.argv[1]).transaction() as transaction:
     transaction.append(tables.PREDICTIONS, predictions(symbols=("DDD",)))
     print(seal(transaction), flush=True)
