@@ -16,8 +16,8 @@ COMPILE = uv pip compile setup.py --universal --python-version 3.11 $(if $(UPGRA
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
 
-demo: $(READY) ## Backfill the bundled sample through the whole graph and show the scores
-	@$(BIN)/predtrack demo
+demo: $(READY) ## Backfill the bundled sample and show the scores; ARGS=--full predicts all of its days
+	@$(BIN)/predtrack demo $(ARGS)
 
 dev: $(READY) ## Start PostgreSQL and the Dagster UI
 	@$(BIN)/predtrack dev

@@ -50,14 +50,13 @@ def _accuracy_day(database: Database, options: Options) -> Line:
     """Sums and reports of one day, over the outcomes as other models' too, beside a scan of its own."""
     rows = max(1, round(OUTCOME_ROWS * options.scale))
     options.say(f"accuracy_day: {rows:,} outcomes")
-    month_end = (FIRST.astype("datetime64[M]") + 2).astype("datetime64[D]") - 1
-    sessions = calendar("XNYS").between(FIRST, month_end)
     with database.connect() as connection:
         while (found := _stored(connection)) < rows:
             _copy_outcomes(connection, rows - found)
         connection.execute("VACUUM (ANALYZE) forecasts.outcomes")
-    options.say(f"accuracy_day: sums and reports as of {sessions[-1]}")
-    done = database.step("accuracy_day", first=str(sessions[-22]), last=str(sessions[-1]))
+        first, last = _busy_days(connection)
+    options.say(f"accuracy_day: sums and reports as of {last}")
+    done = database.step("accuracy_day", first=first, last=last)
     limit = REPORT_LIMIT + REPORT_ALLOWED_S / done["reference_s"]
     return line("accuracy_day", **done, limit=round(limit, 1), outcomes=found)
 
@@ -81,6 +80,19 @@ def _inserted_again(database: Database) -> tuple[float, int]:
         seconds = time.perf_counter() - start
         connection.execute("DROP TABLE forecasts.again")
     return seconds, rows
+
+
+def _busy_days(connection: psycopg.Connection) -> tuple[str, str]:
+    """The last day on which as much as usual fell due, and the 30th before it."""
+    found = connection.execute("""
+        SELECT (max(due_day) - 29)::text, max(due_day)::text FROM (
+            SELECT due_day, count(*) >= avg(count(*)) OVER () AS usual FROM forecasts.outcomes
+            GROUP BY due_day) days
+        WHERE usual
+    """).fetchone()
+    if found is None:
+        raise RuntimeError("no outcome is stored")
+    return found[0], found[1]
 
 
 def _stored(connection: psycopg.Connection) -> int:

@@ -9,6 +9,8 @@ import polars as pl
 
 from benchmarks.accuracy_cases import NAMES as ACCURACY_NAMES
 from benchmarks.accuracy_cases import accuracy_cases
+from benchmarks.book_cases import NAMES as BOOK_NAMES
+from benchmarks.book_cases import book_cases
 from benchmarks.drift_cases import NAMES as DRIFT_NAMES
 from benchmarks.drift_cases import drift_cases
 from benchmarks.feature_cases import NAMES as FEATURE_NAMES
@@ -39,7 +41,12 @@ def file_cases(box: Sandbox, options: Options) -> Iterator[Line]:
     path = options.prices or _simulated_file(box, options)
     dates = pl.scan_parquet(path).select(first=pl.col("date").min(), last=pl.col("date").max())
     first, last = (day.isoformat() for day in dates.cast(pl.Date).collect().row(0))
-    database = box.database("file", PREDTRACK_SOURCE="file", PREDTRACK_FILE=str(path))
+    database = box.database(
+        "file",
+        PREDTRACK_SOURCE="file",
+        PREDTRACK_FILE=str(path),
+        PREDTRACK_DEFAULT_EXCHANGE="XNYS",  # names like SIM0001 tell none
+    )
     yield from _ingest_cases("file", database, box, options, first, last)
 
 
@@ -131,6 +138,7 @@ CASES = (
     accuracy_cases,
     drift_cases,
     view_cases,
+    book_cases,
     whole_cases,
 )
 NAMES = [
@@ -147,6 +155,7 @@ NAMES = [
     *ACCURACY_NAMES,
     *DRIFT_NAMES,
     *VIEW_NAMES,
+    *BOOK_NAMES,
     *WHOLE_NAMES,
 ]
 

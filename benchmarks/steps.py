@@ -215,10 +215,10 @@ STEPS: dict[str, Callable[..., dict[str, Any]]] = {
 
 if __name__ == "__main__":
     from benchmarks.accuracy_steps import STEPS as ACCURACY_STEPS
+    from benchmarks.book_steps import STEPS as BOOK_STEPS
     from benchmarks.feature_steps import STEPS as FEATURE_STEPS
     from benchmarks.training_steps import STEPS as TRAINING_STEPS
 
-    found = {**STEPS, **FEATURE_STEPS, **TRAINING_STEPS, **ACCURACY_STEPS}[sys.argv[1]](
-        **json.loads(sys.argv[2])
-    )
+    steps = {**STEPS, **FEATURE_STEPS, **TRAINING_STEPS, **ACCURACY_STEPS, **BOOK_STEPS}
+    found = steps[sys.argv[1]](**json.loads(sys.argv[2]))
     print(json.dumps({"peak_mb": peak_mb(), **found}))

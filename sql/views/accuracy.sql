@@ -343,7 +343,7 @@ $$;
 COMMENT ON FUNCTION accuracy.band_calibration IS 'How well p_within_band (the price ends within sigma sqrt(h) of the forecast median) of one model was calibrated, by month of the due day, from outcomes as they were known at a moment. Raises for an unknown model.';
 
 CREATE VIEW accuracy.v_current_calibration AS
-    WITH newest AS MATERIALIZED (
+    WITH newest AS (
         SELECT model_id, kind, horizon, max(due_day) AS period_end FROM accuracy.day_sums
         WHERE scored > 0 GROUP BY model_id, kind, horizon
     )
@@ -395,7 +395,7 @@ CREATE VIEW accuracy.v_retraining_candidates AS
 COMMENT ON VIEW accuracy.v_retraining_candidates IS 'Symbols that the latest report (period_end) calls for retraining, of versions that are fitted and not retired; one row per model, kind and horizon, gone once recovered.';
 
 CREATE VIEW accuracy.v_current_performance AS
-    WITH newest AS MATERIALIZED (
+    WITH newest AS (
         SELECT model_id, kind, horizon, max(due_day) AS period_end FROM accuracy.day_sums
         WHERE validated > 0 GROUP BY model_id, kind, horizon
     )

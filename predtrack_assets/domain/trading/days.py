@@ -50,12 +50,12 @@ def days_of(
             become known after the last day are left out.
 
     Returns:
-        Days in order; none without prices.
+        Days in order, with the bars of the symbols that are ordered; none without prices.
     """
     if prices.is_empty():
         return []
     sessions = _sessions(prices)
-    days = _bars_by_day(prices, sessions)
+    days = _bars_by_day(prices, {order.symbol for order in orders}, sessions)
     dates = sorted(days)
     closes = [max(s.known_at for s in days[d].sessions.values()) for d in dates]
     first = dates[0] - timedelta(days=1)
@@ -95,15 +95,16 @@ def _aware(moments: np.ndarray) -> list[datetime]:
 
 
 def _bars_by_day(
-    prices: pl.DataFrame, sessions: dict[tuple[str, date], Session]
+    prices: pl.DataFrame, symbols: set[str], sessions: dict[tuple[str, date], Session]
 ) -> dict[date, Day]:
-    """Days with their sessions and bars, and no orders or actions yet."""
+    """Days with their sessions and the bars of some symbols, and no orders or actions yet."""
     listings = dict(prices.select("symbol", "exchange").unique().iter_rows())
     bars: dict[date, dict[str, Bar]] = defaultdict(dict)
     open_: dict[date, dict[str, Session]] = defaultdict(dict)
-    rows = prices.select(*PRICES).sort("date", "symbol").iter_rows()
-    for symbol, day, opened, high, low, close, volume, exchange in rows:
-        session = sessions[exchange, day]
-        bars[day][symbol] = Bar(opened, high, low, close, volume, session)
+    for (exchange, day), session in sessions.items():
         open_[day][exchange] = session
-    return {day: Day(day, open_[day], of_day, listings=listings) for day, of_day in bars.items()}
+    asked = prices.filter(pl.col("symbol").is_in(list(symbols)))
+    rows = asked.select(*PRICES).sort("date", "symbol").iter_rows()
+    for symbol, day, opened, high, low, close, volume, exchange in rows:
+        bars[day][symbol] = Bar(opened, high, low, close, volume, sessions[exchange, day])
+    return {day: Day(day, open_[day], bars[day], listings=listings) for day in open_}

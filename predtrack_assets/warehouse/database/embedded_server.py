@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 import secrets
 import shlex
 import shutil
@@ -39,14 +40,20 @@ DATABASE = "predtrack"
 START_TIMEOUT = 600.0  # seconds; recovery after a crash may take minutes
 MAX_SOCKET_PATH = 103  # bytes; the kernel's limit on a socket's path, the smallest of all systems
 
+# The log lives on one machine and nobody reads it but recovery: it is kept short, and in the least
+# detail. ALTER SYSTEM overrules each of these, for who wants a replica (wal_level, max_wal_senders).
 CONFIGURATION = """\
-# Written by PredTrack when it created this cluster; it is how it knows the directory as its own.
+# Written by PredTrack at each start; it is how it knows the directory as its own.
 port = {port}
 max_connections = 200
 shared_buffers = 256MB
 fsync = on
-max_wal_size = 4GB
+wal_level = minimal
+max_wal_senders = 0
 wal_compression = on
+min_wal_size = 64MB
+max_wal_size = 256MB
+checkpoint_timeout = 15min
 checkpoint_completion_target = 0.9
 log_checkpoints = off
 timezone = 'UTC'
@@ -206,6 +213,7 @@ class EmbeddedServer:
             if not self._data_dir.exists():
                 self._create(account, lock)
             self._check_data_dir(account)
+            self._bring_settings_up_to_date(account)
             socket_dir = self._prepare_socket_dir(account)
             # We hold the lock, so this can only be what a killed server left behind.
             (self._data_dir / "postmaster.pid").unlink(missing_ok=True)
@@ -277,6 +285,18 @@ class EmbeddedServer:
                 f"{self._data_dir} belongs to uid {owner}; run as that user, or use another "
                 "PREDTRACK_HOME."
             )
+
+    def _bring_settings_up_to_date(self, account: Account) -> None:
+        """Give a cluster that an earlier version made the settings of this one; its port stays."""
+        path = self._data_dir / CONFIGURATION_FILE
+        written = path.read_text()
+        port = re.search(r"^port = (\d+)$", written, re.MULTILINE)
+        if port is None or written == CONFIGURATION.format(port=port[1]):
+            return
+        anew = path.with_suffix(".new")
+        anew.write_text(CONFIGURATION.format(port=port[1]))
+        account.give(anew)
+        anew.rename(path)
 
     def _prepare_socket_dir(self, account: Account) -> Path:
         """A directory that only `account` can enter, short enough for a socket's path."""

@@ -167,7 +167,7 @@ def _append(transaction: Transaction, table: BookTable, rows: list[Sequence[Any]
 def _column(kind: str, values: Sequence[Any]) -> tuple[str, pa.Array]:
     """The type that a column is staged in, and its values: numbers exactly, as texts."""
     if kind.startswith("numeric"):
-        return "text", pa.array([None if v is None else f"{v:f}" for v in values], pa.string())
+        return "text", pa.array([None if v is None else str(v) for v in values], pa.string())
     if kind in _INTEGERS:
         return "bigint", pa.array(values, pa.int64())
     arrow = {

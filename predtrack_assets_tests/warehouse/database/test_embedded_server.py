@@ -103,7 +103,8 @@ def test_configuration(home: Path) -> None:
         expected = {
             "listen_addresses": "",
             "fsync": "on",
-            "max_wal_size": "4GB",
+            "max_wal_size": "256MB",
+            "wal_level": "minimal",
             "shared_buffers": "256MB",
             "TimeZone": "UTC",
             "server_encoding": "UTF8",
@@ -114,6 +115,19 @@ def test_configuration(home: Path) -> None:
     assert row is not None
     assert Path(row[0]).stat().st_mode & 0o777 == 0o700
     assert data_dir(home).stat().st_mode & 0o777 == 0o700
+
+
+def test_a_home_of_an_earlier_version_gets_the_settings_of_this_one(home: Path) -> None:
+    server = EmbeddedServer(home)
+    url = server.start()
+    server.stop()
+    path = data_dir(home) / "predtrack.conf"
+    made = path.read_text()
+    path.write_text(made.replace("max_wal_size = 256MB", "max_wal_size = 4GB"))
+    assert server.start() == url, "its port stays"
+    assert path.read_text() == made
+    with psycopg.connect(url) as connection:
+        assert connection.execute("SHOW max_wal_size").fetchone() == ("256MB",)
 
 
 def test_psql_fits(home: Path) -> None:

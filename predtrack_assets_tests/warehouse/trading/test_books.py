@@ -49,7 +49,7 @@ def fold(days: list = DAYS, start: BookState | None = None) -> tuple[BookState, 
 def database(database_url: str) -> Database:
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute(
-            "INSERT INTO market.symbols (symbol, exchange, kind, source)"
+            "INSERT INTO market.symbols (symbol, exchange, asset_class, source)"
             " VALUES ('A', 'XNYS', 'stock', 'test')"
         )
         for day in DAYS:
