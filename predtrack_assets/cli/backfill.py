@@ -90,6 +90,12 @@ def _sentences(value: object) -> list[str]:
     return [str(v) for v in value] if isinstance(value, list | tuple) else []
 
 
+def _has_prices(prices: Mapping[str, object]) -> bool:
+    """Whether any bar of the window is stored now, be it from an earlier run."""
+    kept = [*(f"rows_{what}" for what in STORED), "symbols_already_covered"]
+    return any(prices.get(name) for name in kept)
+
+
 def explain(report: RunReport, console: Console) -> int:
     """Say what was refused, what was not fetched and what failed; the exit code."""
     prices = report.materialized.get("market/market_data", {})
@@ -144,8 +150,7 @@ def explain(report: RunReport, console: Console) -> int:
             "Some symbols are missing; market.fetch_log says why. Run the same command again."
         )
         return PARTIAL
-    kept = [*(f"rows_{what}" for what in STORED), "symbols_already_covered"]
-    if prices and not any(prices.get(name) for name in kept):
+    if prices and not _has_prices(prices):
         console.print("No price of these days is stored: the source gave no bar that can be kept.")
         return FAILED
     if report.rows_changed == 0:
