@@ -210,10 +210,15 @@ class Settings(BaseSettings):
             [v.strip() for v in value.split(",") if v.strip()] if isinstance(value, str) else value
         )
 
-    @field_validator("home", "sql_dir", "file")
+    @field_validator("home", "sql_dir")
     @classmethod
-    def _absolute(cls, value: Path | None) -> Path | None:
-        return value.expanduser().resolve() if value else value
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().resolve()
+
+    @field_validator("file")
+    @classmethod
+    def _absolute_file(cls, value: Path | None) -> Path | None:
+        return Path(os.path.abspath(value.expanduser())) if value else value  # a link may be a loop
 
     @field_validator("horizons")
     @classmethod

@@ -54,7 +54,7 @@ COMMENT ON TABLE market.market_data IS 'Daily bars as traded; every revision is 
 COMMENT ON COLUMN market.market_data.trading_day IS 'Session date on the symbol''s own exchange.';
 COMMENT ON COLUMN market.market_data.close IS 'As traded, in the currency of the listing; adjustment happens on read.';
 COMMENT ON COLUMN market.market_data.volume IS 'Shares, as traded; 0 for indices that report none.';
-COMMENT ON COLUMN market.market_data.flag IS 'Why a kept bar is suspect: jump, stale.';
+COMMENT ON COLUMN market.market_data.flag IS 'Why a kept bar is suspect: jump, range, stale.';
 COMMENT ON COLUMN market.market_data.knowledge_time IS 'Session close plus the source''s delay for a first sight; the moment it was seen for a correction.';
 COMMENT ON INDEX market.market_data_late IS 'Bars that became known after the end of their own day: they divide history into epochs.';
 

@@ -22,6 +22,7 @@ from predtrack_assets.automation.runs import (
 from predtrack_assets.clock import utc_now
 from predtrack_assets.domain.time.calendar import calendar
 from predtrack_assets.reporting.tables.text import counted, wide_console
+from predtrack_assets.services.market.price_file import file_source, require_rows
 from predtrack_assets.settings import Settings
 from predtrack_assets.sources.base import SourceError
 from predtrack_assets.stores.artifacts import ArtifactError
@@ -35,6 +36,8 @@ def run_backfill(settings: Settings, first: date, last: date, names: Sequence[st
     asked = trading_window(first, last, utc_now().date())
     if settings.default_exchange:
         calendar(settings.default_exchange)  # an unknown one is named now, not after a minute
+    if settings.source == "file" and _asks_for_prices(names):
+        CONSOLE.print(require_rows(file_source(settings), first, last), markup=False, emoji=False)
     applied = prepare(settings)
     if applied:
         CONSOLE.print(f"Schema: applied {', '.join(applied)}")
@@ -51,6 +54,14 @@ def run_backfill(settings: Settings, first: date, last: date, names: Sequence[st
     if report.materialized:
         wide_console().print(result_table(report))
     return explain(report, wide_console())
+
+
+def _asks_for_prices(names: Sequence[str] | None) -> bool:
+    """Whether prices are read: by all, the group market, or a table of the step that brings them."""
+    if names is None:
+        return True
+    read = {"market", "market_data", "corporate_actions"}
+    return any(name.replace(".", "/").removeprefix("market/") in read for name in names)
 
 
 def result_table(report: RunReport) -> Table:
@@ -77,6 +88,12 @@ def result_table(report: RunReport) -> Table:
 
 def _sentences(value: object) -> list[str]:
     return [str(v) for v in value] if isinstance(value, list | tuple) else []
+
+
+def _has_prices(prices: Mapping[str, object]) -> bool:
+    """Whether any bar of the window is stored now, be it from an earlier run."""
+    kept = [*(f"rows_{what}" for what in STORED), "symbols_already_covered"]
+    return any(prices.get(name) for name in kept)
 
 
 def explain(report: RunReport, console: Console) -> int:
@@ -133,9 +150,9 @@ def explain(report: RunReport, console: Console) -> int:
             "Some symbols are missing; market.fetch_log says why. Run the same command again."
         )
         return PARTIAL
-    kept = [*(f"rows_{what}" for what in STORED), "symbols_already_covered"]
-    if prices and not any(prices.get(name) for name in kept):
+    if prices and not _has_prices(prices):
         console.print("No price of these days is stored: the source gave no bar that can be kept.")
-    elif report.rows_changed == 0:
+        return FAILED
+    if report.rows_changed == 0:
         console.print("No row changed: everything asked for was already there.")
     return DONE

@@ -27,6 +27,7 @@ from predtrack_assets.cli.database_faults import database_fault, say_retries_onc
 from predtrack_assets.cli.gates import champions, deploy, gate
 from predtrack_assets.cli.ledger import claim, ledger
 from predtrack_assets.cli.predictions import predictions
+from predtrack_assets.cli.prices import Exchange, Symbol, prices, use_file
 from predtrack_assets.clock import utc_now
 from predtrack_assets.faults import Fault
 from predtrack_assets.settings import Settings, SourceName, get_settings, unknown_settings
@@ -56,6 +57,7 @@ app.add_typer(book, name="book")
 app.add_typer(predictions, name="predictions")
 app.add_typer(keys, name="keys")
 app.command("api")(serve)
+app.add_typer(prices, name="prices")
 
 ERRORS = Console(stderr=True, highlight=False, soft_wrap=True)
 FAILED = 1
@@ -109,17 +111,18 @@ def _configure(
     source: str | None = None,
     file: Path | None = None,
     exchange: str | None = None,
+    symbol: str | None = None,
 ) -> Settings:
     """Settings with the options of this call, visible to everything that this call starts."""
     if file is not None and source not in (None, "file"):
         raise ValueError(f"--file goes with --source file, not with --source {source}")
     given = {
         "PREDTRACK_HOME": home and str(home.resolve()),
-        "PREDTRACK_SOURCE": "file" if file is not None else source,
-        "PREDTRACK_FILE": file and str(file.resolve()),
+        "PREDTRACK_SOURCE": source,
         "PREDTRACK_DEFAULT_EXCHANGE": exchange,
     }
     os.environ.update({name: value for name, value in given.items() if value})
+    use_file(file, symbol)
     return get_settings()
 
 
@@ -155,10 +158,8 @@ def backfill(
     file: Annotated[
         Path | None, typer.Option(help="Price file (Parquet or CSV); implies --source file.")
     ] = None,
-    exchange: Annotated[
-        str | None,
-        typer.Option(help="Calendar of symbols whose names do not tell it, like XTKS or 24/7."),
-    ] = None,
+    symbol: Symbol = None,
+    exchange: Exchange = None,
     home: Home = None,
 ) -> None:
     """Compute the graph, or a part of it, for a range of days: inputs, fits of its months, results.
@@ -166,7 +167,7 @@ def backfill(
     Ends 0 only if everything asked for was done, 1 if something failed, 3 if some symbols could
     not be fetched.
     """
-    _configure(home, source, file, exchange)
+    _configure(home, source, file, exchange, symbol)
     from predtrack_assets.cli.backfill import run_backfill
 
     names = None if select is None else [n.strip() for n in select.split(",") if n.strip()]

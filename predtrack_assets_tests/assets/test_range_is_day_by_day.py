@@ -123,6 +123,8 @@ def test_the_whole_graph_over_every_kind_of_trouble(prepared: str) -> None:
         "deployment.event_notifications",
         "deployment.gate_overrides",
         "features.feature_importance",
+        "forecasts.intake_batches",
+        "market.intraday_bars",
         "models.model_artifacts",
         "models.optimization_attempts",
         "models.optimization_results",

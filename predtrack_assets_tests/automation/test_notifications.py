@@ -17,6 +17,7 @@ from pydantic import SecretStr
 
 from predtrack_assets.assets.resources import Warehouse
 from predtrack_assets.automation import notifications
+from predtrack_assets.services.deployment import notifications as dispatching
 from predtrack_assets.services.deployment.notifications import NotSent, dispatch, webhook
 from predtrack_assets.settings import Settings
 from predtrack_assets.warehouse.deployment.improvements import (
@@ -107,7 +108,7 @@ def test_a_crash_between_telling_and_committing_tells_again_with_the_same_key(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(notifications, "note_notification", crash)
+        patch.setattr(dispatching, "note_notification", crash)
         with pytest.raises(KeyboardInterrupt):
             dispatch(warehouse, "webhook", channel)
     assert attempts(warehouse) == []

@@ -61,11 +61,13 @@ def test_months_without_a_fit_are_named() -> None:
 def test_missing_symbols_have_an_exit_code_of_their_own() -> None:
     prices: dict[str, object] = {"failures": {"TIMEOUT": 1, "EMPTY": 2}}
     assert said(RunReport("r", True, {"market/market_data": prices}))[0] == 3
-    assert said(RunReport("r", True, {"market/market_data": {"failures": {"EMPTY": 2}}}))[0] == 0
+    some: dict[str, object] = {"rows_unchanged": 9, "failures": {"EMPTY": 2}}
+    assert said(RunReport("r", True, {"market/market_data": some}))[0] == 0
 
 
 def test_nothing_kept_is_not_everything_already_there() -> None:
-    _, text = said(RunReport("r", True, {"market/market_data": {"quarantined": {"nan": 4}}}))
+    code, text = said(RunReport("r", True, {"market/market_data": {"quarantined": {"nan": 4}}}))
+    assert code == 1, "a run that stored nothing of what was asked fails"
     assert "No price of these days is stored" in text
     assert "already there" not in text
     for there in ({"rows_unchanged": 4}, {"rows_unchanged": 0, "symbols_already_covered": 2}):

@@ -148,7 +148,7 @@ def _latest_membership(patch: pytest.MonkeyPatch) -> None:
 
 def _corrected_prices(patch: pytest.MonkeyPatch) -> None:
     """Every bar in its latest revision."""
-    latest = Query(epochs.queries.BARS_AS_OF.source.replace(":as_of", "'infinity'"))
+    latest = Query(epochs.market_queries.BARS_AS_OF.source.replace(":as_of", "'infinity'"))
     honest = forecast_days.read_panel
 
     def of_today(

@@ -38,7 +38,8 @@ Mode = Literal["splits", "total_return"]
 def _split_ratios() -> np.ndarray:
     """Ratios that companies use, sorted: small p/q, n:1, and their inverses; (k,) float64."""
     small = [p / q for q in range(1, 5) for p in range(q + 1, 11) if p / q >= 1.2]
-    ratios = np.unique(np.round([*small, *range(2, 101)], 12))
+    large = [*range(2, 101), *range(105, 201, 5), *range(225, 501, 25), *range(550, 2001, 50)]
+    ratios = np.unique(np.round([*small, *large], 12))
     return np.unique(np.concatenate([ratios, 1 / ratios]))
 
 
@@ -80,7 +81,7 @@ def infer_actions(
     Between two bars the ratio moves by (1 - dividend / previous close) / split. A step beyond the
     rounding noise is a split where it is near a ratio that companies use and the traded price moved
     with it, else a dividend. Steps over more than 30 calendar days, up-steps that are no reverse
-    split, and large steps that the price does not confirm are left alone.
+    split, steps that the next one takes back, and large steps that the price does not confirm are left alone.
 
     Args:
         bars: symbol String, trading_day Date, close, adj_close Float64; further columns ignored.
@@ -110,7 +111,7 @@ def infer_actions(
     steps = _steps(usable, decimals)
     if splits is not None and not splits.is_empty():
         steps = _known_splits(steps, usable, splits)
-    steps = steps.filter((pl.col("step") - 1).abs() > pl.col("noise"))
+    steps = _without_glitches(steps).filter((pl.col("step") - 1).abs() > pl.col("noise"))
     steps = _snap_to_splits(steps, enabled=as_traded and splits is None)
     moved = pl.col("close").log() - pl.col("prev_close").log() + pl.col("known").log()
     log_step = pl.col("step").log()
@@ -158,6 +159,14 @@ def _steps(usable: pl.DataFrame, decimals: int) -> pl.DataFrame:
         .with_columns(known=pl.lit(1.0))
         .drop("ratio", "half_unit", "prev_day")
     )
+
+
+def _without_glitches(steps: pl.DataFrame) -> pl.DataFrame:
+    """The steps without those that the next one takes back: one adj_close was wrong."""
+    following, noise_there = (pl.col(c).shift(-1).over("symbol") for c in ("step", "noise"))
+    taken_back = (pl.col("step") * following - 1).abs() <= pl.col("noise") + noise_there
+    moves = (pl.col("step") - 1).abs() > pl.col("noise")
+    return steps.filter(~(moves & taken_back).fill_null(False))
 
 
 def _known_splits(steps: pl.DataFrame, usable: pl.DataFrame, splits: pl.DataFrame) -> pl.DataFrame:

@@ -56,7 +56,7 @@ REASONS = (
     "duplicate_disagrees",
     "duplicate_identical",
 )
-FLAGS = ("jump", "stale")
+FLAGS = ("jump", "range", "stale")
 
 SYMBOL_PATTERN = r"^\^?[A-Z0-9][A-Z0-9.&=-]{0,18}$"
 """Upper-case vendor symbols: BRK-B, BHP.AX, ^GSPC, EURUSD=X, BTC-USD; at most 20 characters."""
@@ -88,7 +88,8 @@ def screen(
     """Sorts bars into accepted (good, suspect) and rejected.
 
     An accepted bar is suspect with flag 'jump' when abs(total log return) from the previous
-    accepted close, after the actions between, exceeds `max_jump`; with 'stale' when nothing traded
+    accepted close, after the actions between, exceeds `max_jump`; with 'range' when its high or low
+    lies as far beyond both of these closes; with 'stale' when nothing traded
     of a symbol that has traded before and all four prices repeat that close (indices, fx and funds
     have no volume, so never). The previous close of a symbol's first bar comes from `previous`; one
     more than LOOKBACK days ago is not compared with. Thus a range gives what its days give.
@@ -260,12 +261,15 @@ def _flag(
     repeats = pl.all_horizontal(pl.col(c) == pl.col("prev_close") for c in PRICES)
     has_volume = pl.col("traded") & ~pl.col("asset_class").is_in(_NO_VOLUME)
     stale = (pl.col("volume") == 0) & repeats & pl.col("near") & has_volume
+    tests = {"jump": jump, "range": _far_from_closes(max_jump), "stale": stale}
     return (
         total_returns(history, actions)
         .with_columns(near.alias("near"))
         .filter(pl.col("is_new"))
         .with_columns(
-            pl.when(jump).then(pl.lit("jump")).when(stale).then(pl.lit("stale")).alias("flag")
+            pl.coalesce(pl.when(test).then(pl.lit(flag)) for flag, test in tests.items()).alias(
+                "flag"
+            )
         )
         .with_columns(
             pl.when(pl.col("flag").is_null())
@@ -275,6 +279,15 @@ def _flag(
         )
         .select(list(ACCEPTED))
     )
+
+
+def _far_from_closes(max_jump: float) -> pl.Expr:
+    """Whether the high lies above, or the low below, both closes of the day's move by more than
+    `max_jump`; the close before in the day's units is close / exp(log_return)."""
+    before = pl.when("near").then(pl.col("close") * (-pl.col("log_return")).exp())
+    above = pl.col("high").log() - pl.max_horizontal("close", before).log()
+    below = pl.min_horizontal("close", before).log() - pl.col("low").log()
+    return (above > max_jump) | (below > max_jump)
 
 
 def raw_payload(columns: Mapping[str, str]) -> pl.Expr:

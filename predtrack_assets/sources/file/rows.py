@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import lru_cache
@@ -70,6 +70,26 @@ class Spelling:
             return possible.pop() if len(possible) == 1 else None
         local = _local(zone) if zone else None
         return None if reading is None else day_of(reading, local)
+
+    def described(self, role: str) -> str:
+        """How the cells of a role are read, where it is not plain."""
+        if role == "date" and self.days is not None:
+            return ", ".join(self._date_spellings())
+        if self.style == "comma" and role in NUMBERS:
+            return "decimal comma"
+        read = [value for value in self.odd.get(role, {}).values() if value is not None]
+        return "thousands separators or units" if read else ""
+
+    def _date_spellings(self) -> Iterator[str]:
+        kinds = {type(reading) for reading in (self.days or {}).values()}
+        if Triple in kinds:
+            orders = " or ".join(ORDERS[order] for order in self.orders)
+            decided = {0: "in orders that contradict each other", 1: orders}
+            yield decided.get(len(self.orders), f"{orders}: not decided")
+        if datetime in kinds:
+            yield "moments, read where the symbol trades"
+        if type(None) in kinds:
+            yield "some are no dates"
 
     @property
     def has_moments(self) -> bool:

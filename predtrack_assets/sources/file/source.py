@@ -128,6 +128,23 @@ class FileSource:
         )
 
     @cached_property
+    def row_count(self) -> int:
+        """Rows of the file, readable or not."""
+        return int(self._collect(self._rows.select(pl.len())).item())
+
+    def extent(self, first: date, last: date) -> tuple[int, int, date | None, date | None]:
+        """Readable rows in [first, last] and their symbols; first and last readable day of the file."""
+        day = pl.col("trading_day")
+        inside = _OK & day.is_between(first, last)
+        found = self._rows.select(
+            inside.sum().alias("rows"),
+            pl.col("symbol").filter(inside).n_unique().alias("symbols"),
+            day.filter(_OK).min().alias("first"),
+            day.filter(_OK).max().alias("last"),
+        )
+        return self._collect(found).row(0)
+
+    @cached_property
     def splits(self) -> pl.DataFrame:
         """The stated splits of the whole file, ACTIONS."""
         if not self._has("split"):
@@ -153,7 +170,7 @@ class FileSource:
         return self._split_adjusted and not self.table.columns.as_traded
 
     def _batch(self, group: Sequence[str], rejects: pl.DataFrame, start: date, end: date) -> Batch:
-        window = pl.col("trading_day").is_between(start - LOOKBACK, end)
+        window = pl.col("trading_day").is_between(start - LOOKBACK, end + LOOKBACK)
         rows = self._collect(self._rows.filter(window & pl.col("symbol").is_in(list(group)) & _OK))
         bars = within(rows, "trading_day", start, end).select(list(BARS))
         bars = unadjust(bars, self.splits_in_prices)

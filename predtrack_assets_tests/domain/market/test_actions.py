@@ -63,7 +63,9 @@ def _series(
     )
 
 
-@pytest.mark.parametrize("split", [2.0, 3.0, 1.5, 4.0, 7.0, 20.0, 1.25, 0.1, 1 / 15, 0.5])
+@pytest.mark.parametrize(
+    "split", [2.0, 3.0, 1.5, 4.0, 7.0, 20.0, 1.25, 0.1, 1 / 15, 0.5, 120.0, 1 / 125, 1 / 1000]
+)
 def test_splits_are_found_with_their_ratio(split: float) -> None:
     found = infer_actions(_series({20: (split, 0.0)}), as_traded=True)
     assert found.select("symbol", "ex_date", "kind", "inferred").rows() == [
@@ -83,6 +85,23 @@ def test_split_and_dividend_on_one_day() -> None:
     found = infer_actions(_series({20: (2.0, 0.4)}), as_traded=True)
     assert found.select("kind").to_series().to_list() == ["dividend", "split"]
     assert found["value"].to_list() == [pytest.approx(0.4, abs=1e-3), 2.0]
+
+
+def test_a_step_that_the_next_one_takes_back_is_no_dividend() -> None:
+    """One day's adj_close was written as the close."""
+    closes = [10.0, 10.2, 10.1, 10.3, 10.2]
+    ratio = [0.95, 0.95, 1.0, 0.95, 0.95]
+    bars = pl.DataFrame(
+        {
+            "symbol": ["A"] * 5,
+            "trading_day": [_day(n) for n in range(5)],
+            "close": closes,
+            "adj_close": [round(c * r, 6) for c, r in zip(closes, ratio, strict=True)],
+        }
+    )
+    assert infer_actions(bars, as_traded=True).is_empty()
+    real = bars.with_columns(adj_close=pl.Series([9.5, 9.69, 10.1, 10.3, 10.2]))
+    assert infer_actions(real, as_traded=True)["kind"].to_list() == ["dividend"]
 
 
 def test_known_splits_are_not_inferred_again() -> None:

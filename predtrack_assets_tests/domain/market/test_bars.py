@@ -183,6 +183,24 @@ def test_split_that_the_price_does_not_show_is_a_jump() -> None:
     assert _screen(_bar(), previous=stored, actions=action).accepted["flag"].to_list() == ["jump"]
 
 
+@pytest.mark.parametrize(
+    ("changes", "flag"),
+    [
+        ({"high": 1e15}, "range"),
+        ({"low": 1e-300}, "range"),
+        ({"high": 17.0}, None),
+        ({"high": 17.4}, "range"),
+        ({"close": 8.0, "low": 7.0, "high": 16.0}, None),
+    ],
+)
+def test_a_range_far_beyond_both_closes_is_suspect(
+    changes: dict[str, Any], flag: str | None
+) -> None:
+    """The close before, 10.5, counts too: a day that falls begins where the last one ended."""
+    rows = [_bar(), _bar(trading_day=DAY + timedelta(days=1), **changes)]
+    assert _screen(*rows).accepted["flag"].to_list() == [None, flag]
+
+
 def test_rejected_bar_is_nobodys_predecessor() -> None:
     days = [DAY + timedelta(days=n) for n in range(3)]
     broken = _bar(trading_day=days[1], high=900.0, close=900.0, open=float("nan"))
