@@ -137,9 +137,7 @@ def explain(report: RunReport, console: Console) -> int:
             sentence = sentence.removeprefix(f"{known.__module__}.{known.__name__}: ")
         console.print(f"[red]{step} failed[/]: {escape(sentence)}", soft_wrap=True)
     if not report.success:
-        console.print(
-            "Nothing of a failed step was stored. Mend the cause and run the same command again."
-        )
+        console.print(_what_stays(report))
         return FAILED
     failures = prices.get("failures")
     missed = (
@@ -156,3 +154,13 @@ def explain(report: RunReport, console: Console) -> int:
     if report.rows_changed == 0:
         console.print("No row changed: everything asked for was already there.")
     return DONE
+
+
+def _what_stays(report: RunReport) -> str:
+    """What a run that failed has left, and what to do."""
+    if report.failed_checks and all(step.startswith("check_") for step in report.failed):
+        return (
+            "A check failed: what was stored stays, and nothing that follows from it was computed."
+            " See what it names, then run the same command again."
+        )
+    return "Nothing of a failed step was stored. Mend the cause and run the same command again."

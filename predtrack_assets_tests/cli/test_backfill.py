@@ -125,3 +125,13 @@ def test_a_fault_in_the_arguments_is_one_line(
     command = [sys.executable, "-m", "predtrack_assets.cli", *arguments, "--home", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (1, f"{sentence}\n")
+
+
+def test_a_failed_check_is_not_said_to_have_undone_what_was_stored() -> None:
+    failed = ["forecasts/outcomes: no_look_ahead"]
+    report = RunReport("r", False, failed={"check_outcomes": "failed"}, failed_checks=failed)
+    code, text = said(report)
+    assert code == 1
+    assert "what was stored stays" in text
+    assert "Nothing of a failed step" not in text
+    assert "Nothing of a failed step" in said(RunReport("r", False, failed={"prices": "x"}))[1]
