@@ -70,7 +70,7 @@ setup(
         "tzdata",
     ],
     extras_require={
-        "sample": ["bokeh_sampledata>=2025.0"],
+        "sample": ["bokeh_sampledata>=2025.0", "arch>=8.0,<9"],  # data files; neither is imported
         "s3": ["s3fs>=2025.9"],
         "mlflow": ["mlflow-skinny>=3.5"],
         "dev": [
@@ -81,7 +81,6 @@ setup(
             "pytest-timeout>=2.4,<3",
             "hypothesis>=6.140,<7",
             # Oracles of the statistics and of the calendars.
-            "arch>=8.0,<9",
             "statsmodels>=0.15,<0.16",
             "exchange_calendars>=4.13,<5",
             "moto[s3]>=5.1,<6",

@@ -70,8 +70,10 @@ def said_by(model: str, close: np.ndarray, median: np.ndarray, left: float) -> p
             "feature_digest": np.zeros(flat.size, np.int64),
             "knowable_at": due.astype("datetime64[us]") + np.timedelta64(21, "h"),
             "origin": ["replay"] * flat.size,
+            "horizon_unit": ["session"] * flat.size,
         }
     ).with_columns(pl.col("as_of", "knowable_at").dt.replace_time_zone("UTC"))
+    common = common.with_columns(due_at="knowable_at")
     within = ndtr(-np.log(0.95) / left) - ndtr(-np.log(1.05) / left)
     priced = common.with_columns(
         kind=pl.lit("price"),

@@ -168,10 +168,10 @@ def test_a_claim_is_recomputed_from_what_was_known_then(
         database_url,
         "SELECT model_id, brier, accuracy_rate, event_rate, ece, skill_vs_no_change"
         " FROM accuracy.calibration_summary WHERE (kind, period, period_end)"
-        " = ('direction', 'rolling_30d', '2021-06-15') AND model_id LIKE 'drift%%'",
+        " = ('direction', 'rolling_30d', '2021-06-18') AND model_id LIKE 'drift%%'",
     ).row(0, named=True)
     model = reported.pop("model_id")
-    claim = ["claim", "verify", "--model", model, "--kind", "direction", "--as-of", "2021-06-15"]
+    claim = ["claim", "verify", "--model", model, "--kind", "direction", "--as-of", "2021-06-18"]
     for metric, value in reported.items():
         right = predtrack(*claim, "--metric", metric, "--value", f"{value:.6f}")
         assert right.exit_code == 0, right.output

@@ -295,7 +295,10 @@ def test_possible_rows_are_taken(filled: psycopg.Connection) -> None:
     insert(filled, "forecasts.predictions", HIT)
     insert(filled, "forecasts.predictions", VOLATILITY)
     insert(filled, "forecasts.outcomes", REALISED)
-    insert(filled, "forecasts.outcomes", {**REALISED, "realised_volatility": 0, "horizon": 2})
+    later = {"due_day": "2024-03-07", "resolved_day": "2024-03-07"}
+    later["knowledge_time"] = "2024-03-08T00:00:00Z"
+    still = {**REALISED, **later, "realised_volatility": 0, "horizon": 2}
+    insert(filled, "forecasts.outcomes", still)
     for table in ROWS:
         count = filled.execute(sql.SQL("SELECT count(*) FROM {}").format(identifier(table)))
         assert count.fetchone() != (0,)

@@ -72,20 +72,24 @@ def said(market: Market, model: str, span: range, median: np.ndarray) -> pl.Data
     day, due = market.days[session], market.days[session + 1]
     constants = {
         "model_id": model, "horizon": 1, "sigma": VOLATILITY, "climatology": 0.5,
-        "feature_digest": 0, "origin": "replay",
+        "feature_digest": 0, "origin": "replay", "horizon_unit": "session",
     }  # fmt: skip
-    common = pl.DataFrame(
-        {
-            "symbol": np.array(SYMBOLS)[columns],
-            "trading_day": day,
-            "as_of": day.astype("datetime64[us]") + np.timedelta64(1, "D"),
-            "due_day": due,
-            "reference_price": price,
-            "knowable_at": due.astype("datetime64[us]") + np.timedelta64(21, "h"),
-        }
-    ).with_columns(
-        pl.col("as_of", "knowable_at").dt.replace_time_zone("UTC"),
-        **{name: pl.lit(value) for name, value in constants.items()},
+    common = (
+        pl.DataFrame(
+            {
+                "symbol": np.array(SYMBOLS)[columns],
+                "trading_day": day,
+                "as_of": day.astype("datetime64[us]") + np.timedelta64(1, "D"),
+                "due_day": due,
+                "reference_price": price,
+                "knowable_at": due.astype("datetime64[us]") + np.timedelta64(21, "h"),
+            }
+        )
+        .with_columns(
+            pl.col("as_of", "knowable_at").dt.replace_time_zone("UTC"),
+            **{name: pl.lit(value) for name, value in constants.items()},
+        )
+        .with_columns(due_at="knowable_at")
     )
     quantiles = middle[:, None] + ndtri(QUANTILE_LEVELS) * left
     priced = common.with_columns(
