@@ -22,7 +22,7 @@ from predtrack_assets_tests.builders.ledgers import attacker, commit, prediction
 
 GRAPH = [
     "market/market_data", "market/corporate_actions", "forecasts/predictions",
-    "forecasts/outcomes", "accuracy/calibration_summary",
+    "forecasts/outcomes", "accuracy/day_sums", "accuracy/calibration_summary",
 ]  # fmt: skip
 
 Run = Callable[..., Result]
