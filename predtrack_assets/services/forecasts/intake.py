@@ -197,7 +197,8 @@ def _complete(transaction: Transaction, rows: Sequence[IntakeRow], model_id: str
         except Refused as refused:
             row.refuse(refused)
             continue
-        frames.append({**known, **values, "index": row.index, "model_id": model_id})
+        stated = {**known, **values, "index": row.index, "model_id": model_id}
+        frames.append({name: stated[name] for name in COLUMNS})
     return pl.DataFrame(frames, schema=COLUMNS)
 
 

@@ -131,7 +131,8 @@ def basis_of(
         for epoch in market_epochs(transaction, days, window_start(days[0].item(), settings)):
             first = sessions_before(exchange, epoch.first, lookback(max(horizons)))
             panel = read_panel(transaction, symbols, exchange, first, epoch)
-            frames.append(predict(panel, exchange, epoch.days, horizons, reference))
+            basis = predict(panel, exchange, epoch.days, horizons, reference)
+            frames.append(basis.with_columns(exchange=pl.lit(name)))
     frame = pl.concat(frames).filter(pl.col("horizon") > 0)
     return {
         (row["symbol"], row["trading_day"], row["horizon"], row["kind"]): row
@@ -148,7 +149,7 @@ def values_of(stated: Statement, known: Mapping[str, Any]) -> dict[str, Any]:
     if stated.kind == "volatility":
         daily = stated.values[0]
         if stated.unit == "year":
-            daily /= float(np.sqrt(SESSIONS_A_YEAR.get(known.get("exchange", ""), 252)))
+            daily /= float(np.sqrt(SESSIONS_A_YEAR.get(known["exchange"], 252)))
         return {**empty, "predicted_volatility": daily}
     columns = in_log_returns(stated, known["reference_price"])
     quantiles = np.array([[columns[name] for name in QUANTILE_NAMES]])

@@ -11,10 +11,12 @@ import polars as pl
 import psycopg
 import pytest
 
+from predtrack_assets.domain.forecasts.intake import statement
 from predtrack_assets.domain.time.calendar import calendar
 from predtrack_assets.services.audit.verification import verify
 from predtrack_assets.services.forecasts.external_models import ModelRefused, register_model
 from predtrack_assets.services.forecasts.intake import KeyReused, Sender, take_predictions
+from predtrack_assets.services.forecasts.intake_basis import values_of
 from predtrack_assets.warehouse.database.transaction import READER, Database
 from predtrack_assets_tests import graph
 
@@ -170,3 +172,12 @@ def test_models_belong_to_who_registered_them(market: str) -> None:
         with pytest.raises(ModelRefused) as named:
             register_model(transaction, name="../x", version=1, kinds=["price"], owner="ann")
         assert named.value.code == "model_name"
+
+
+@pytest.mark.parametrize(("exchange", "sessions"), [("XNYS", 252), ("24/7", 365)])
+def test_a_volatility_a_year_is_of_the_sessions_of_its_calendar(
+    exchange: str, sessions: int
+) -> None:
+    stated = statement({"symbol": "A", "horizon": 5, "volatility": {"sd": 0.4, "per": "year"}})
+    values = values_of(stated, {"exchange": exchange})
+    assert values["predicted_volatility"] == pytest.approx(0.4 / np.sqrt(sessions))
