@@ -18,6 +18,13 @@ Home = Annotated[
 ]
 
 
+def use_home(home: Path | None) -> Settings:
+    """The settings with a home (None: theirs), for this process and all that it starts."""
+    if home is not None:
+        os.environ["PREDTRACK_HOME"] = str(home.resolve())
+    return get_settings()
+
+
 def running_url(settings: Settings) -> str:
     """The URL of a database that answers; says how to start one otherwise."""
     from predtrack_assets.warehouse.database.embedded_server import EmbeddedServer, database_url
@@ -42,8 +49,6 @@ def ready_database(home: Path | None) -> Database:
     """The database of a home (None: of the settings), which answers and has the newest schema."""
     from predtrack_assets.warehouse.database.transaction import Database
 
-    if home is not None:
-        os.environ["PREDTRACK_HOME"] = str(home.resolve())
-    settings = get_settings()
+    settings = use_home(home)
     require_schema(settings)
     return Database(url=running_url(settings))

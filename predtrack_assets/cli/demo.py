@@ -77,5 +77,7 @@ def run_demo(settings: Settings, home: Path | None, *, full: bool = False) -> bo
         )
         if not full:
             console.print("Predictions of all the days there are prices of: predtrack demo --full")
-        console.print("See it in the Dagster UI: .venv/bin/predtrack dev   (http://127.0.0.1:3000)")
+        console.print(
+            "See it: .venv/bin/predtrack up   (http://127.0.0.1:8600 and the Dagster UI at :3000)"
+        )
     return code == 0

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
-from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
@@ -28,6 +26,7 @@ from predtrack_assets.cli.gates import champions, deploy, gate
 from predtrack_assets.cli.ledger import claim, ledger
 from predtrack_assets.cli.predictions import predictions
 from predtrack_assets.cli.prices import Exchange, Symbol, prices, use_file
+from predtrack_assets.cli.up import dev, up
 from predtrack_assets.clock import utc_now
 from predtrack_assets.faults import Fault
 from predtrack_assets.settings import Settings, SourceName, get_settings, unknown_settings
@@ -37,7 +36,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     help="The honest scoreboard for market predictions.\n\n"
-    "Start with `predtrack demo`, then `predtrack dev` opens the Dagster UI. Your own prices: "
+    "Start with `predtrack demo`, then `predtrack up` serves dashboard, API and Dagster UI. Your own prices: "
     "`predtrack backfill --from 2020-01-02 --to 2020-12-31 --file prices.parquet`.",
 )
 db = typer.Typer(
@@ -57,6 +56,8 @@ app.add_typer(book, name="book")
 app.add_typer(predictions, name="predictions")
 app.add_typer(keys, name="keys")
 app.command("api")(serve)
+app.command("up")(up)
+app.command("dev", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(dev)
 app.add_typer(prices, name="prices")
 
 ERRORS = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -272,51 +273,6 @@ def lookahead(
 
     first, last = from_ and from_.date(), to and to.date()
     sys.exit(run_lookahead(settings, _running_url(settings), days, seed, first, last))
-
-
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-def dev(context: typer.Context, home: Home = None) -> None:
-    """Start the database and `dagster dev`; further options go to the latter (--port 3001).
-
-    Without PREDTRACK_SOURCE, runs started in the UI take the source that the stored data came from.
-    """
-    settings = _configure(home)
-    _require_free_port(context.args)
-    from predtrack_assets.automation.runs import prepare, stored_source
-    from predtrack_assets.definitions import build_definitions
-    from predtrack_assets.settings import PROJECT_ROOT
-
-    build_definitions()  # a wrong setting is a sentence here, and an empty UI there
-    prepare(settings)
-    if "PREDTRACK_SOURCE" not in os.environ and (source := stored_source()):
-        os.environ["PREDTRACK_SOURCE"] = source
-        typer.echo(
-            f"Runs take prices from {source}, like the stored data; PREDTRACK_SOURCE changes it."
-        )
-    command = [str(Path(sys.executable).with_name("dagster")), "dev", *context.args]
-    if not {"-w", "--workspace", "-m"} & set(context.args):
-        command += ["--workspace", str(PROJECT_ROOT / "workspace.yaml")]
-    os.environ.setdefault("PYTHONWARNINGS", "ignore:Function `dev_command`")
-    os.chdir(os.environ["DAGSTER_HOME"])
-    os.execv(command[0], command)  # in place of this process, so that every signal reaches it
-
-
-def _require_free_port(options: Sequence[str]) -> None:
-    """Raises ValueError where the port that `dagster dev` was told to take, or 3000, is taken."""
-    words = [part for option in options for part in option.split("=", 1)]
-    given = dict(pairwise(words))
-    host = given.get("--host", given.get("-h", "127.0.0.1"))
-    port = given.get("--port", given.get("-p", "3000"))
-    if not port.isdigit():
-        raise ValueError(f"--port {port}: a port is a number")
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, int(port)))
-        except (OSError, OverflowError) as error:
-            raise ValueError(
-                f"{host}:{port} cannot be listened on ({error}); another one: predtrack dev --port 3001"
-            ) from None
 
 
 @db.command("start")
