@@ -53,7 +53,7 @@ def accuracy_day(first: str, last: str) -> dict[str, Any]:
 
     day = date.fromisoformat(last)
     scan = Query(
-        "SELECT count(*) AS n, sum(score) AS s FROM forecasts.outcomes WHERE due_day = :day"
+        "SELECT count(*) AS n, sum(brier) AS s FROM forecasts.outcomes WHERE due_day = :day"
     )
     with Database().transaction() as transaction:
         store_sums(transaction, Window(date.fromisoformat(first), day))

@@ -73,12 +73,12 @@ def simulated_predictions(rows: int, closes: pl.DataFrame | None = None) -> pl.D
             "hit_rule": only(is_hit, np.full(rows, "touch")),
             "predicted_days": only(is_hit, random.uniform(0.1, 1, rows) * horizons),
             "feature_digest": random.integers(-(2**63), 2**63 - 1, rows),
-            "knowable_at": as_of_array(np.where(is_hit, days, due)),
+            "earliest_resolution_time": as_of_array(np.where(is_hit, days, due)),
             "origin": np.full(rows, "replay"),
         }
     ).with_columns(
         pl.col("trading_day", "due_day").cast(pl.Date),
-        pl.col("as_of", "due_at", "knowable_at")
+        pl.col("as_of", "due_at", "earliest_resolution_time")
         .cast(pl.Datetime("us"))
         .dt.replace_time_zone("UTC"),
     )

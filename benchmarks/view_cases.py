@@ -42,7 +42,7 @@ _MARKET = """
 _PREDICTIONS = """
     INSERT INTO forecasts.predictions (model_id, kind, symbol, trading_day, as_of, horizon, due_day,
         event, confidence, reference_price, sigma, climatology, predicted_price, q50, target_price,
-        side, hit_rule, predicted_days, feature_digest, due_at, knowable_at, origin)
+        side, hit_rule, predicted_days, feature_digest, due_at, earliest_resolution_time, origin)
     SELECT c.model_id, c.kind, s.symbol, d.day, (d.day + 1)::timestamp AT TIME ZONE 'UTC', c.horizon,
            coalesce(e.day, d.day + c.horizon * 7 / 5 + 2), c.event, random(), 100, 0.02, 0.5,
            CASE c.kind WHEN 'price' THEN 100 END, CASE c.kind WHEN 'price' THEN 0 END,
@@ -54,7 +54,7 @@ _PREDICTIONS = """
     LEFT JOIN bench_days e ON e.n = d.n + c.horizon
     ORDER BY d.n, s.symbol, c.model_id, c.kind, c.horizon;
     INSERT INTO forecasts.outcomes (model_id, kind, event, symbol, trading_day, horizon, as_of, due_day,
-        resolved_day, status, confidence, occurred, score, knowledge_time)
+        resolved_day, status, confidence, occurred, brier, knowledge_time)
     SELECT model_id, kind, event, symbol, trading_day, horizon, as_of, due_day, due_day, 'validated',
            confidence, random() < confidence, 0.25, (due_day + 1)::timestamp AT TIME ZONE 'UTC'
     FROM forecasts.predictions WHERE due_day < (SELECT max(day) FROM bench_days)

@@ -62,7 +62,7 @@ CREATE FUNCTION market.is_probability(double precision) RETURNS boolean
     RETURN $1 BETWEEN 0 AND 1;
 COMMENT ON FUNCTION market.is_probability IS 'Within [0, 1]; NaN is above every number and so is refused.';
 
--- What was predicted and what came of it cannot be rewritten, not even by the owner of the tables.
+-- Predictions and their outcomes cannot be rewritten, not even by the owner of the tables.
 CREATE FUNCTION forecasts.refuse_rewrite() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION '%.% is append-only: % refused', TG_TABLE_SCHEMA, TG_TABLE_NAME, TG_OP

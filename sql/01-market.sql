@@ -112,7 +112,7 @@ CREATE TABLE market.fetch_log (
     fetched_at  timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX fetch_log_by_symbol ON market.fetch_log (symbol, first_day, last_day);
-COMMENT ON TABLE market.fetch_log IS 'One row for each request that asked a source for a symbol, whatever came of it.';
+COMMENT ON TABLE market.fetch_log IS 'One row for each request that asked a source for a symbol, failed or not.';
 
 CREATE TABLE market.quarantine (
     quarantine_id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -1,4 +1,4 @@
--- Predictions, and what came of them. Names of constraints are what a writer reads, so they are the rules
+-- Predictions and outcomes. A writer reads the names of constraints, so each name states its rule
 -- (docs/guide/predictions.md). AT TIME ZONE INTERVAL '0' is UTC without looking a zone up.
 
 -- Each field with its length before it, so that no two predictions join to the same bytes. decode() gives the bytes
@@ -50,7 +50,7 @@ CREATE TABLE forecasts.predictions (
     predicted_days        double precision
         CONSTRAINT predicted_days_is_positive CHECK (predicted_days > 0 AND predicted_days < 'Infinity'),
     feature_digest        bigint NOT NULL,
-    knowable_at           timestamptz NOT NULL,
+    earliest_resolution_time           timestamptz NOT NULL,
     origin                text NOT NULL CONSTRAINT origin_is_live_or_replay CHECK (origin IN ('live', 'replay')),
     predicted_volatility  double precision
         CONSTRAINT predicted_volatility_is_positive CHECK (market.is_price(predicted_volatility)),
@@ -96,17 +96,17 @@ CREATE TABLE forecasts.predictions (
     CONSTRAINT due_at_is_that_many_minutes_after_as_of CHECK (
         horizon_unit <> 'minute' OR due_at - as_of = horizon * INTERVAL '1 minute'),
     -- A close can be known on the due day, a touch or a range from the first session on.
-    CONSTRAINT knowable_at_is_by_due_at CHECK (
-        knowable_at AT TIME ZONE INTERVAL '0' >= trading_day AND knowable_at <= due_at),
-    CONSTRAINT knowable_at_of_a_path_is_the_next_opening CHECK (
-        kind IN ('price', 'direction') OR knowable_at AT TIME ZONE INTERVAL '0' <= trading_day + 15),
+    CONSTRAINT earliest_resolution_time_is_by_due_at CHECK (
+        earliest_resolution_time AT TIME ZONE INTERVAL '0' >= trading_day AND earliest_resolution_time <= due_at),
+    CONSTRAINT earliest_resolution_time_of_a_path_is_the_next_opening CHECK (
+        kind IN ('price', 'direction') OR earliest_resolution_time AT TIME ZONE INTERVAL '0' <= trading_day + 15),
     CONSTRAINT model_id_has_1_to_100_characters CHECK (length(model_id) BETWEEN 1 AND 100),
     CONSTRAINT symbol_has_1_to_32_characters_and_no_space CHECK (
         length(symbol) BETWEEN 1 AND 32 AND strpos(symbol, ' ') = 0),
     CONSTRAINT names_have_no_bar_and_no_control_character CHECK (
         model_id !~ '[\x01-\x1f\x7f|]' AND symbol !~ '[\x01-\x1f\x7f|]'),
     CONSTRAINT artifact_id_has_at_most_200_characters CHECK (length(artifact_id) <= 200),
-    CONSTRAINT live_is_recorded_before_it_is_knowable CHECK (origin = 'replay' OR recorded_at < knowable_at)
+    CONSTRAINT live_is_recorded_before_its_earliest_resolution CHECK (origin = 'replay' OR recorded_at < earliest_resolution_time)
 );
 CREATE INDEX predictions_by_due_day ON forecasts.predictions (due_day);
 CREATE INDEX predictions_by_recording ON forecasts.predictions (recorded_at);
@@ -114,22 +114,22 @@ CREATE INDEX predictions_of_minutes ON forecasts.predictions (due_day, symbol) W
 CREATE INDEX predictions_by_id ON forecasts.predictions (prediction_id);
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON forecasts.predictions
     FOR EACH STATEMENT EXECUTE FUNCTION forecasts.refuse_rewrite();
-COMMENT ON TABLE forecasts.predictions IS 'The ledger: what was said, about which event, before the fact. Append-only.';
+COMMENT ON TABLE forecasts.predictions IS 'The ledger: every prediction and its event, written before the fact. Append-only.';
 COMMENT ON COLUMN forecasts.predictions.trading_day IS 'Decision day D: the UTC day that ends at or after as_of.';
 COMMENT ON COLUMN forecasts.predictions.as_of IS 'Moment of decision: nothing known later was used. Of sessions 24:00 UTC of D, of minutes the end of a bar.';
 COMMENT ON COLUMN forecasts.predictions.horizon IS 'Sessions of the symbol''s exchange from D to the due day, or minutes from as_of to due_at (time_to_hit: the deadline).';
 COMMENT ON COLUMN forecasts.predictions.due_day IS 'The session that falls due; of minutes the UTC day that ends at or after due_at.';
-COMMENT ON COLUMN forecasts.predictions.due_at IS 'The moment that it speaks of: the close of the due day''s session, or as_of and the minutes.';
+COMMENT ON COLUMN forecasts.predictions.due_at IS 'The moment predicted: the close of the due day''s session, or as_of and the minutes.';
 COMMENT ON COLUMN forecasts.predictions.confidence IS 'Probability of the event.';
 COMMENT ON COLUMN forecasts.predictions.reference_price IS 'S0: close of D known at as_of, as traded. Another one is not scored.';
 COMMENT ON COLUMN forecasts.predictions.sigma IS 'As-of EWMA (lambda 0.94) volatility of daily log returns.';
 COMMENT ON COLUMN forecasts.predictions.climatology IS 'As-of base rate of the event for this symbol and horizon.';
 COMMENT ON COLUMN forecasts.predictions.q50 IS 'Quantiles q05..q95 are of ln(S_T / S0).';
 COMMENT ON COLUMN forecasts.predictions.predicted_days IS 'Expected sessions until the hit, given that it happens by the deadline.';
-COMMENT ON COLUMN forecasts.predictions.knowable_at IS 'First moment the outcome could be known: close of the due day, or of a touch or a volatility the opening of the session after D. Sealing takes the earlier of this and the calendar''s.';
-COMMENT ON COLUMN forecasts.predictions.origin IS 'What the writer says, live only if recorded before knowable_at. What is proven is the origin of its batch in forecasts.prediction_batches.';
+COMMENT ON COLUMN forecasts.predictions.earliest_resolution_time IS 'First moment the outcome could be known: close of the due day, or of a touch or a volatility the opening of the session after D. Sealing takes the earlier of this and the calendar''s.';
+COMMENT ON COLUMN forecasts.predictions.origin IS 'As the writer states it; live only if recorded before earliest_resolution_time. Proven is the origin of its batch in forecasts.prediction_batches.';
 COMMENT ON COLUMN forecasts.predictions.predicted_volatility IS 'Expected standard deviation of the daily log returns over (D, T].';
-COMMENT ON COLUMN forecasts.predictions.artifact_id IS 'The fit that said it (models.model_artifacts); NULL for models of which nothing is fitted.';
+COMMENT ON COLUMN forecasts.predictions.artifact_id IS 'The fit that predicted it (models.model_artifacts); NULL for models of which nothing is fitted.';
 
 CREATE TABLE forecasts.skipped_predictions (
     model_id      text NOT NULL,
@@ -177,9 +177,9 @@ CREATE TABLE forecasts.outcomes (
     days_error           double precision CHECK (market.is_finite(days_error)),
     error_category       text
         CHECK (error_category IN ('on_time', 'slightly_early', 'slightly_late', 'early', 'late', 'missed')),
-    score                double precision CHECK (score BETWEEN 0 AND 1),
-    score_no_change      double precision CHECK (score_no_change BETWEEN 0 AND 1),
-    score_climatology    double precision CHECK (score_climatology BETWEEN 0 AND 1),
+    brier                double precision CHECK (brier BETWEEN 0 AND 1),
+    brier_no_change      double precision CHECK (brier_no_change BETWEEN 0 AND 1),
+    brier_climatology    double precision CHECK (brier_climatology BETWEEN 0 AND 1),
     crps                 double precision CHECK (crps >= 0 AND crps < 'Infinity'),
     crps_no_change       double precision CHECK (crps_no_change >= 0 AND crps_no_change < 'Infinity'),
     knowledge_time       timestamptz NOT NULL,
@@ -190,9 +190,9 @@ CREATE TABLE forecasts.outcomes (
     recorded_at          timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (trading_day, symbol, model_id, kind, horizon, horizon_unit, as_of, knowledge_time),
     CONSTRAINT validated_has_a_result CHECK (CASE kind
-        WHEN 'volatility' THEN occurred IS NULL AND score IS NULL
+        WHEN 'volatility' THEN occurred IS NULL AND brier IS NULL
             AND (status = 'validated') = (realised_volatility IS NOT NULL AND qlike IS NOT NULL)
-        ELSE (status = 'validated') = (occurred IS NOT NULL AND score IS NOT NULL) END),
+        ELSE (status = 'validated') = (occurred IS NOT NULL AND brier IS NOT NULL) END),
     CONSTRAINT probability_of_its_event CHECK (
         (kind = 'volatility') = (event IS NULL) AND (event IS NULL) = (confidence IS NULL)),
     CONSTRAINT due_day_fits_the_horizon CHECK (CASE horizon_unit
@@ -200,21 +200,21 @@ CREATE TABLE forecasts.outcomes (
         ELSE due_day - trading_day BETWEEN 0 AND 1 END),
     CONSTRAINT reason_of_what_has_no_result CHECK (
         reason IS NULL OR (status = 'expired' AND reason IN ('reference_price_is_not_the_close',
-            'due_day_is_not_the_horizons', 'score_is_not_finite', 'not_written_by_the_run_of_its_model')))
+            'due_day_is_not_the_horizons', 'loss_is_not_finite', 'not_written_by_the_run_of_its_model')))
 );
 CREATE INDEX outcomes_by_due_day ON forecasts.outcomes (due_day);
 CREATE INDEX outcomes_late ON forecasts.outcomes (resolved_day) WHERE resolved_day > due_day;
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON forecasts.outcomes
     FOR EACH STATEMENT EXECUTE FUNCTION forecasts.refuse_rewrite();
-COMMENT ON TABLE forecasts.outcomes IS 'What came of each prediction, when it was known. Append-only: a restated price gives a new revision.';
+COMMENT ON TABLE forecasts.outcomes IS 'The outcome of each prediction and when it was known. Append-only: a restated price gives a new revision.';
 COMMENT ON COLUMN forecasts.outcomes.resolved_day IS 'Trading day at whose end the result was first known: the due day, the day of the hit, or later.';
 COMMENT ON COLUMN forecasts.outcomes.actual_price IS 'Price of the result in the basis of the decision day: splits in between undone.';
 COMMENT ON COLUMN forecasts.outcomes.actual_return IS 'Total return ln((S_T + dividends) / S0) from D to the result.';
-COMMENT ON COLUMN forecasts.outcomes.score IS 'Brier score of the event; score_<baseline> is the baseline''s on the same row.';
+COMMENT ON COLUMN forecasts.outcomes.brier IS 'Brier score of the event; brier_<baseline> is the baseline''s on the same row.';
 COMMENT ON COLUMN forecasts.outcomes.knowledge_time IS '24:00 UTC of resolved_day; of minutes the moment the bar that ends at due_at was known, or 24:00 UTC of an expired one.';
 COMMENT ON COLUMN forecasts.outcomes.realised_volatility IS 'sqrt(mean of squared daily log returns over (D, T]), splits undone.';
 COMMENT ON COLUMN forecasts.outcomes.qlike IS 'x - ln x - 1, x = (realised / predicted)^2; qlike_no_change takes sigma as the prediction.';
-COMMENT ON COLUMN forecasts.outcomes.reason IS 'Why an expired one has no score (docs/guide/predictions.md). NULL: no price came.';
+COMMENT ON COLUMN forecasts.outcomes.reason IS 'Why an expired one has no loss (docs/guide/predictions.md). NULL: no price came.';
 COMMENT ON INDEX forecasts.outcomes_late IS 'Outcomes that became known after they fell due.';
 
 CREATE TABLE forecasts.intake_batches (
@@ -235,7 +235,7 @@ CREATE UNIQUE INDEX intake_batches_by_key ON forecasts.intake_batches (coalesce(
     WHERE idempotency_key IS NOT NULL;
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON forecasts.intake_batches
     FOR EACH STATEMENT EXECUTE FUNCTION forecasts.refuse_rewrite();
-COMMENT ON TABLE forecasts.intake_batches IS 'What others handed in, and the answer that each row got: the receipt. Append-only.';
+COMMENT ON TABLE forecasts.intake_batches IS 'Batches of external writers and the answer to each row: the receipt. Append-only.';
 COMMENT ON COLUMN forecasts.intake_batches.key_id IS 'The key it was sent with (audit.api_keys); NULL: the command line.';
 COMMENT ON COLUMN forecasts.intake_batches.idempotency_key IS 'The sender''s name for the batch: sent again, it gets the same answer.';
 COMMENT ON COLUMN forecasts.intake_batches.body_sha256 IS 'SHA-256 of the body: the same key with another body is refused.';

@@ -115,12 +115,12 @@ CREATE INDEX calibration_summary_newest ON accuracy.calibration_summary
 COMMENT ON TABLE accuracy.calibration_summary IS 'Calibration per model, kind and horizon at ends of weeks and months: what sums per due day cannot give, beside what they do.';
 COMMENT ON COLUMN accuracy.calibration_summary.n_eff IS 'Independent observations that n overlapping, correlated ones are worth.';
 COMMENT ON COLUMN accuracy.calibration_summary.coverage IS 'validated / due.';
-COMMENT ON COLUMN accuracy.calibration_summary.event_rate IS 'Share of the n rows whose event came true (of a direction: days up), between event_low and event_high: Wilson, 95 %, on n_eff.';
+COMMENT ON COLUMN accuracy.calibration_summary.event_rate IS 'Share of the n rows whose event occurred (of a direction: days up), between event_low and event_high: Wilson, 95 %, on n_eff.';
 COMMENT ON COLUMN accuracy.calibration_summary.ece_equal_mass IS 'Over ten buckets of equally many rows, fewer where each would have less than 10 effective ones.';
 COMMENT ON COLUMN accuracy.calibration_summary.squared_calibration_error IS 'Debiased (Kumar, Liang, Ma 2019), over the same buckets; may be negative. rms_calibration_error is its root, clipped at 0.';
 COMMENT ON COLUMN accuracy.calibration_summary.miscalibration IS 'CORP (Dimitriadis, Gneiting, Jordan 2021): brier = miscalibration - discrimination + uncertainty.';
 COMMENT ON COLUMN accuracy.calibration_summary.consistency_p_value IS 'Of the miscalibration, by consistency resampling of n_eff rows; weekly and monthly, from n_eff 100 on.';
-COMMENT ON COLUMN accuracy.calibration_summary.accuracy_rate IS 'Share of the n calls that came true, as in symbol_accuracy: the event of a price, the likelier side of a direction or a touch. NULL in reports of before this column.';
+COMMENT ON COLUMN accuracy.calibration_summary.accuracy_rate IS 'Share of correct calls among the n, as in symbol_accuracy: the event of a price, the likelier side of a direction or a touch. NULL in reports of before this column.';
 COMMENT ON COLUMN accuracy.calibration_summary.accuracy_low IS 'To accuracy_high: Wilson, 95 %, on the effective size of the calls, which is not that of the events.';
 
 CREATE TABLE accuracy.symbol_accuracy (
@@ -169,7 +169,7 @@ CREATE TABLE accuracy.symbol_accuracy (
         AND (hold_accuracy IS NULL) = (coalesce(hold_count, 0) = 0))
 );
 COMMENT ON TABLE accuracy.symbol_accuracy IS 'Accuracy per symbol, shrunk toward the pooled rate; rank by posterior_mean.';
-COMMENT ON COLUMN accuracy.symbol_accuracy.accurate_predictions IS 'Calls that came true: the event of a price; of other kinds the side that the probability made likelier.';
+COMMENT ON COLUMN accuracy.symbol_accuracy.accurate_predictions IS 'Correct calls: the event of a price; of other kinds the side that the probability made likelier.';
 COMMENT ON COLUMN accuracy.symbol_accuracy.needs_retraining IS 'Below the threshold with the set probability on enough effective rows, after Benjamini-Hochberg over the symbols of the report.';
 COMMENT ON COLUMN accuracy.symbol_accuracy.threshold IS 'Rate that p_below_threshold and needs_retraining are about.';
 COMMENT ON COLUMN accuracy.symbol_accuracy.buy_count IS 'NULL where the kind recommends nothing; 0 where no BUY was given.';

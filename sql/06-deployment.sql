@@ -41,7 +41,7 @@ BEGIN
                        || (NEW.as_of_day - DATE '1970-01-01') || coalesce('|' || NEW.symbol, ''))::uuid;
     RETURN NEW;
 END $$;
-COMMENT ON FUNCTION deployment.name_gate IS 'Scope and identity of a gate follow from what it judges, whatever was said.';
+COMMENT ON FUNCTION deployment.name_gate IS 'Scope and identity of a gate follow from what it judges, whatever the writer gave.';
 CREATE TRIGGER name_gate BEFORE INSERT ON deployment.deployment_gates
     FOR EACH ROW EXECUTE FUNCTION deployment.name_gate();
 ALTER TABLE deployment.deployment_gates ENABLE ALWAYS TRIGGER name_gate;
@@ -62,7 +62,7 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON deployment.dep
 COMMENT ON TABLE deployment.deployment_gates IS 'Each weekly decision on a model version, from its own record known by as_of_day. Append-only.';
 COMMENT ON COLUMN deployment.deployment_gates.scope IS 'h5: the horizon of 5 sessions. h5:IBM: the same, of one symbol.';
 COMMENT ON COLUMN deployment.deployment_gates.as_of_day IS 'Last trading day of a week: nothing known after its 24:00 UTC was used.';
-COMMENT ON COLUMN deployment.deployment_gates.accuracy IS 'price: rate of within_5pct; direction: rate at which the likelier side came true.';
+COMMENT ON COLUMN deployment.deployment_gates.accuracy IS 'price: rate of within_5pct; direction: rate of correct calls, the likelier side.';
 COMMENT ON COLUMN deployment.deployment_gates.skill IS 'Mean CRPS (price, of the log return) or Brier score (direction) of no_change minus the model''s.';
 COMMENT ON COLUMN deployment.deployment_gates.market_outperformance IS 'Log growth a year, after cost, above the harder of two benchmarks: the index, the same symbols held.';
 COMMENT ON COLUMN deployment.deployment_gates.max_drawdown IS 'Positive fraction, over the last 252 sessions.';
@@ -322,7 +322,7 @@ CREATE INDEX improvement_events_by_component ON deployment.improvement_events (c
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON deployment.improvement_events
     FOR EACH STATEMENT EXECUTE FUNCTION forecasts.refuse_rewrite();
 COMMENT ON TABLE deployment.improvement_events IS 'What was changed in the system or has to be, why, and how it did before. Append-only.';
-COMMENT ON COLUMN deployment.improvement_events.performance_after IS 'The record on which the new component was chosen, not what came of it.';
+COMMENT ON COLUMN deployment.improvement_events.performance_after IS 'The record on which the new component was chosen, not its outcome.';
 
 CREATE TABLE deployment.event_notifications (
     event_id     bigint NOT NULL REFERENCES deployment.improvement_events,

@@ -280,7 +280,7 @@ SUITES = (
             ),
             none(
                 "wrong_score",
-                "score_is_brier",
+                "brier_is_squared_difference",
                 "The score is the squared difference of confidence and event.",
             ),
             at_most(

@@ -54,8 +54,8 @@ PREDICTIONS = View(
         "prediction_id", "model_id", "kind", "symbol", "trading_day AS decision_day", "as_of",
         "horizon", "horizon_unit", "due_day", "due_at", "event", "confidence", "reference_price",
         "sigma", "climatology", "predicted_price", "q05", "q10", "q25", "q50", "q75", "q90", "q95",
-        "target_price", "side", "predicted_days", "predicted_volatility", "knowable_at", "origin",
-        "recorded_at", "feature_digest::text AS feature_digest",
+        "target_price", "side", "predicted_days", "predicted_volatility", "earliest_resolution_time",
+        "origin", "recorded_at", "feature_digest::text AS feature_digest",
     ),
 )  # fmt: skip
 MODELS = View(

@@ -68,12 +68,12 @@ def said_by(model: str, close: np.ndarray, median: np.ndarray, left: float) -> p
             "sigma": np.full(flat.size, VOLATILITY),
             "climatology": np.full(flat.size, 0.5),
             "feature_digest": np.zeros(flat.size, np.int64),
-            "knowable_at": due.astype("datetime64[us]") + np.timedelta64(21, "h"),
+            "earliest_resolution_time": due.astype("datetime64[us]") + np.timedelta64(21, "h"),
             "origin": ["replay"] * flat.size,
             "horizon_unit": ["session"] * flat.size,
         }
-    ).with_columns(pl.col("as_of", "knowable_at").dt.replace_time_zone("UTC"))
-    common = common.with_columns(due_at="knowable_at")
+    ).with_columns(pl.col("as_of", "earliest_resolution_time").dt.replace_time_zone("UTC"))
+    common = common.with_columns(due_at="earliest_resolution_time")
     within = ndtr(-np.log(0.95) / left) - ndtr(-np.log(1.05) / left)
     priced = common.with_columns(
         kind=pl.lit("price"),

@@ -56,7 +56,7 @@ def said(of: dict[str, Any], decided: int, minutes: int = 30, **changes: Any) ->
     """A prediction made at the end of a bar, from its close, for so many minutes."""
     as_of = OPENING + decided * FIVE
     due = as_of + timedelta(minutes=minutes)
-    moments = {"as_of": as_of, "horizon": minutes, "due_at": due, "knowable_at": due}
+    moments = {"as_of": as_of, "horizon": minutes, "due_at": due, "earliest_resolution_time": due}
     row = SAID | of | moments | {"reference_price": CLOSES[min(decided, len(CLOSES) - 1)]}
     if of["kind"] == "price":
         row |= {"q50": 0.0, "predicted_price": row["reference_price"]}

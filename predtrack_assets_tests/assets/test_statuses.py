@@ -162,7 +162,7 @@ def test_incoherent_predictions_are_skipped_with_the_reason(lived: str) -> None:
 def test_no_change_has_no_skill_on_any_row(lived: str) -> None:
     rows = graph.frame(
         lived,
-        "SELECT count(*) AS n, count(*) FILTER (WHERE score <> score_no_change"
+        "SELECT count(*) AS n, count(*) FILTER (WHERE brier <> brier_no_change"
         " OR crps IS DISTINCT FROM crps_no_change) AS skilled FROM forecasts.outcomes"
         " WHERE model_id = 'no_change' AND status = 'validated'",
     ).row(0, named=True)

@@ -25,11 +25,11 @@ def predictions(
     symbols: tuple[str, ...] = ("AAA", "BBB", "CCC"),
     models: tuple[str, ...] = ("one-1", "two-1"),
     first: date = FIRST,
-    knowable: datetime | None = None,
+    resolvable: datetime | None = None,
 ) -> pl.DataFrame:
     """Predictions of every kind and two horizons for each model, symbol and consecutive day.
 
-    knowable: when all outcomes can be known, instead of 21:00 UTC of the due day.
+    resolvable: when all outcomes can be known, instead of 21:00 UTC of the due day.
     """
     rows = []
     for number in range(days):
@@ -47,8 +47,8 @@ def predictions(
                             "due_at": known, "event": event,
                             "confidence": 0.25 + at / 100, "reference_price": 100.0 + number,
                             "sigma": 0.02, "climatology": 0.5, "feature_digest": at - 3,
-                            "knowable_at": knowable or known,
-                            "origin": "live" if knowable else "replay",
+                            "earliest_resolution_time": resolvable or known,
+                            "origin": "live" if resolvable else "replay",
                             **_of_kind(kind, number),
                         }
                     )  # fmt: skip

@@ -44,7 +44,7 @@ def fault(table: str, noticed: str, *statements: str, also: tuple[str, ...] = ()
 # The score goes with the event, as where somebody knows what the other checks look at.
 FLIP = """
     UPDATE forecasts.outcomes
-    SET occurred = NOT occurred, score = (confidence - (NOT occurred)::int) ^ 2
+    SET occurred = NOT occurred, brier = (confidence - (NOT occurred)::int) ^ 2
     <AAPL_DAY> AND kind = '<KIND>' AND resolved_day = due_day
 """
 
@@ -202,10 +202,10 @@ _FORECASTS = [
     ),
     fault("forecasts.outcomes", "results_follow_from_prices",
           "UPDATE forecasts.outcomes SET relative_error = -relative_error <AAPL_DAY>"),
-    fault("forecasts.outcomes", "score_is_brier",
-          "UPDATE forecasts.outcomes SET score = score + 0.1 <AAPL_DAY>"),
+    fault("forecasts.outcomes", "brier_is_squared_difference",
+          "UPDATE forecasts.outcomes SET brier = brier + 0.1 <AAPL_DAY>"),
     fault("forecasts.outcomes", "few_expired",
-          "UPDATE forecasts.outcomes SET status = 'expired', occurred = NULL, score = NULL,"
+          "UPDATE forecasts.outcomes SET status = 'expired', occurred = NULL, brier = NULL,"
           " realised_volatility = NULL, qlike = NULL"
           " WHERE due_day = '2000-08-02' AND kind <> 'time_to_hit'"),
 ]  # fmt: skip

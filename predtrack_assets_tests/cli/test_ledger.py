@@ -88,7 +88,8 @@ def test_seal_commits_to_what_is_not_committed_yet(predtrack: Run, database_url:
         database_url,
         "INSERT INTO forecasts.predictions (model_id, kind, symbol, trading_day, as_of, horizon,"
         " due_day, event, confidence, reference_price, sigma, climatology, feature_digest,"
-        " due_at, knowable_at, origin) VALUES ('mine-1', 'direction', 'AAA', '2020-03-02', '2020-03-03Z', 1,"
+        " due_at, earliest_resolution_time, origin) VALUES"
+        " ('mine-1', 'direction', 'AAA', '2020-03-02', '2020-03-03Z', 1,"
         " '2020-03-03', 'up', 0.6, 100, 0.02, 0.5, 7, '2020-03-03 21:00Z', '2020-03-03 21:00Z', 'replay')",
     )
     unsealed = predtrack("ledger", "verify")

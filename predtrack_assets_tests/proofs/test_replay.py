@@ -76,7 +76,7 @@ SWAP = """
 """
 FLIP = """
     UPDATE forecasts.outcomes
-    SET occurred = NOT occurred, score = (confidence - (NOT occurred)::int) ^ 2
+    SET occurred = NOT occurred, brier = (confidence - (NOT occurred)::int) ^ 2
     WHERE (trading_day, symbol, horizon, model_id, kind) = (%s, 'PLAIN', 1, 'drift', 'direction')
 """
 INVENT = """

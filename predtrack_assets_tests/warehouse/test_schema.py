@@ -69,7 +69,7 @@ PRICE = {
     "q95": 0.03,
     "p_within_band": 0.68,
     "feature_digest": 1,
-    "knowable_at": "2024-03-06T21:00:00Z",
+    "earliest_resolution_time": "2024-03-06T21:00:00Z",
     "origin": "replay",
 }
 DIRECTION = {
@@ -111,13 +111,13 @@ OUTCOME = {
     "confidence": 0.9,
     "occurred": True,
     "actual_price": 10.4,
-    "score": 0.01,
+    "brier": 0.01,
     "knowledge_time": "2024-03-07T00:00:00Z",
 }
 REALISED = {
     **OUTCOME,
     "kind": "volatility",
-    **dict.fromkeys(("event", "confidence", "occurred", "score")),
+    **dict.fromkeys(("event", "confidence", "occurred", "brier")),
     "realised_volatility": 0.01,
     "qlike": 0.6,
     "qlike_no_change": 0.6,
@@ -232,7 +232,7 @@ IMPOSSIBLE: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("forecasts.outcomes", OUTCOME, {"confidence": None}),
     ("forecasts.outcomes", OUTCOME, {"event": None}),
     *[("forecasts.outcomes", OUTCOME, {"actual_price": v}) for v in (NAN, INF, -1.0)],
-    *[("forecasts.outcomes", OUTCOME, {"score": v}) for v in (NAN, INF, -0.1, 1.1)],
+    *[("forecasts.outcomes", OUTCOME, {"brier": v}) for v in (NAN, INF, -0.1, 1.1)],
     *[("forecasts.outcomes", OUTCOME, {"crps": v}) for v in (NAN, INF, -0.1)],
     *[("forecasts.outcomes", OUTCOME, {"relative_error": v}) for v in (NAN, INF)],
     ("forecasts.outcomes", OUTCOME, {"status": "pending"}),

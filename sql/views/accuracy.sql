@@ -187,14 +187,14 @@ LANGUAGE sql STABLE AS $$
     ), ordered AS (  -- last_tie: place from 0 of the last row of the same probability
         SELECT p, y, count(*) OVER (ORDER BY p) - 1 AS last_tie FROM rows
     ), buckets AS (  -- of equal mass: a boundary within ties moves before all of them
-        SELECT count(*)::float8 AS m, avg(y::float8) AS rate, avg(p) AS said
+        SELECT count(*)::float8 AS m, avg(y::float8) AS rate, avg(p) AS mean_p
         FROM ordered, sizes
         GROUP BY (SELECT count(*) FROM generate_series(1, least(greatest(floor(worth / 10), 1), 10)::integer - 1) AS b
                   WHERE b * n::bigint / least(greatest(floor(worth / 10), 1), 10)::bigint <= last_tie)
     ), measured AS (
-        SELECT m / n AS weight, m * worth / n AS effective, rate, said FROM buckets, sizes
+        SELECT m / n AS weight, m * worth / n AS effective, rate, mean_p FROM buckets, sizes
     ), moments AS (
-        SELECT sum(weight * ((rate - said) ^ 2 - rate * (1 - rate) / greatest(effective - 1, 1))) AS squared,
+        SELECT sum(weight * ((rate - mean_p) ^ 2 - rate * (1 - rate) / greatest(effective - 1, 1))) AS squared,
                sum(weight ^ 2 * variance) AS a, sum((weight * variance) ^ 2) AS c, 1.2815515655446004::float8 ^ 2 AS z2
         FROM measured, LATERAL (SELECT (rate * effective + 2) / (effective + 4) AS smooth) s,
              LATERAL (SELECT smooth * (1 - smooth) / effective AS variance) v
@@ -326,13 +326,13 @@ LANGUAGE sql STABLE AS $$
                        width_bucket(s.p, ARRAY[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]::float8[])) g
         GROUP BY g.horizon, g.month
     ), months AS (
-        SELECT s.horizon, s.month, count(*) AS n, avg(s.p) AS said, avg(s.y::float8) AS rate,
+        SELECT s.horizon, s.month, count(*) AS n, avg(s.p) AS mean_p, avg(s.y::float8) AS rate,
                avg((s.p - s.y) ^ 2) AS brier,
                avg((s.p - s.y) ^ 2) FILTER (WHERE s.p_no_change IS NOT NULL) AS brier_beside,
                avg((s.p_no_change - s.y) ^ 2) AS no_change
         FROM scored s GROUP BY s.horizon, s.month
     )
-    SELECT of_model, m.horizon, m.month, m.n, w.n_eff, m.said, m.rate, bounds.low, bounds.high, g.gap / m.n, m.brier,
+    SELECT of_model, m.horizon, m.month, m.n, w.n_eff, m.mean_p, m.rate, bounds.low, bounds.high, g.gap / m.n, m.brier,
            m.no_change, 1 - m.brier_beside / nullif(m.no_change, 0)
     FROM months m
     JOIN worth w USING (horizon, month)
@@ -381,7 +381,7 @@ COMMENT ON VIEW accuracy.v_current_calibration IS 'Calibration of every model in
 CREATE VIEW accuracy.v_retraining_candidates AS
     SELECT symbol, model_id, kind, event, horizon, accuracy_rate, posterior_mean, total_predictions, n_eff, period_end,
            posterior_low, posterior_high, asked AS threshold, p_below_threshold,
-           format('%s of %s calls of %s to %s came true (%s effective rows): shrunk toward all symbols a rate of'
+           format('%s of %s calls of %s to %s were correct (%s effective rows): shrunk toward all symbols a rate of'
                   ' %s %%, 95 %% interval %s to %s %%; below %s %% with probability %s',
                   accurate_predictions, total_predictions, period_start, period_end,
                   trim_scale(round(n_eff::numeric, 1)), round(100 * posterior_mean::numeric, 1),
@@ -537,7 +537,7 @@ CREATE VIEW accuracy.v_success_metrics AS
         SELECT 'weeks of gates, on the audit trail', count(*), count(*) FILTER (
                    WHERE EXISTS (SELECT FROM weeks w
                                  WHERE (w.evaluated_at, w.as_of_day) = (g.evaluated_at, g.as_of_day))
-                      OR EXISTS (SELECT FROM events e  -- of before events said digests
+                      OR EXISTS (SELECT FROM events e  -- written before events held digests
                                  WHERE e.event_type = 'deployment_gate' AND NOT e.payload ? 'digests'
                                    AND g.as_of_day BETWEEN (e.payload ->> 'first')::date AND (e.payload ->> 'last')::date
                                    AND g.evaluated_at <= e.at))

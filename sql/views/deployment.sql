@@ -123,7 +123,7 @@ CREATE VIEW forecasts.recommendations AS
            p.reference_price AS current_price,
            coalesce(p.predicted_price, CASE WHEN abs(median) < 'Infinity' THEN p.reference_price * exp(median) END) AS target_price,
            median AS median_return, band, cost,
-           CASE WHEN p.origin = 'live' AND d.recorded_at < p.knowable_at THEN 'live' ELSE 'replay' END AS origin,
+           CASE WHEN p.origin = 'live' AND d.recorded_at < p.earliest_resolution_time THEN 'live' ELSE 'replay' END AS origin,
            p.as_of AS prediction_date, p.due_day AS validation_date,
            coalesce(o.status, 'pending') AS validation_status, o.actual_return,
            forecasts.was_right(advice, o.actual_return, p.sigma, p.horizon) AS was_right,
@@ -141,7 +141,7 @@ CREATE VIEW forecasts.recommendations AS
                     ELSE forecasts.implied_median(p.confidence, p.sigma, p.horizon) END AS median,
                p.sigma * sqrt(p.horizon::float8) AS spread,
                forecasts.recommendation_band() * p.sigma * sqrt(p.horizon::float8) AS band,
-               forecasts.recommendation_cost() AS cost) said
+               forecasts.recommendation_cost() AS cost) limits
     CROSS JOIN LATERAL (
         SELECT CASE p.kind
             WHEN 'price' THEN ARRAY[p.q05, p.q10, p.q25, p.q50, p.q75, p.q90, p.q95]

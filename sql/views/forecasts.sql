@@ -120,7 +120,7 @@ CREATE FUNCTION forecasts.was_right(
              > forecasts.recommendation_band() * sigma * sqrt(horizon::float8)
     END
 $$;
-COMMENT ON FUNCTION forecasts.was_right IS 'Whether a recommendation came right: BUY and SELL after cost beyond the band, HOLD within it, by total log return.';
+COMMENT ON FUNCTION forecasts.was_right IS 'Whether a recommendation was correct: BUY and SELL after cost beyond the band, HOLD within it, by total log return.';
 
 CREATE FUNCTION forecasts.probability_below(x double precision, quantiles double precision[])
     RETURNS double precision LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
@@ -133,7 +133,7 @@ CREATE FUNCTION forecasts.probability_below(x double precision, quantiles double
     FROM (SELECT '{0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95}'::float8[] AS level,
                  CASE WHEN array_position(quantiles, NULL) IS NULL THEN width_bucket(x, quantiles) END AS k) place
 $$;
-COMMENT ON FUNCTION forecasts.probability_below IS 'Probability of less than x by the quantiles 5, 10, 25, 50, 75, 90, 95 %: linear between them, 0.05 and 0.95 beyond, where they say no more.';
+COMMENT ON FUNCTION forecasts.probability_below IS 'Probability of less than x by the quantiles 5, 10, 25, 50, 75, 90, 95 %: linear between them, 0.05 and 0.95 beyond.';
 
 -- A prediction has one due day, so that naming it here changes no row; but readers that ask by it reach its index.
 CREATE FUNCTION forecasts.outcomes_as_of(known_at timestamptz) RETURNS SETOF forecasts.outcomes
@@ -178,8 +178,8 @@ CREATE VIEW forecasts.price_predictions AS
     LEFT JOIN LATERAL forecasts.latest_outcome(
         p.trading_day, p.symbol, p.model_id, p.kind, p.horizon, p.horizon_unit, p.as_of) o ON true
     WHERE p.kind = 'price';
-COMMENT ON VIEW forecasts.price_predictions IS 'Price predictions beside what came of them.';
-COMMENT ON COLUMN forecasts.price_predictions.recommendation IS 'What the forecast advises, whoever made it; issued are those of champions, forecasts.recommendations.';
+COMMENT ON VIEW forecasts.price_predictions IS 'Price predictions beside their outcomes.';
+COMMENT ON COLUMN forecasts.price_predictions.recommendation IS 'The signal of the forecast, of any model; issued are those of champions, forecasts.recommendations.';
 
 CREATE VIEW forecasts.direction_predictions AS
     SELECT p.prediction_id AS id, p.model_id, p.symbol, p.confidence AS p_up, p.reference_price,
@@ -190,7 +190,7 @@ CREATE VIEW forecasts.direction_predictions AS
     LEFT JOIN LATERAL forecasts.latest_outcome(
         p.trading_day, p.symbol, p.model_id, p.kind, p.horizon, p.horizon_unit, p.as_of) o ON true
     WHERE p.kind = 'direction';
-COMMENT ON VIEW forecasts.direction_predictions IS 'Direction predictions beside what came of them.';
+COMMENT ON VIEW forecasts.direction_predictions IS 'Direction predictions beside their outcomes.';
 
 CREATE VIEW forecasts.time_predictions AS
     SELECT p.prediction_id AS id, p.model_id, p.symbol, p.target_price, p.side, p.hit_rule, p.predicted_days,
@@ -201,7 +201,7 @@ CREATE VIEW forecasts.time_predictions AS
     LEFT JOIN LATERAL forecasts.latest_outcome(
         p.trading_day, p.symbol, p.model_id, p.kind, p.horizon, p.horizon_unit, p.as_of) o ON true
     WHERE p.kind = 'time_to_hit';
-COMMENT ON VIEW forecasts.time_predictions IS 'Time-to-hit predictions beside what came of them.';
+COMMENT ON VIEW forecasts.time_predictions IS 'Time-to-hit predictions beside their outcomes.';
 
 CREATE VIEW forecasts.volatility_predictions AS
     SELECT p.prediction_id AS id, p.model_id, p.symbol, p.predicted_volatility, p.sigma,
@@ -212,7 +212,7 @@ CREATE VIEW forecasts.volatility_predictions AS
     LEFT JOIN LATERAL forecasts.latest_outcome(
         p.trading_day, p.symbol, p.model_id, p.kind, p.horizon, p.horizon_unit, p.as_of) o ON true
     WHERE p.kind = 'volatility';
-COMMENT ON VIEW forecasts.volatility_predictions IS 'Volatility predictions beside what came of them.';
+COMMENT ON VIEW forecasts.volatility_predictions IS 'Volatility predictions beside their outcomes.';
 
 CREATE VIEW forecasts.v_due_queue AS
     SELECT * FROM forecasts.due_queue((SELECT max(exchange_last_bar) - 91 FROM market.v_last_bars));
@@ -235,9 +235,9 @@ CREATE VIEW forecasts.model_predictions AS
     LEFT JOIN LATERAL forecasts.latest_outcome(
         p.trading_day, p.symbol, p.model_id, p.kind, p.horizon, p.horizon_unit, p.as_of) o ON true
     CROSS JOIN LATERAL (
-        SELECT forecasts.advised(p.kind, p.q50, p.confidence, p.sigma, p.horizon) AS advice) said;
-COMMENT ON VIEW forecasts.model_predictions IS 'Every prediction of every model as a signal, beside what came of it; champions'' signals are forecasts.recommendations.';
-COMMENT ON COLUMN forecasts.model_predictions.horizon IS 'Sessions or minutes, as horizon_unit says.';
+        SELECT forecasts.advised(p.kind, p.q50, p.confidence, p.sigma, p.horizon) AS advice) signals;
+COMMENT ON VIEW forecasts.model_predictions IS 'Every prediction of every model as a signal, beside its outcome; champions'' signals are forecasts.recommendations.';
+COMMENT ON COLUMN forecasts.model_predictions.horizon IS 'Sessions or minutes, as horizon_unit tells.';
 COMMENT ON COLUMN forecasts.model_predictions.predicted_direction IS 'LONG, SHORT, NEUTRAL where a recommendation would be BUY, SELL, HOLD; NULL of kinds that recommend nothing.';
 COMMENT ON COLUMN forecasts.model_predictions.confidence_score IS 'Probability of event.';
 COMMENT ON COLUMN forecasts.model_predictions.feature_hash IS 'Digest of the features; they themselves are in features.feature_store by symbol and trading_day.';

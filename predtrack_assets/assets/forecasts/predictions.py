@@ -71,7 +71,7 @@ def predictions(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.M
 
 def _with_origin(transaction: Transaction, frame: pl.DataFrame) -> pl.DataFrame:
     """Live when committed before the outcome could be known, by the database's clock."""
-    live = pl.col("knowable_at") > pl.lit(transaction.now)
+    live = pl.col("earliest_resolution_time") > pl.lit(transaction.now)
     return frame.with_columns(
         pl.when(live).then(pl.lit("live")).otherwise(pl.lit("replay")).alias("origin")
     )

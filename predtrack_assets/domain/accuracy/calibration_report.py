@@ -229,7 +229,7 @@ def _p_values(view: Windows, n_eff: Floats) -> Floats:
     enough = np.flatnonzero(n_eff >= MIN_EFFECTIVE)
     with ThreadPoolExecutor(
         THREADS
-    ) as pool:  # drawing is compiled: it leaves the interpreter alone
+    ) as pool:  # drawing is machine code: it leaves the interpreter alone
         found[enough] = list(pool.map(test, enough.tolist()))
     return found
 

@@ -44,8 +44,8 @@ COMPARISONS = {
     ("crps", DRIFT): ("crps", "crps_drift"),
     ("qlike", "no_change"): ("qlike", "qlike_no_change"),
 }
-LOSSES = ["score", "score_no_change", "score_climatology"]
-LOSSES += ["crps", "crps_no_change", "qlike", "qlike_no_change"]
+BRIER = ["brier", "brier_no_change", "brier_climatology"]
+LOSSES = [*BRIER, "crps", "crps_no_change", "qlike", "qlike_no_change"]
 OUTCOME_COLUMNS = ["status", "confidence", "occurred", "relative_error", *LOSSES]
 """What `day_sums` takes of outcomes beside their keys."""
 
@@ -146,24 +146,21 @@ def with_baselines(outcomes: pl.DataFrame) -> pl.DataFrame:
         pl.col("status") == "validated",
     ).select(
         *_PREDICTION,
-        brier_drift=pl.when(pl.col("kind") == "direction").then(pl.col("score")),
+        brier_drift=pl.when(pl.col("kind") == "direction").then(pl.col("brier")),
         crps_drift="crps",
     )
-    brier = {"brier": "score", "brier_no_change": "score_no_change"}
-    brier["brier_climatology"] = "score_climatology"
     rows = outcomes.select(
         *KEYS,
         "due_day",
         *IDENTITY,
         "status",
         *(valid.then(pl.col(c)).alias(c) for c in ("confidence", "occurred", "relative_error")),
-        *(valid.then(pl.col(c)).alias(c) for c in LOSSES[3:]),
-        **{new: valid.then(pl.col(old)) for new, old in brier.items()},
+        *(valid.then(pl.col(c)).alias(c) for c in LOSSES),
     ).join(drift, on=_PREDICTION, how="left", maintain_order="left")
     rows = rows.with_columns(valid.then(pl.col("brier_drift", "crps_drift")))
     logs = [
         pl.Series(name.replace("brier", "log_score"), log_score_of_brier(column(rows, name)))
-        for name in (*brier, "brier_drift")
+        for name in (*BRIER, "brier_drift")
     ]
     return rows.with_columns(s.fill_nan(None) for s in logs)
 

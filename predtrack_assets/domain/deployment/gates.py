@@ -298,9 +298,9 @@ def _covered(record: Record, report_days: Days, limits: Thresholds) -> Criterion
 
 
 def _skill(record: Record, n: Ints, limits: Thresholds) -> Criterion:
-    """Mean gain over no_change, averaged over symbols per day first (Diebold & Mariano)."""
+    """Mean loss difference to no_change, averaged over symbols per day first (Diebold & Mariano)."""
     s = record.scores
-    daily = s.gain / np.maximum(s.count, 1)
+    daily = s.loss_difference / np.maximum(s.count, 1)
     daily = np.where(np.abs(daily) < 1e-12, 0.0, daily)  # equal forecasts, but for rounding
     mean, low = expanding.mean_lower_bounds(daily, n, limits.level)
     windows = n / record.horizon

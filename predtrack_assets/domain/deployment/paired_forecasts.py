@@ -11,7 +11,7 @@ from predtrack_assets.domain.models.forecast import QUANTILE_LEVELS, QUANTILE_NA
 def paired_differences(control: pl.DataFrame, treatment: pl.DataFrame, kind: str) -> pl.DataFrame:
     """trading_day, known_day, symbols, d: the mean difference per decision date, scaled to [-1, 1].
 
-    Rows of both sides: symbol, trading_day, resolved_day, score (CRPS of a price, Brier of a direction),
+    Rows of both sides: symbol, trading_day, resolved_day, loss (CRPS of a price, Brier of a direction),
     confidence and, for a price, its quantiles. Divided by the largest size that the two forecasts
     allow it to have, which is known when they are made; so the scale needs no clipping.
     """
@@ -28,16 +28,16 @@ def paired_differences(control: pl.DataFrame, treatment: pl.DataFrame, kind: str
         p, q = (pairs[c].to_numpy() for c in ("confidence", "confidence_t"))
         largest = np.abs(p - q) * np.maximum(p + q, 2 - p - q)
     daily = (
-        pairs.with_columns(gained=pl.col("score") - pl.col("score_t"), largest=pl.Series(largest))
+        pairs.with_columns(difference=pl.col("loss") - pl.col("loss_t"), largest=pl.Series(largest))
         .group_by("trading_day", maintain_order=True)
         .agg(
             pl.max_horizontal("resolved_day", "resolved_day_t").max().alias("known_day"),
             pl.len().alias("symbols"),
-            pl.col("gained").sum(),
+            pl.col("difference").sum(),
             pl.col("largest").sum(),
         )
     )
-    scaled = pl.when(pl.col("largest") > 1e-12).then(pl.col("gained") / pl.col("largest"))
+    scaled = pl.when(pl.col("largest") > 1e-12).then(pl.col("difference") / pl.col("largest"))
     return daily.select(
         "trading_day", "known_day", "symbols", scaled.fill_null(0.0).clip(-1, 1).alias("d")
     )

@@ -24,14 +24,14 @@ CELL = ["model_id", "kind", "horizon"]
 class Scores:
     """Sums of scored predictions per day (T,) on which they were known, days without any left out.
 
-    hits: events that the model called (accuracy); gain: score of no_change minus the model's;
+    hits: events that the model called (accuracy); loss_difference: score of no_change minus the model's;
     bins, bin_hits, bin_confidence (T, BINS): rows, events and summed probability per narrow bin.
     """
 
     days: Days
     count: Floats
     hits: Floats
-    gain: Floats
+    loss_difference: Floats
     bins: Floats
     bin_hits: Floats
     bin_confidence: Floats
@@ -95,9 +95,9 @@ def measure(rows: pl.DataFrame) -> pl.DataFrame:
     """Predictions of price and direction with what the gate counts of each.
 
     Adds called (whether the event that accuracy counts came true: within_5pct of a price, the
-    likelier side of a direction), gain (the score of no_change minus the model's own: CRPS of a
+    likelier side of a direction), loss_difference (the score of no_change minus the model's own: CRPS of a
     price, Brier of a direction) and position (+1 BUY, -1 SELL, 0 HOLD). rows: kind, horizon,
-    confidence, sigma, q50, occurred, score, score_no_change, crps, crps_no_change.
+    confidence, sigma, q50, occurred, brier, brier_no_change, crps, crps_no_change.
     """
     price = pl.col("kind") == "price"
     sigma, horizon = rows["sigma"].to_numpy(), rows["horizon"].to_numpy().astype(np.float64)
@@ -105,21 +105,21 @@ def measure(rows: pl.DataFrame) -> pl.DataFrame:
     p_up = rows["confidence"].cast(pl.Float64).to_numpy()
     position = advised(rows["kind"].to_numpy(), median, p_up, sigma, horizon)
     crps = pl.col("crps_no_change") - pl.col("crps")
-    brier = pl.col("score_no_change") - pl.col("score")
+    brier = pl.col("brier_no_change") - pl.col("brier")
     return rows.with_columns(
         correct_call().alias("called"),
-        pl.when(price).then(crps).otherwise(brier).alias("gain"),
+        pl.when(price).then(crps).otherwise(brier).alias("loss_difference"),
         pl.Series("position", position).cast(pl.Int8),
     )
 
 
 def score_sums(rows: pl.DataFrame) -> Scores:
-    """Daily sums of rows (known_day, confidence, occurred, called, gain), one per prediction."""
-    rows = rows.select("known_day", "confidence", "occurred", "called", "gain")
+    """Daily sums of rows (known_day, confidence, occurred, called, loss_difference), one per prediction."""
+    rows = rows.select("known_day", "confidence", "occurred", "called", "loss_difference")
     rows = rows.sort(rows.columns)
     days, day = np.unique(rows["known_day"].to_numpy().astype("datetime64[D]"), return_inverse=True)
     values = rows.select(pl.exclude("known_day").cast(pl.Float64)).to_numpy()
-    confidence, occurred, called, gain = np.ascontiguousarray(values.T)
+    confidence, occurred, called, loss_difference = np.ascontiguousarray(values.T)
     cell = day * BINS + np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
     one = np.ones_like(confidence)
     shape = (days.size, BINS)
@@ -130,7 +130,7 @@ def score_sums(rows: pl.DataFrame) -> Scores:
     def per_bin(weights: Floats) -> Floats:
         return np.bincount(cell, weights, days.size * BINS).astype(np.float64).reshape(shape)
 
-    sums = [per_day(w) for w in (one, called, gain)]
+    sums = [per_day(w) for w in (one, called, loss_difference)]
     binned = [per_bin(w) for w in (one, occurred, confidence)]
     return Scores(days, *sums, *binned)
 

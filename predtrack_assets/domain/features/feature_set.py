@@ -101,7 +101,7 @@ STANDARD = FeatureSet(
         "features/price_features",
         "features/symbol_regimes",
         "features/vectors",
-        "numerics/compiled",
+        "numerics/jit",
     ),
 )
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from predtrack_assets.domain.numerics.compiled import compiled
+from predtrack_assets.domain.numerics.jit import jit
 
 FLAT = 50.0
 """RSI and stochastic where prices do not move at all."""
@@ -20,7 +20,7 @@ FLAT = 50.0
 ROUNDING = 1e-13  # of a squared mean: what E[x^2] - E[x]^2 leaves of prices that do not move
 
 
-@compiled
+@jit
 def hold(x: np.ndarray, limit: int) -> np.ndarray:
     """NaN replaced by the last number before it, at most `limit` sessions away."""
     held = np.empty_like(x)
@@ -37,7 +37,7 @@ def hold(x: np.ndarray, limit: int) -> np.ndarray:
 # Windows
 
 
-@compiled
+@jit
 def _sums(
     row: np.ndarray, windows: np.ndarray, totals: np.ndarray, power: np.ndarray, spare: np.ndarray
 ) -> None:
@@ -62,14 +62,14 @@ def _sums(
         power, spare, size = spare, power, 2 * size
 
 
-@compiled
+@jit
 def _add(x: np.ndarray, y: np.ndarray, total: np.ndarray) -> None:
     """As many as fit into the total."""
     for t in range(len(total)):
         total[t] = x[t] + y[t]
 
 
-@compiled
+@jit
 def _maxima(
     row: np.ndarray, sign: float, n: int, power: np.ndarray, spare: np.ndarray
 ) -> np.ndarray:
@@ -88,7 +88,7 @@ def _maxima(
     return power
 
 
-@compiled
+@jit
 def window_sums(x: np.ndarray, windows: np.ndarray) -> np.ndarray:
     """Sums of the last n sessions for each n of `windows`, (symbols, windows, sessions).
 
@@ -102,7 +102,7 @@ def window_sums(x: np.ndarray, windows: np.ndarray) -> np.ndarray:
     return totals
 
 
-@compiled
+@jit
 def window_counts(x: np.ndarray, n: int) -> np.ndarray:
     """How many of the last n sessions are numbers."""
     counts = np.empty(x.shape)
@@ -116,7 +116,7 @@ def window_counts(x: np.ndarray, n: int) -> np.ndarray:
     return counts
 
 
-@compiled
+@jit
 def window_means(x: np.ndarray, n: int, fewest: int) -> np.ndarray:
     """Mean of the numbers among the last n sessions; NaN where they are fewer than `fewest`."""
     symbols, sessions = x.shape
@@ -135,7 +135,7 @@ def window_means(x: np.ndarray, n: int, fewest: int) -> np.ndarray:
     return means
 
 
-@compiled
+@jit
 def window_extremes(x: np.ndarray, n: int, sign: float) -> np.ndarray:
     """Largest of the last n sessions (sign 1) or smallest (sign -1); NaN where all are missing."""
     result = np.empty(x.shape)
@@ -147,7 +147,7 @@ def window_extremes(x: np.ndarray, n: int, sign: float) -> np.ndarray:
     return result
 
 
-@compiled
+@jit
 def sma(x: np.ndarray, n: int) -> np.ndarray:
     """Mean of the last n sessions; NaN where one is missing."""
     means, windows = np.empty(x.shape), np.array([n])
@@ -162,7 +162,7 @@ def sma(x: np.ndarray, n: int) -> np.ndarray:
 # Recursions
 
 
-@compiled
+@jit
 def _follow(mean: float, seen: int, x: float, n: int, alpha: float) -> tuple[float, int]:
     """The mean after x, and how many numbers it has seen, up to n: of those it is the simple mean."""
     if np.isnan(x):
@@ -172,7 +172,7 @@ def _follow(mean: float, seen: int, x: float, n: int, alpha: float) -> tuple[flo
     return (1.0 - alpha) * mean + alpha * x, seen
 
 
-@compiled
+@jit
 def smooth(x: np.ndarray, n: int, alpha: float) -> np.ndarray:
     """Exponential mean: y = (1 - alpha) * y + alpha * x, seeded with the mean of the first n numbers.
 
@@ -187,19 +187,19 @@ def smooth(x: np.ndarray, n: int, alpha: float) -> np.ndarray:
     return result
 
 
-@compiled
+@jit
 def ema(x: np.ndarray, n: int) -> np.ndarray:
     """Exponential moving average of span n, seeded with the simple mean of the first n numbers."""
     return smooth(x, n, 2.0 / (n + 1.0))
 
 
-@compiled
+@jit
 def wilder(x: np.ndarray, n: int) -> np.ndarray:
     """Wilder's smoothing (1978), seeded with the simple mean of the first n numbers."""
     return smooth(x, n, 1.0 / n)
 
 
-@compiled
+@jit
 def macd(
     close: np.ndarray, fast: int = 12, slow: int = 26, signal: int = 9
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -220,7 +220,7 @@ def macd(
     return line, average, histogram
 
 
-@compiled
+@jit
 def rsi(close: np.ndarray, n: int = 14) -> np.ndarray:
     """Relative strength index, 0 to 100."""
     result = np.empty(close.shape)
@@ -236,7 +236,7 @@ def rsi(close: np.ndarray, n: int = 14) -> np.ndarray:
     return result
 
 
-@compiled
+@jit
 def atr(high: np.ndarray, low: np.ndarray, close: np.ndarray, n: int = 14) -> np.ndarray:
     """Average true range: high to low, the close before included."""
     result = np.empty(close.shape)
@@ -250,7 +250,7 @@ def atr(high: np.ndarray, low: np.ndarray, close: np.ndarray, n: int = 14) -> np
     return result
 
 
-@compiled
+@jit
 def _true_range(high: float, low: float, before: float) -> float:
     """NaN where one of them is missing, as the close before the first bar is."""
     top = high if high > before else before
@@ -258,7 +258,7 @@ def _true_range(high: float, low: float, before: float) -> float:
     return top - bottom + 0.0 * (high + low)
 
 
-@compiled
+@jit
 def directional(
     high: np.ndarray, low: np.ndarray, close: np.ndarray, n: int = 14
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -292,7 +292,7 @@ def directional(
 # Both
 
 
-@compiled
+@jit
 def bollinger(
     close: np.ndarray, n: int = 20, width: float = 2.0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -313,13 +313,13 @@ def bollinger(
     return lower, middle, upper
 
 
-@compiled
+@jit
 def _position(x: float, bottom: float, top: float) -> float:
     span = top - bottom
     return 100.0 * (x - bottom) / span if span > 0.0 else FLAT + 0.0 * (span + x)
 
 
-@compiled
+@jit
 def position(x: np.ndarray, bottom: np.ndarray, top: np.ndarray) -> np.ndarray:
     """Where x lies between bottom (0) and top (100); 50 where they are equal."""
     result = np.empty(x.shape)
@@ -329,7 +329,7 @@ def position(x: np.ndarray, bottom: np.ndarray, top: np.ndarray) -> np.ndarray:
     return result
 
 
-@compiled
+@jit
 def stochastic(
     high: np.ndarray, low: np.ndarray, close: np.ndarray, n: int = 14, k: int = 3, d: int = 3
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -347,7 +347,7 @@ def stochastic(
     return slow, slower
 
 
-@compiled
+@jit
 def _means(row: np.ndarray, n: int, means: np.ndarray) -> None:
     """Of the last n, which are few; NaN where one is missing."""
     for t in range(len(row)):
@@ -357,7 +357,7 @@ def _means(row: np.ndarray, n: int, means: np.ndarray) -> None:
         means[t] = total / n
 
 
-@compiled
+@jit
 def signed_volume(close: np.ndarray, volume: np.ndarray) -> np.ndarray:
     """Volume with the sign of the close's change, 0 without a change, a bar, or one before it."""
     result = np.zeros(close.shape)
@@ -373,7 +373,7 @@ def signed_volume(close: np.ndarray, volume: np.ndarray) -> np.ndarray:
     return result
 
 
-@compiled
+@jit
 def obv(close: np.ndarray, volume: np.ndarray) -> np.ndarray:
     """On-balance volume, 0 at the first session."""
     flow = signed_volume(close, volume)

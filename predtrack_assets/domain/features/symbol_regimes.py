@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from predtrack_assets.domain.numerics.compiled import compiled
+from predtrack_assets.domain.numerics.jit import jit
 
 REGIMES = ("trending_up", "trending_down", "ranging", "volatile")
 """In the order of their codes 0, 1, 2, 3."""
@@ -17,7 +17,7 @@ _LEAVE = (1.0 - STAY) / (len(REGIMES) - 1)
 _TINY = 1e-12  # no regime is ever ruled out
 
 
-@compiled
+@jit
 def filtered_regimes(standardised: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Code and probability of the likeliest regime, each of shape (symbols, sessions).
 

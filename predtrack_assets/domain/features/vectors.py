@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from predtrack_assets.domain.numerics.compiled import compiled
+from predtrack_assets.domain.numerics.jit import jit
 
 DAYS_AT_ONCE = 8  # of a column lie side by side in a line of the cache
 
 
-@compiled
+@jit
 def write_vectors(
     values: np.ndarray,
     days: np.ndarray,

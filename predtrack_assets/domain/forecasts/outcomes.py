@@ -21,7 +21,7 @@ IDENTITY = ("model_id", "kind", "event", "symbol", "trading_day", "horizon", "du
 # Why a prediction is not scored.
 NOT_THE_CLOSE = "reference_price_is_not_the_close"
 NOT_THE_HORIZON = "due_day_is_not_the_horizons"
-NOT_FINITE = "score_is_not_finite"
+NOT_FINITE = "loss_is_not_finite"
 NOT_BY_ITS_MODEL = "not_written_by_the_run_of_its_model"
 ERRORS = ("accuracy_pct", "relative_error", "log_error", "days_error")
 OUTCOMES: dict[str, pl.DataType] = {
@@ -48,9 +48,9 @@ OUTCOMES: dict[str, pl.DataType] = {
     "error_direction": pl.String(),
     "days_error": pl.Float64(),
     "error_category": pl.String(),
-    "score": pl.Float64(),
-    "score_no_change": pl.Float64(),
-    "score_climatology": pl.Float64(),
+    "brier": pl.Float64(),
+    "brier_no_change": pl.Float64(),
+    "brier_climatology": pl.Float64(),
     "crps": pl.Float64(),
     "crps_no_change": pl.Float64(),
     "realised_volatility": pl.Float64(),
@@ -74,7 +74,7 @@ def resolve(
 
     predictions: rows of one exchange with the columns of forecasts.PREDICTIONS; a `reason` that
     is not null says why a row is not scored: it expires on the day that its result is known. So
-    does one whose score is no finite number, and, on its due day, one whose due day is another
+    does one whose loss is no finite number, and, on its due day, one whose due day is another
     session than that of its horizon.
     panel: bars on the exchange's sessions from the earliest decision day through days[-1], as known
     at its end.
@@ -225,10 +225,10 @@ def score_results(resolved: pl.DataFrame) -> pl.DataFrame:
 
     resolved: predictions with status, resolved_day, hit_after (units of the horizon, 0: no hit),
     actual_price, actual_return, realised_volatility, reason. knowledge_time is 24:00 UTC of
-    resolved_day where no such column is given. Rows whose score is no finite number expire.
+    resolved_day where no such column is given. Rows whose loss is no finite number expire.
     """
     scored = _results(resolved)
-    own = pl.when(pl.col("kind") == "volatility").then("qlike").otherwise("score")
+    own = pl.when(pl.col("kind") == "volatility").then("qlike").otherwise("brier")
     finite = pl.all_horizontal(pl.col(name).is_finite() | pl.col(name).is_null() for name in ERRORS)
     has_score = (own.is_finite() & finite).fill_null(value=False)
     void = scored.select((pl.col("status") == "validated") & ~has_score).to_series()
@@ -312,9 +312,9 @@ def _scores(frame: pl.DataFrame) -> list[pl.Series]:
     occurred = frame["occurred"].cast(pl.Float64)
     no_change = pl.Series(_no_change_probability(frame))
     brier = {
-        "score": frame["confidence"],
-        "score_no_change": no_change,
-        "score_climatology": frame["climatology"],
+        "brier": frame["confidence"],
+        "brier_no_change": no_change,
+        "brier_climatology": frame["climatology"],
     }
     columns = [((p - occurred) ** 2).alias(name) for name, p in brier.items()]
 

@@ -49,7 +49,7 @@ PREDICTIONS: dict[str, pl.DataType] = {
     "predicted_volatility": pl.Float64(),
     "artifact_id": pl.String(),
     "feature_digest": pl.Int64(),
-    "knowable_at": pl.Datetime("us", "UTC"),
+    "earliest_resolution_time": pl.Datetime("us", "UTC"),
 }
 
 
@@ -223,7 +223,9 @@ def _frames(
                 pl.lit(model.model_id).alias("model_id"),
                 pl.lit(kind).alias("kind"),
                 pl.lit(KINDS[kind].event).alias("event"),
-                pl.col("opening" if kind in OF_THE_PATH else "due_at").alias("knowable_at"),
+                pl.col("opening" if kind in OF_THE_PATH else "due_at").alias(
+                    "earliest_resolution_time"
+                ),
                 *(pl.Series(name, values) for name, values in fields_of[kind].items()),
             )
         )

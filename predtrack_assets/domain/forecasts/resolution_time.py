@@ -19,8 +19,8 @@ def earliest_resolution_times(rows: pl.DataFrame) -> pl.Series:
     """First moment at which the outcome of each row could be known, Datetime("us", "UTC").
 
     rows: exchange (null: the symbol is unknown), kind, trading_day, as_of, horizon, horizon_unit and
-    knowable_at, what the writer says. It is the earlier of that and, of a horizon of sessions, the
-    exchange's hours: the close of the session that many after the decision day, of a touch or a
+    earliest_resolution_time as the writer gave it. It is the earlier of that and, of a horizon of
+    sessions, the exchange's hours: the close of the session that many after the decision day, of a touch or a
     volatility the opening of the next one. Of an unknown exchange, or a day that is no session of
     it, it is the beginning of the day. Of a horizon of minutes it is that many after as_of, of a
     touch or a volatility the first of them.
@@ -40,7 +40,7 @@ def earliest_resolution_times(rows: pl.DataFrame) -> pl.Series:
         .then(pl.col("as_of") + pl.duration(minutes=minutes))
         .otherwise(pl.coalesce("calendar_moment", never))
     )
-    return joined.select(knowable=pl.min_horizontal("knowable_at", latest))["knowable"]
+    return joined.select(pl.min_horizontal("earliest_resolution_time", latest)).to_series()
 
 
 def is_retroactive(rows: pl.DataFrame, committed_at: datetime) -> pl.Series:

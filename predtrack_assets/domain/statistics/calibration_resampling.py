@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from predtrack_assets.domain.numerics.compiled import compiled
+from predtrack_assets.domain.numerics.jit import jit
 from predtrack_assets.domain.numerics.types import Floats, Ints
 
 
-@compiled
+@jit
 def miscalibration(probability: Floats, counts: Ints, hits: Ints) -> float:
     """CORP's miscalibration of forecasts said (G,) in order, given counts and hits (G,).
 
@@ -39,7 +39,7 @@ def miscalibration(probability: Floats, counts: Ints, hits: Ints) -> float:
     return max(score / rows, 0.0)
 
 
-@compiled
+@jit
 def calibrated(
     rng: np.random.Generator, probability: Floats, group: Ints, rows: int, reps: int
 ) -> Floats:
@@ -67,7 +67,7 @@ def calibrated(
     return found
 
 
-@compiled
+@jit
 def miscalibrations(probability: Floats, counts: Ints, hits: Ints) -> Floats:
     """`miscalibration` (R,) of many counts and hits (R, G).
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from predtrack_assets.domain.numerics.compiled import compiled
+from predtrack_assets.domain.numerics.jit import jit
 
 
-@compiled
+@jit
 def weighted_lagged_products(
     values: np.ndarray, weights: np.ndarray, which: np.ndarray
 ) -> np.ndarray:

@@ -146,7 +146,7 @@ def _compared(
         batches = transaction.read(BATCHES_OF_DAYS, first=span[0], last=span[1])
         rows = read_rows(transaction, columns, *span)
         if rows["live"].any() or (batches["origin"] == "live").any():
-            rows = _with_knowable(transaction, rows, span)
+            rows = _with_earliest_resolution(transaction, rows, span)
         return batches, rows
 
     findings = []
@@ -159,12 +159,12 @@ def _compared(
     return findings
 
 
-def _with_knowable(
+def _with_earliest_resolution(
     transaction: Transaction, rows: pl.DataFrame, span: tuple[date, date]
 ) -> pl.DataFrame:
-    """The rows, knowable_at of those that may be live no later than the calendar says."""
+    """The rows, earliest_resolution_time of those that may be live no later than the calendar says."""
     judged = transaction.read(LIVE_ROWS, first=span[0], last=span[1]).unique("prediction_id")
     judged = judged.select("prediction_id", calendar=earliest_resolution_times(judged))
     joined = rows.join(judged, on="prediction_id", how="left", maintain_order="left")
-    earliest = pl.min_horizontal("knowable_at", "calendar")
-    return joined.with_columns(knowable_at=earliest).drop("calendar")
+    earliest = pl.min_horizontal("earliest_resolution_time", "calendar")
+    return joined.with_columns(earliest_resolution_time=earliest).drop("calendar")

@@ -133,8 +133,8 @@ def _evidence(context: EvaluationContext, scope: Scope, test: PairedTest) -> Evi
         rows = predictions_with_outcomes(
             transaction, epoch, begin, end, [kind], [horizon], sides, symbol
         )
-        score = "crps" if KINDS[kind].score == "crps" else "score"
-        rows = rows.with_columns(pl.col(score).alias("score")).drop_nulls("score")
+        rule = "crps" if KINDS[kind].score == "crps" else "brier"
+        rows = rows.with_columns(pl.col(rule).alias("loss")).drop_nulls("loss")
         control, treatment = (
             rows.filter(pl.col("model_id") == side) for side in (test.control, test.treatment)
         )

@@ -130,7 +130,9 @@ def read_records(
         rows = measure(rows).with_columns(own)
         fell_due.append(rows.group_by(day).agg(pl.len()))
         advice.append(rows.select(*JUDGED, "symbol", "trading_day", "position"))
-        scored = rows.filter(pl.col("gain").is_not_null()).rename({"resolved_day": "known_day"})
+        scored = rows.filter(pl.col("loss_difference").is_not_null()).rename(
+            {"resolved_day": "known_day"}
+        )
         for key, group in scored.group_by(JUDGED, maintain_order=True):
             parts[Cell(*key)].append(score_sums(group))
     if not advice:

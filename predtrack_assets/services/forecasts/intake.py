@@ -257,14 +257,14 @@ def _with_origin(
     rows: Sequence[IntakeRow], frame: pl.DataFrame, now: datetime, on_late: str
 ) -> pl.DataFrame:
     """Live where committed before the outcome could be known; late rows are replay or rejected."""
-    live = pl.col("knowable_at") > pl.lit(now)
+    live = pl.col("earliest_resolution_time") > pl.lit(now)
     frame = frame.with_columns(
         pl.when(live).then(pl.lit("live")).otherwise(pl.lit("replay")).alias("origin")
     )
     kept = []
     for values in frame.iter_rows(named=True):
         row = rows[values["index"]]
-        seconds = (values["knowable_at"] - now).total_seconds()
+        seconds = (values["earliest_resolution_time"] - now).total_seconds()
         if values["origin"] == "replay" and on_late == "reject":
             row.refuse(
                 Refused("late", "/decision_day", "the outcome could be known when this arrived")
@@ -277,7 +277,7 @@ def _with_origin(
             "decision_day": str(values["trading_day"]),
             "due_day": str(values["due_day"]),
             "reference_price": values["reference_price"],
-            "knowable_at": values["knowable_at"].isoformat(),
+            "earliest_resolution_time": values["earliest_resolution_time"].isoformat(),
             "seconds_before": seconds if seconds > 0 else None,
         }
     return frame.filter(pl.col("index").is_in(kept))

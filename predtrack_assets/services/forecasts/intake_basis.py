@@ -185,7 +185,7 @@ def deadlines(transaction: Transaction, horizons: Sequence[int]) -> list[dict[st
                     "horizon": horizon,
                     "horizon_unit": SESSION,
                     "due_day": str(due.item()),
-                    "knowable_at": moment.isoformat() + "Z",
+                    "earliest_resolution_time": moment.isoformat() + "Z",
                     "seconds_left": (moment - now.replace(tzinfo=None)).total_seconds(),
                 }
             )

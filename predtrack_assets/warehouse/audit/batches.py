@@ -25,12 +25,12 @@ PAGE = 2_000  # batches
 JUDGED = {
     "trading_day": sql.Identifier("trading_day"),
     "live": sql.SQL("origin = 'live'"),
-    "knowable_at": sql.Identifier("knowable_at"),
+    "earliest_resolution_time": sql.Identifier("earliest_resolution_time"),
 }
 # Rows that may be live, with what the calendar judges them by.
 LIVE_ROWS = Query("""
     SELECT uuid_send(prediction_id) AS prediction_id, exchange, p.kind, trading_day, as_of, horizon,
-           horizon_unit, knowable_at
+           horizon_unit, earliest_resolution_time
     FROM forecasts.predictions p LEFT JOIN market.symbols USING (symbol)
     WHERE trading_day BETWEEN :first AND :last
       AND (origin = 'live' OR (trading_day, model_id, p.kind) IN (

@@ -39,8 +39,8 @@ REFUSED = Query("""
 # The latest revision known at a moment.
 RESULTS = Query("""
     SELECT DISTINCT ON (trading_day, symbol, model_id, kind, horizon)
-           model_id, kind, horizon, symbol, trading_day, resolved_day, occurred, score,
-           score_no_change, crps, crps_no_change
+           model_id, kind, horizon, symbol, trading_day, resolved_day, occurred, brier,
+           brier_no_change, crps, crps_no_change
     FROM forecasts.outcomes
     WHERE trading_day BETWEEN :first AND :last AND knowledge_time <= :as_of
       AND kind = ANY(:kinds) AND horizon = ANY(:horizons) AND model_id = ANY(:models)

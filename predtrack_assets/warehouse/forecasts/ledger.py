@@ -68,9 +68,9 @@ TRANSACTION = Query("SELECT pg_current_xact_id()::text AS xid")
 # Rows that would be live, for the calendar to judge.
 _LIVE_CLAIMS = """
     SELECT uuid_send(prediction_id) AS prediction_id, exchange, p.kind, trading_day, as_of, horizon,
-           horizon_unit, knowable_at
+           horizon_unit, earliest_resolution_time
     FROM forecasts.predictions p LEFT JOIN market.symbols USING (symbol)
-    WHERE trading_day BETWEEN :first AND :last AND knowable_at > :committed_at
+    WHERE trading_day BETWEEN :first AND :last AND earliest_resolution_time > :committed_at
 """
 LIVE_CLAIMS = Query(_LIVE_CLAIMS)
 OWN_LIVE_CLAIMS = Query(f"{_LIVE_CLAIMS} AND p.recorded_at = now()")
@@ -98,11 +98,12 @@ COLUMN_TYPES = Query("""
 # What build_batches takes, and how many rows that this very transaction wrote as live are too late.
 _COMMITTED = """
     SELECT trading_day, model_id, kind,
-           CASE WHEN knowable_at > {committed_at} {believed} THEN 'live' ELSE 'replay' END AS origin,
+           CASE WHEN earliest_resolution_time > {committed_at} {believed}
+                THEN 'live' ELSE 'replay' END AS origin,
            max(as_of) AS as_of, count(*)::integer AS row_count,
            string_agg(uuid_send(prediction_id) || {leaf}, '') AS pieces,
            count(*) FILTER (WHERE recorded_at = now() AND origin = 'live'
-                            AND knowable_at <= {committed_at}) AS overtaken
+                            AND earliest_resolution_time <= {committed_at}) AS overtaken
     FROM forecasts.predictions
     WHERE trading_day BETWEEN {first}::date AND {last}::date {unsealed}
       AND symbol IN (SELECT symbol FROM market.symbols)
@@ -110,7 +111,7 @@ _COMMITTED = """
     GROUP BY 1, 2, 3, 4
 """
 _BELIEVED = """
-    AND uuid_send(prediction_id) NOT IN (SELECT prediction_id FROM pg_temp.hindsight)
+    AND uuid_send(prediction_id) NOT IN (SELECT prediction_id FROM pg_temp.retroactive)
 """
 _NOT_SEALED = """
     AND uuid_send(prediction_id) NOT IN (SELECT prediction_id FROM pg_temp.sealed_predictions)
@@ -164,7 +165,7 @@ def seal(transaction: Transaction, first: date = date.min, last: date = date.max
     Left out are rows of models that are not registered, of symbols that are not known, and of
     OWN_MODELS by another hand than this transaction's. The batches become visible with the
     transaction's other writes, or not at all. Sealing waits for other transactions that seal, so
-    that the chain has no gaps. Raises LedgerError where an outcome became knowable between this
+    that the chain has no gaps. Raises LedgerError where an outcome could be resolved between this
     transaction's start and now.
     """
     transaction.read(LOCK)
@@ -311,13 +312,13 @@ def _added(transaction: Transaction, groups: pl.DataFrame) -> tuple[pl.DataFrame
 def _terms(
     transaction: Transaction, claimed: Query, span: tuple[date, date], encoding: Encoding
 ) -> _Terms:
-    """The moment, and what of the rows of these days is hindsight then, whatever they say."""
+    """The moment, and what of the rows of these days is retroactive then, whatever they say."""
     committed_at = transaction.read(CLOCK).item()
     days = {"first": span[0], "last": span[1]}
     claims = transaction.read(claimed, **days, committed_at=committed_at)
     late = claims.filter(is_retroactive(claims, committed_at))
     if len(late):
-        _stage_ids(transaction, "hindsight", late["prediction_id"].to_list())
+        _stage_ids(transaction, "retroactive", late["prediction_id"].to_list())
     return _Terms(
         committed_at,
         {
@@ -380,6 +381,6 @@ def _refuse_overtaken(rows: pl.DataFrame) -> None:
     """Rows of this very transaction that were live at its start must still be so."""
     if late := int(rows["overtaken"].sum()):
         raise LedgerError(
-            f"the outcomes of {late:,} predictions became knowable while they were written;"
+            f"the outcomes of {late:,} predictions could be resolved while they were written;"
             " run again and they are recorded as replay"
         )

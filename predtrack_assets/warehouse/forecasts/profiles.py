@@ -13,7 +13,7 @@ PREDICTIONS = Query("""
            count(*) FILTER (WHERE due_at <= as_of OR p.trained_through >= trading_day
                             OR (horizon_unit = 'session' AND (due_day <= trading_day
                                 OR as_of <> (trading_day + 1)::timestamp AT TIME ZONE 'UTC'))
-                            OR (origin = 'live' AND p.recorded_at >= knowable_at)) AS look_ahead,
+                            OR (origin = 'live' AND p.recorded_at >= earliest_resolution_time)) AS look_ahead,
            count(*) FILTER (WHERE p.model_name IS NULL) AS unregistered,
            count(*) FILTER (WHERE horizon_unit = 'session' AND due_day > trading_day
                             AND due.ordinal - made.ordinal IS DISTINCT FROM horizon) AS wrong_due_day,
@@ -94,14 +94,14 @@ OUTCOMES = Query("""
            count(*) FILTER (WHERE NOT finite) AS non_finite,
            count(*) FILTER (WHERE (status = 'validated') <> CASE kind
                WHEN 'volatility' THEN realised_volatility IS NOT NULL AND qlike IS NOT NULL
-               ELSE occurred IS NOT NULL AND score IS NOT NULL END) AS without_result,
-           count(*) FILTER (WHERE finite AND abs(score - (confidence - occurred::int) ^ 2) > 1e-9)
+               ELSE occurred IS NOT NULL AND brier IS NOT NULL END) AS without_result,
+           count(*) FILTER (WHERE finite AND abs(brier - (confidence - occurred::int) ^ 2) > 1e-9)
                AS wrong_score
     FROM (
         SELECT *, market.is_finite(coalesce(confidence, 0) + coalesce(actual_price, 0)
             + coalesce(actual_return, 0) + coalesce(relative_error, 0) + coalesce(log_error, 0)
             + coalesce(days_error, 0)
-            + coalesce(score, 0) + coalesce(score_no_change, 0) + coalesce(score_climatology, 0)
+            + coalesce(brier, 0) + coalesce(brier_no_change, 0) + coalesce(brier_climatology, 0)
             + coalesce(crps, 0) + coalesce(crps_no_change, 0)
             + coalesce(realised_volatility, 0) + coalesce(qlike, 0) + coalesce(qlike_no_change, 0))
             AS finite

@@ -43,7 +43,7 @@ FIRST_OF_NEW_BARS = Query("""
 OUTCOMES_AS_OF = Query("""
     SELECT DISTINCT ON (trading_day, symbol, model_id, kind, horizon)
            model_id, kind, event, horizon, symbol, trading_day, due_day, resolved_day, status,
-           confidence, occurred, score, score_no_change, score_climatology, crps, crps_no_change,
+           confidence, occurred, brier, brier_no_change, brier_climatology, crps, crps_no_change,
            qlike, qlike_no_change, relative_error, abs(relative_error) AS error_magnitude
     FROM forecasts.outcomes
     WHERE due_day BETWEEN :first AND :last AND knowledge_time <= :as_of AND horizon_unit = 'session'

@@ -18,9 +18,9 @@ FIRST, LAST = date(2021, 1, 4), date(2021, 3, 31)
 BAND = """
     SELECT o.model_id, o.kind, 'within_band' AS event, o.horizon::int, o.symbol, o.trading_day, o.due_day,
            o.status, p.p_within_band AS confidence, o.within_band AS occurred,
-           (p.p_within_band - o.within_band::int) ^ 2 AS score,
-           (b.p_within_band - o.within_band::int) ^ 2 AS score_no_change,
-           NULL::float8 AS score_climatology, NULL::float8 AS crps, NULL::float8 AS crps_no_change
+           (p.p_within_band - o.within_band::int) ^ 2 AS brier,
+           (b.p_within_band - o.within_band::int) ^ 2 AS brier_no_change,
+           NULL::float8 AS brier_climatology, NULL::float8 AS crps, NULL::float8 AS crps_no_change
     FROM forecasts.outcomes_current o
     JOIN forecasts.predictions p USING (trading_day, symbol, model_id, kind, horizon)
     JOIN forecasts.predictions b ON (b.trading_day, b.symbol, b.model_id, b.kind, b.horizon)

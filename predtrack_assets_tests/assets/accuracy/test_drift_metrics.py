@@ -35,9 +35,9 @@ SYMBOL = """
     VALUES (%s, 'XNYS', 'stock', 'file')"""
 LATE = """
     INSERT INTO forecasts.outcomes (model_id, kind, event, symbol, trading_day, horizon, as_of, due_day,
-        resolved_day, status, confidence, occurred, score, score_no_change, knowledge_time)
+        resolved_day, status, confidence, occurred, brier, brier_no_change, knowledge_time)
     SELECT model_id, kind, event, symbol, trading_day, horizon, as_of, due_day, '2020-06-24', status,
-           confidence, NOT occurred, (1 - sqrt(score))^2, score_no_change, '2020-06-25 00:00Z'
+           confidence, NOT occurred, (1 - sqrt(brier))^2, brier_no_change, '2020-06-25 00:00Z'
     FROM forecasts.outcomes WHERE due_day = '2020-06-09' AND model_id = 'own-v1'
 """
 MODEL = (
@@ -46,8 +46,8 @@ MODEL = (
 )
 SAID = """
     INSERT INTO forecasts.predictions (model_id, kind, symbol, trading_day, as_of, horizon, due_day,
-        event, confidence, reference_price, sigma, climatology, feature_digest, due_at, knowable_at,
-        origin)
+        event, confidence, reference_price, sigma, climatology, feature_digest, due_at,
+        earliest_resolution_time, origin)
     SELECT %(model)s, 'direction', symbol, d, (d + 1)::timestamp AT TIME ZONE 'UTC', 1, due, 'up', p,
            10, 0.02, 0.5, 1, (due + 1)::timestamp AT TIME ZONE 'UTC',
            (due + 1)::timestamp AT TIME ZONE 'UTC', 'replay'
@@ -56,7 +56,7 @@ SAID = """
 """
 CAME = """
     INSERT INTO forecasts.outcomes (model_id, kind, event, symbol, trading_day, horizon, as_of, due_day,
-        resolved_day, status, confidence, occurred, score, score_no_change, knowledge_time)
+        resolved_day, status, confidence, occurred, brier, brier_no_change, knowledge_time)
     SELECT model_id, kind, event, symbol, trading_day, horizon, as_of, due_day, due_day, 'validated',
            confidence, came, (confidence - came::int)^2, 0.25,
            (due_day + 1)::timestamp AT TIME ZONE 'UTC'

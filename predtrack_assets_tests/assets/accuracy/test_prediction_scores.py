@@ -22,8 +22,8 @@ REGIMES = """INSERT INTO market.market_conditions (trading_day, market_regime, b
     symbols_counted)
     SELECT day, CASE WHEN mod(i, 20) < 12 THEN 'bull' ELSE 'bear' END, '^IDX', 0 FROM days"""
 PREDICTIONS = """INSERT INTO forecasts.predictions (model_id, kind, symbol, trading_day, as_of, horizon,
-    due_day, event, confidence, reference_price, sigma, climatology, feature_digest, due_at, knowable_at,
-    origin, recorded_at)
+    due_day, event, confidence, reference_price, sigma, climatology, feature_digest, due_at,
+    earliest_resolution_time, origin, recorded_at)
     SELECT model, 'direction', symbol, d.day, (d.day + 1)::timestamp AT TIME ZONE 'UTC', 1, t.day, 'up',
            0.3 + 0.4 * share(d.i, symbol), 10, 0.01, 0.5, 1, (t.day + 1)::timestamp AT TIME ZONE 'UTC',
            (t.day + 1)::timestamp AT TIME ZONE 'UTC',
@@ -31,7 +31,7 @@ PREDICTIONS = """INSERT INTO forecasts.predictions (model_id, kind, symbol, trad
     FROM days d JOIN days t ON t.i = d.i + 1, unnest('{A,B,C}'::text[]) symbol,
          unnest('{no_change,filtered_history-v1}'::text[]) model"""
 OUTCOMES = """INSERT INTO forecasts.outcomes (model_id, kind, event, symbol, trading_day, horizon, as_of,
-    due_day, resolved_day, status, confidence, occurred, score, score_no_change, score_climatology,
+    due_day, resolved_day, status, confidence, occurred, brier, brier_no_change, brier_climatology,
     knowledge_time)
     SELECT model_id, kind, event, symbol, trading_day, horizon, as_of, due_day, due_day, 'validated',
            confidence, up,
@@ -40,11 +40,11 @@ OUTCOMES = """INSERT INTO forecasts.outcomes (model_id, kind, event, symbol, tra
     FROM forecasts.predictions, LATERAL (
         SELECT share(extract(doy FROM due_day)::int, symbol) < 0.2 + 0.6 * confidence AS up) o"""
 LATE = """INSERT INTO forecasts.outcomes (model_id, kind, event, symbol, trading_day, horizon, as_of,
-    due_day, resolved_day, status, confidence, occurred, score, score_no_change, score_climatology,
+    due_day, resolved_day, status, confidence, occurred, brier, brier_no_change, brier_climatology,
     knowledge_time)
     SELECT model_id, kind, event, symbol, trading_day, horizon, as_of, due_day, '2021-04-06', status,
            confidence,
-           NOT occurred, 1 - score, score_no_change, score_climatology, '2021-04-07 00:00Z'
+           NOT occurred, 1 - brier, brier_no_change, brier_climatology, '2021-04-07 00:00Z'
     FROM forecasts.outcomes WHERE due_day = '2021-03-30' AND model_id = 'filtered_history-v1'"""
 STORED = "SELECT * FROM models.prediction_scores ORDER BY evaluated_through, model_id, evaluation, regime"
 
@@ -87,7 +87,7 @@ def test_scores_at_month_ends_from_what_was_known_then(scored: str) -> None:
         if row["regime"] != "all":
             known = known.filter(market_regime=row["regime"])
         assert row["n"] == len(known)
-        assert row["mean_score"] == pytest.approx(known["score"].mean())
+        assert row["mean_score"] == pytest.approx(known["brier"].mean())
         assert row["skill_low"] <= row["skill"] <= row["skill_high"]
         assert 1 <= row["n_eff"] <= row["n"]
     assert set(made.filter(evaluated_through=ENDS[0])["evaluation"]) == {"holdout"}

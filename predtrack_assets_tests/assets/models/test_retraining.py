@@ -82,14 +82,14 @@ def said(market: Market, model: str, span: range, median: np.ndarray) -> pl.Data
                 "as_of": day.astype("datetime64[us]") + np.timedelta64(1, "D"),
                 "due_day": due,
                 "reference_price": price,
-                "knowable_at": due.astype("datetime64[us]") + np.timedelta64(21, "h"),
+                "earliest_resolution_time": due.astype("datetime64[us]") + np.timedelta64(21, "h"),
             }
         )
         .with_columns(
-            pl.col("as_of", "knowable_at").dt.replace_time_zone("UTC"),
+            pl.col("as_of", "earliest_resolution_time").dt.replace_time_zone("UTC"),
             **{name: pl.lit(value) for name, value in constants.items()},
         )
-        .with_columns(due_at="knowable_at")
+        .with_columns(due_at="earliest_resolution_time")
     )
     quantiles = middle[:, None] + ndtri(QUANTILE_LEVELS) * left
     priced = common.with_columns(

@@ -230,11 +230,11 @@ def days_that_differ(model: str, seed: int, error: float = 0.0) -> pl.DataFrame:
             "status": "validated",
             "confidence": said,
             "occurred": y,
-            "score": np.square(said - y),
+            "brier": np.square(said - y),
         }
     ).with_columns(
         pl.lit(None, pl.Float64).alias(name)
-        for name in ("score_no_change", "score_climatology", "crps", "crps_no_change")
+        for name in ("brier_no_change", "brier_climatology", "crps", "crps_no_change")
     )
 
 

@@ -31,7 +31,7 @@ def ended(days: list[str], status: list[str]) -> pl.DataFrame:
     frame = frame.with_columns(pl.lit(None).alias(name) for name in OUTCOME_COLUMNS[1:])
     valid = pl.col("status") == "validated"
     return frame.with_columns(
-        confidence=0.9, occurred=pl.when(valid).then(True), score=pl.when(valid).then(0.01)
+        confidence=0.9, occurred=pl.when(valid).then(True), brier=pl.when(valid).then(0.01)
     )
 
 

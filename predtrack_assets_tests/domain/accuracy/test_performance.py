@@ -25,7 +25,7 @@ def make_losses() -> pl.DataFrame:
     volatility = rows.filter(pl.col("kind") == "direction").with_columns(
         pl.lit("volatility").alias("kind"),
         *(pl.lit(None, rows.schema[c]).alias(c) for c in ("event", "confidence", "occurred")),
-        *(pl.lit(None, pl.Float64).alias(c) for c in rows.columns if c.startswith("score")),
+        *(pl.lit(None, pl.Float64).alias(c) for c in rows.columns if c.startswith("brier")),
     )
     loss = pl.Series(rng.gamma(2, 1, len(volatility)))
     better = pl.when(pl.col("model_id") == "other").then(loss * 0.8).otherwise(loss)
@@ -77,12 +77,7 @@ def test_a_window_is_what_brute_force_gives(period: str, start: str) -> None:
         own = rows.filter(pl.col(k) == row[k] for k in ("model_id", "kind", "horizon"))
         if row["baseline"] == DRIFT:
             drift = rows.filter(pl.col("model_id") == DRIFT)
-            own = own.join(drift, on=identity, suffix="_drift").rename(
-                {"score_drift": "brier_drift"}
-            )
-        else:
-            own = own.rename({f"score_{b}": f"brier_{b}" for b in ("no_change", "climatology")})
-        own = own.rename({"score": "brier"})
+            own = own.join(drift, on=identity, suffix="_drift")
         if row["score"] == "log_score":
             y = own["occurred"].cast(float).to_numpy()
             misses = np.sqrt(own[f"brier_{row['baseline']}"].to_numpy())

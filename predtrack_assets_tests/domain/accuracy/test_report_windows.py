@@ -29,7 +29,7 @@ from predtrack_assets.domain.numerics.types import Days
 from predtrack_assets.domain.statistics import calibration as statistics_calibration
 from predtrack_assets.domain.statistics import effective_size, scoring_rules
 
-SCORED = ["score", "score_no_change", "score_climatology", "crps", "crps_no_change"]
+SCORED = ["brier", "brier_no_change", "brier_climatology", "crps", "crps_no_change"]
 CORP = ("miscalibration", "discrimination", "uncertainty")
 KINDS = [
     ("price", "within_5pct"),
@@ -69,9 +69,9 @@ def make_outcomes(seed: int = 0, decisions: int = 80, symbols: int = 4) -> pl.Da
                             "status": np.where(rng.random(size) < 0.05, "expired", "validated"),
                             "confidence": p,
                             "occurred": y,
-                            "score": np.square(p - y),
-                            "score_no_change": baseline,
-                            "score_climatology": np.where(day < 5, np.nan, np.square(0.6 - y)),
+                            "brier": np.square(p - y),
+                            "brier_no_change": baseline,
+                            "brier_climatology": np.where(day < 5, np.nan, np.square(0.6 - y)),
                             "crps": np.abs(error) * price,
                             "crps_no_change": np.abs(error) * price * (1 + (model == "other")),
                             "relative_error": error * price,
@@ -286,9 +286,9 @@ def test_a_summary_is_what_one_window_gives_by_brute_force() -> None:
             "brier": scoring_rules.brier(p, y).mean(),
         }
         assert {k: row[k] for k in expected} == pytest.approx(expected, rel=1e-9, abs=1e-9)
-        both = rows.filter(pl.col("score_climatology").is_not_null())
+        both = rows.filter(pl.col("brier_climatology").is_not_null())
         if len(both):
-            skill = scoring_rules.skill(both["score"].mean(), both["score_climatology"].mean())
+            skill = scoring_rules.skill(both["brier"].mean(), both["brier_climatology"].mean())
             assert row["skill_vs_climatology"] == pytest.approx(float(skill))
         assert row["calibration_quality"] == statistics_calibration.calibration_quality(
             worth, upper

@@ -109,7 +109,7 @@ def test_a_reason_says_what_a_short_record_lacks(good: Record) -> None:
 def test_the_baseline_itself_has_no_skill_whatever_rounding_says() -> None:
     record = always_no_change()
     rounding = np.random.default_rng(1).uniform(0, 1e-15, LONG) * record.scores.count
-    gate = judge(replace(record, scores=replace(record.scores, gain=rounding)))
+    gate = judge(replace(record, scores=replace(record.scores, loss_difference=rounding)))
     assert gate["skill"]["status"] == FAILED
     assert gate["skill"]["bound"] == 0
 
@@ -292,8 +292,8 @@ def rows(kind: str, n: int = 200) -> pl.DataFrame:
             "sigma": [0.01] * n,
             "q50": random.normal(0, 0.03, n),
             "occurred": y,
-            "score": (p - y) ** 2,
-            "score_no_change": [0.25] * n,
+            "brier": (p - y) ** 2,
+            "brier_no_change": [0.25] * n,
             "crps": random.random(n),
             "crps_no_change": random.random(n),
             "known_day": days,
@@ -304,12 +304,12 @@ def rows(kind: str, n: int = 200) -> pl.DataFrame:
 def test_what_is_counted_of_a_prediction() -> None:
     price = measure(rows("price"))
     assert (price["called"] == price["occurred"]).all()
-    assert (price["gain"] == price["crps_no_change"] - price["crps"]).all()
+    assert (price["loss_difference"] == price["crps_no_change"] - price["crps"]).all()
     direction = measure(rows("direction"))
     assert (
         direction["called"] == (direction["occurred"] == (direction["confidence"] >= 0.5))
     ).all()
-    assert (direction["gain"] == 0.25 - direction["score"]).all()
+    assert (direction["loss_difference"] == 0.25 - direction["brier"]).all()
     assert set(direction["position"].unique()) == {-1, 0, 1}
     buys = direction.filter(pl.col("position") == 1)
     assert buys["confidence"].min() > 0.69, "half a spread, and the cost"
@@ -322,7 +322,7 @@ def test_sums_do_not_depend_on_order_or_parts() -> None:
     assert whole.bins.shape == (whole.days.size, BINS)
     shuffled = score_sums(measured.sample(fraction=1, shuffle=True, seed=1))
     parts = add_up([score_sums(measured[:77]), score_sums(measured[77:])])
-    for name in ("days", "count", "hits", "gain", "bins", "bin_hits", "bin_confidence"):
+    for name in ("days", "count", "hits", "loss_difference", "bins", "bin_hits", "bin_confidence"):
         np.testing.assert_array_equal(getattr(whole, name), getattr(shuffled, name))
         np.testing.assert_allclose(
             getattr(whole, name).astype(float), getattr(parts, name).astype(float), atol=1e-12

@@ -81,7 +81,7 @@ def walk(prediction: dict[str, Any], panel: Panel) -> dict[str, Any] | None:
 
 def expected_row(prediction: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
     """The result columns that scoring.md asks for."""
-    events = ("occurred", "actual_price", "actual_return", "actual_days", "relative_error", "score")
+    events = ("occurred", "actual_price", "actual_return", "actual_days", "relative_error", "brier")
     row = dict.fromkeys((*events, "realised_volatility", "qlike", "qlike_no_change"))
     row |= {"status": result["status"], "resolved_day": result["resolved_day"]}
     if result["status"] == "expired":
@@ -103,7 +103,7 @@ def expected_row(prediction: dict[str, Any], result: dict[str, Any]) -> dict[str
         row["occurred"] = result["hit_after"] is not None
     row["actual_price"] = price if kind != "time_to_hit" or row["occurred"] else None
     if kind != "volatility":
-        row["score"] = (prediction["confidence"] - row["occurred"]) ** 2
+        row["brier"] = (prediction["confidence"] - row["occurred"]) ** 2
     return row
 
 
@@ -135,13 +135,13 @@ def test_no_change_has_no_skill_by_construction() -> None:
     found = outcomes_of(predictions_of(panel), panel).filter(status="validated")
     baseline = found.filter(model_id="no_change")
     assert set(baseline["kind"]) == {"price", "direction", "time_to_hit", "volatility"}
-    assert baseline["score"].equals(baseline["score_no_change"])
+    assert baseline["brier"].equals(baseline["brier_no_change"])
     assert baseline["crps"].equals(baseline["crps_no_change"])
     assert baseline["qlike"].equals(baseline["qlike_no_change"])
     assert baseline["qlike"].count() == len(baseline.filter(kind="volatility"))
     assert baseline.filter(kind="price")["crps"].null_count() == 0
     other = found.filter(model_id="drift")
-    assert not other["score"].equals(other["score_no_change"])
+    assert not other["brier"].equals(other["brier_no_change"])
 
 
 def test_climatology_scores_are_those_of_the_base_rate() -> None:
@@ -150,7 +150,7 @@ def test_climatology_scores_are_those_of_the_base_rate() -> None:
     found = outcomes_of(predictions, panel).filter(status="validated").drop_nulls("event")
     joined = found.join(predictions.select(*KEY, "climatology"), on=KEY)
     expected = (joined["climatology"] - joined["occurred"].cast(float)) ** 2
-    np.testing.assert_array_equal(joined["score_climatology"], expected)
+    np.testing.assert_array_equal(joined["brier_climatology"], expected)
 
 
 # -- one prediction at a time ------------------------------------------------------------------
@@ -275,7 +275,7 @@ def test_volatility_undoes_splits_and_spans_missing_bars() -> None:
     row = outcome(prediction("volatility", 3, predicted_volatility=0.03), panel)
     realised = math.sqrt((math.log(1.02) ** 2 + math.log(100 / 102) ** 2) / 3)
     assert row["realised_volatility"] == pytest.approx(realised)
-    assert [row[n] for n in ("event", "occurred", "score", "relative_error")] == [None] * 4
+    assert [row[n] for n in ("event", "occurred", "brier", "relative_error")] == [None] * 4
     x = (realised / 0.03) ** 2
     assert row["qlike"] == pytest.approx(x - math.log(x) - 1)
 
@@ -296,7 +296,7 @@ def test_a_price_that_never_comes_expires_after_its_sessions() -> None:
     row = outcome(prediction("price"), market([100.0]))
     assert row["status"] == "expired"
     assert row["resolved_day"] == STILL.sessions[FIRST + 1 + EXPIRE].item()
-    assert [row[n] for n in ("occurred", "score", "actual_price", "actual_return")] == [None] * 4
+    assert [row[n] for n in ("occurred", "brier", "actual_price", "actual_return")] == [None] * 4
     short = market([100.0])
     cut = {
         name: getattr(short, name)[:, : FIRST + 1 + EXPIRE]

@@ -114,14 +114,17 @@ def test_dates_count_sessions() -> None:
         due = frame.filter(pl.col("horizon") == horizon)["due_day"].unique().to_list()
         assert due == [PANEL.sessions[DAY + horizon].item()]
     assert frame["as_of"].unique().to_list()[0].date() == (day + 1).item()
-    knowable = dict(
-        frame.filter(horizon=5).group_by("kind").agg(pl.col("knowable_at").min()).iter_rows()
+    earliest = dict(
+        frame.filter(horizon=5)
+        .group_by("kind")
+        .agg(pl.col("earliest_resolution_time").min())
+        .iter_rows()
     )
-    assert knowable["time_to_hit"].date() == PANEL.sessions[DAY + 1].item()
-    assert knowable["time_to_hit"].hour < knowable["price"].hour, "the open, not the close"
-    assert knowable["price"] == knowable["direction"]
-    assert knowable["volatility"] == knowable["time_to_hit"], "it forms from the next session on"
-    assert knowable["price"].date() == PANEL.sessions[DAY + 5].item()
+    assert earliest["time_to_hit"].date() == PANEL.sessions[DAY + 1].item()
+    assert earliest["time_to_hit"].hour < earliest["price"].hour, "the open, not the close"
+    assert earliest["price"] == earliest["direction"]
+    assert earliest["volatility"] == earliest["time_to_hit"], "it forms from the next session on"
+    assert earliest["price"].date() == PANEL.sessions[DAY + 5].item()
 
 
 @pytest.mark.parametrize(

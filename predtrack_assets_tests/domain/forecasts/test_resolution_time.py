@@ -28,10 +28,10 @@ def predictions(kind: str = "price") -> pl.DataFrame:
         (exchange, kind, day, horizon, datetime.combine(close.date(), close.time(), UTC))
         for exchange, day, horizon, close in DECIDED.values()
     ]
-    names = ["exchange", "kind", "trading_day", "horizon", "knowable_at"]
-    end = (pl.col("knowable_at").dt.truncate("1d") + timedelta(days=1)).alias("knowable_at")
+    names = ["exchange", "kind", "trading_day", "horizon", "earliest_resolution_time"]
+    end = pl.col("earliest_resolution_time").dt.truncate("1d") + timedelta(days=1)
     return pl.DataFrame(rows, names, orient="row").with_columns(
-        end,
+        earliest_resolution_time=end,
         horizon_unit=pl.lit("session"),
         as_of=(pl.col("trading_day") + timedelta(days=1)).cast(pl.Datetime("us", "UTC")),
     )
@@ -58,9 +58,9 @@ def test_path_resolves_at_the_next_opening() -> None:
 
 def test_earlier_statement_of_the_writer_holds_and_no_exchange_means_never() -> None:
     rows = predictions().with_columns(
-        knowable_at=pl.col("trading_day").cast(pl.Datetime("us", "UTC"))
+        earliest_resolution_time=pl.col("trading_day").cast(pl.Datetime("us", "UTC"))
     )
-    assert (earliest_resolution_times(rows) == rows["knowable_at"]).all()
+    assert (earliest_resolution_times(rows) == rows["earliest_resolution_time"]).all()
     nowhere = predictions().with_columns(exchange=pl.lit(None, pl.String))
     assert (
         earliest_resolution_times(nowhere).dt.date().to_list() == nowhere["trading_day"].to_list()
@@ -73,5 +73,5 @@ def test_minutes_resolve_that_many_after_the_decision_on_any_exchange() -> None:
     for kind, after in (("price", 30), ("time_to_hit", 1)):
         rows = predictions(kind).with_columns(minutes, as_of=decided, horizon=30).head(1)
         rows = pl.concat([rows, rows.with_columns(exchange=pl.lit(None, pl.String))])
-        rows = rows.with_columns(knowable_at=pl.lit(decided + timedelta(hours=1)))
+        rows = rows.with_columns(earliest_resolution_time=pl.lit(decided + timedelta(hours=1)))
         assert earliest_resolution_times(rows).to_list() == [decided + timedelta(minutes=after)] * 2

@@ -131,7 +131,7 @@ def test_a_scaled_difference_lies_within_one_without_clipping(
                     **common,
                     "confidence": p[:, i],
                     **{n: quantiles[:, i, k] for k, n in enumerate(QUANTILE_NAMES)},
-                    "score": crps_from_quantiles(quantiles[:, i], QUANTILE_LEVELS, realised)
+                    "loss": crps_from_quantiles(quantiles[:, i], QUANTILE_LEVELS, realised)
                     if kind == "price"
                     else brier(p[:, i], up),
                 }
@@ -139,7 +139,7 @@ def test_a_scaled_difference_lies_within_one_without_clipping(
             for i in (0, 1)
         ]
         paired = paired_forecasts.paired_differences(*sides, kind)
-        gained = (sides[0]["score"] - sides[1]["score"]).sum()
+        gained = (sides[0]["loss"] - sides[1]["loss"]).sum()
         assert abs(paired["d"][0]) <= 1
         assert paired["symbols"].to_list() == [4]
         if abs(gained) > 1e-9:
@@ -148,7 +148,7 @@ def test_a_scaled_difference_lies_within_one_without_clipping(
 
 def test_a_pair_needs_both_sides() -> None:
     day = [date(2020, 1, 2)]
-    one = {"trading_day": day, "resolved_day": day, "confidence": [0.5], "score": [0.25]}
+    one = {"trading_day": day, "resolved_day": day, "confidence": [0.5], "loss": [0.25]}
     paired = paired_forecasts.paired_differences(
         pl.DataFrame({"symbol": ["A"], **one}), pl.DataFrame({"symbol": ["B"], **one}), "direction"
     )

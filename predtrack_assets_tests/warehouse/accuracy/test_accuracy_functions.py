@@ -50,13 +50,13 @@ def outcomes(kind: str, horizon: int, symbols: int, miss: float, seed: int) -> p
             "status": np.where(expired, "expired", "validated"),
             "confidence": p,
             "occurred": pl.Series(y),
-            "score": np.square(p - y),
+            "brier": np.square(p - y),
             "knowledge_time": (
                 day.cast(pl.Datetime("us")) + timedelta(days=1)
             ).dt.replace_time_zone("UTC"),
         }
     ).with_columns(
-        pl.when(pl.col("status") == "validated").then(pl.col(c)) for c in ("occurred", "score")
+        pl.when(pl.col("status") == "validated").then(pl.col(c)) for c in ("occurred", "brier")
     )
 
 
@@ -149,9 +149,9 @@ def test_a_later_revision_counts_from_when_it_was_known(connection: psycopg.Conn
     known = as_of(END) + timedelta(days=2)
     connection.execute(
         "INSERT INTO forecasts.outcomes (model_id, kind, event, symbol, trading_day, horizon, as_of, due_day,"
-        " resolved_day, status, confidence, occurred, score, knowledge_time)"
+        " resolved_day, status, confidence, occurred, brier, knowledge_time)"
         " SELECT model_id, kind, event, symbol, trading_day, horizon, as_of, due_day, %s, status, confidence,"
-        " NOT occurred, 1 - score, %s FROM forecasts.outcomes"
+        " NOT occurred, 1 - brier, %s FROM forecasts.outcomes"
         " WHERE kind = 'price' AND status = 'validated' AND due_day = %s",
         [END + timedelta(days=1), known, END],
     )
@@ -240,7 +240,7 @@ def test_the_queue_is_what_is_due_by_the_bars_and_has_not_ended(
     })  # fmt: skip
     expired = {
         **OUTCOME, "symbol": "Q2", "due_day": friday, "status": "expired", "occurred": None,
-        "score": None, "actual_price": None,
+        "brier": None, "actual_price": None,
     }  # fmt: skip
     insert(connection, "forecasts.outcomes", expired)
     assert queued(connection) == [

@@ -177,7 +177,7 @@ def test_a_prediction_stands_beside_the_latest_of_its_outcomes(
 
 OUTCOMES = """
     INSERT INTO forecasts.outcomes (model_id, kind, event, symbol, trading_day, horizon, as_of,
-        due_day, resolved_day, status, confidence, occurred, score, knowledge_time)
+        due_day, resolved_day, status, confidence, occurred, brier, knowledge_time)
     SELECT 'm', 'direction', 'up', 's' || s, day, 5, (day + 1)::timestamp AT TIME ZONE 'UTC',
            day + 7, day + 7, 'validated', 0.5, revision = 0, 0.25,
            (day + 8 + revision)::timestamp AT TIME ZONE 'UTC'

@@ -95,7 +95,7 @@ def test_a_candidate_comes_with_its_reason(database_url: str) -> None:
     insert(database_url, "symbol_accuracy", ROW)
     row = graph.frame(database_url, "SELECT * FROM accuracy.v_retraining_candidates")
     assert row["reason"].to_list() == [
-        "4 of 21 calls of 2024-02-10 to 2024-03-10 came true (21 effective rows): shrunk toward all"
+        "4 of 21 calls of 2024-02-10 to 2024-03-10 were correct (21 effective rows): shrunk toward all"
         " symbols a rate of 25.0 %, 95 % interval 10.0 to 40.0 %; below 50 % with probability 0.9999"
     ]
     assert row.select("threshold", "n_eff", "posterior_mean", "period_end").row(0)[:3] == (

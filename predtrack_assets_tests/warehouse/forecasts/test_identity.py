@@ -25,12 +25,12 @@ HALF_PAST = {
     "horizon_unit": MINUTE,
     "due_day": "2024-03-05",
     "due_at": "2024-03-05T16:00:00Z",
-    "knowable_at": "2024-03-05T16:00:00Z",
+    "earliest_resolution_time": "2024-03-05T16:00:00Z",
 }
 FOUR = {
     "as_of": "2024-03-05T16:00:00Z",
     "due_at": "2024-03-05T16:30:00Z",
-    "knowable_at": "2024-03-05T16:30:00Z",
+    "earliest_resolution_time": "2024-03-05T16:30:00Z",
 }
 
 

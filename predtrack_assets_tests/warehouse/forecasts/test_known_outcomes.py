@@ -22,7 +22,7 @@ EVENTS = {"price": "within_5pct", "direction": "up", "time_to_hit": "hit", "vola
 INSERT = """
     INSERT INTO forecasts.outcomes
         (model_id, kind, event, horizon, symbol, trading_day, as_of, due_day, resolved_day, status,
-         confidence, occurred, score, realised_volatility, qlike, knowledge_time)
+         confidence, occurred, brier, realised_volatility, qlike, knowledge_time)
     VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, 'validated', %s, %s, %s, %s, %s, %s)
 """
 

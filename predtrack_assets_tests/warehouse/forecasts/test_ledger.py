@@ -88,7 +88,7 @@ def test_later_symbols_of_the_same_day_are_further_batches(database_url: str) ->
 
 
 def test_live_and_replay_are_never_in_one_batch(database_url: str) -> None:
-    live = predictions(days=1, first=TOMORROW, knowable=as_of(TOMORROW))
+    live = predictions(days=1, first=TOMORROW, resolvable=as_of(TOMORROW))
     both = predictions(days=1, symbols=("ZZZ",))
     assert commit(database_url, live, both) == Sealed(rows=48, batches=12)
     stored = batches(database_url)
@@ -118,18 +118,18 @@ def test_no_batch_is_sealed_while_the_clock_is_behind_the_last(database_url: str
         )
 
 
-def commit_knowable_at_once(url: str) -> None:
+def commit_resolvable_at_once(url: str) -> None:
     register(url, predictions(days=1))
     with Database(url=url).transaction() as transaction:
         soon = transaction.now + timedelta(microseconds=1)
-        rows = predictions(days=1, first=soon.date(), knowable=soon)
+        rows = predictions(days=1, first=soon.date(), resolvable=soon)
         transaction.append(tables.PREDICTIONS, rows)
         seal(transaction)
 
 
-def test_what_became_knowable_meanwhile_is_not_called_live(database_url: str) -> None:
-    with pytest.raises(LedgerError, match="became knowable while they were written"):
-        commit_knowable_at_once(database_url)
+def test_what_became_resolvable_meanwhile_is_not_called_live(database_url: str) -> None:
+    with pytest.raises(LedgerError, match="could be resolved while they were written"):
+        commit_resolvable_at_once(database_url)
     assert verdict_of(database_url).rows == 0
 
 
@@ -140,7 +140,8 @@ def insert_by_sql(url: str, origin: str = "replay", symbol: str = "AAA") -> None
         url,
         "INSERT INTO forecasts.predictions (model_id, kind, symbol, trading_day, as_of, horizon,"
         " due_day, event, confidence, reference_price, sigma, climatology, feature_digest,"
-        " due_at, knowable_at, origin) VALUES ('mine-1', 'direction', %s, '2020-03-02', '2020-03-03Z', 1,"
+        " due_at, earliest_resolution_time, origin) VALUES"
+        " ('mine-1', 'direction', %s, '2020-03-02', '2020-03-03Z', 1,"
         " '2020-03-03', 'up', 0.6, 100, 0.02, 0.5, 7, '2020-03-03 21:00Z', '2020-03-03 21:00Z', %s)",
         *(symbol, origin),
     )
@@ -155,11 +156,11 @@ def test_rows_of_ones_own_are_reported_until_they_are_sealed(database_url: str) 
 
 
 def test_a_row_that_calls_itself_live_too_late_is_found(database_url: str) -> None:
-    with pytest.raises(psycopg.errors.CheckViolation, match="live_is_recorded_before_it_is_know"):
+    with pytest.raises(psycopg.errors.CheckViolation, match="live_is_recorded_before_its_earliest"):
         insert_by_sql(database_url, origin="live")
     graph.execute(
         database_url,
-        "ALTER TABLE forecasts.predictions DROP CONSTRAINT live_is_recorded_before_it_is_knowable",
+        "ALTER TABLE forecasts.predictions DROP CONSTRAINT live_is_recorded_before_its_earliest_resolution",
     )
     insert_by_sql(database_url, origin="live")
     commit(database_url)

@@ -146,7 +146,7 @@ def resolve(url: str) -> None:
     execute(
         url,
         "INSERT INTO forecasts.outcomes (model_id, kind, event, symbol, trading_day, horizon, as_of, due_day,"
-        " resolved_day, status, confidence, occurred, score, actual_return, knowledge_time)"
+        " resolved_day, status, confidence, occurred, brier, actual_return, knowledge_time)"
         " SELECT model_id, kind, event, symbol, trading_day, horizon, as_of, due_day, due_day, 'validated',"
         " confidence, true, 0.25, 0.1 * sin(ascii(symbol) * 5 + extract(day FROM trading_day)),"
         " (due_day + 1)::timestamp AT TIME ZONE 'UTC'"

@@ -45,8 +45,8 @@ def build_batches(
     """The batches (columns BATCHES) that commit to `groups`, after link `index` with hash `previous`.
 
     groups: rows of one decision day, model, kind and origin (live where committed_at, UTC, is before
-    their knowable_at), each to become a batch: trading_day, model_id, kind, origin, as_of, row_count
-    and `pieces`: of each row its prediction_id (16 bytes) and its leaf, the hash of the bytes that
+    their earliest_resolution_time), each to become a batch: trading_day, model_id, kind, origin, as_of,
+    row_count and `pieces`: of each row its prediction_id (16 bytes) and its leaf, the hash of the bytes that
     the encoding gives it. Leaves keep the order of the pieces.
     """
     constant = {"encoding": encoding.digest, "committed_at": committed_at}

@@ -44,7 +44,7 @@ def compare(
     """Every leaf of `batches` against its row, and every row of `rows` against its leaf.
 
     batches: columns batches.BATCHES. rows: prediction_id (16 bytes), trading_day, live (whether the
-    row claims to be), knowable_at, and the row's bytes in each encoding that batches use, in a
+    row claims to be), earliest_resolution_time, and the row's bytes in each encoding that batches use, in a
     column called `row_column(digest)`; without that column nothing verifies.
     pruned_before: batches of earlier decision days may lack all of their rows.
     """
@@ -56,7 +56,7 @@ def compare(
         MISSING: gone,
         ALTERED: pl.col("leaf").ne_missing(pl.col("row_leaf")),
         TWICE: pl.col("repeated") | pl.col("repeated_row"),
-        LATE: live & (pl.col("knowable_at") <= pl.col("committed_at")),
+        LATE: live & (pl.col("earliest_resolution_time") <= pl.col("committed_at")),
     }
     fault = pl.coalesce(pl.when(rule).then(pl.lit(name)) for name, rule in faults.items())
     pruned = pl.lit(False)

@@ -38,7 +38,7 @@ ENCODING = Encoding(
     (
         ("prediction_id", "uuid"), ("trading_day", "date"), ("model_id", "text"), ("kind", "text"),
         ("symbol", "text"), ("horizon", "smallint"), ("as_of", "timestamp with time zone"),
-        ("knowable_at", "timestamp with time zone"), ("confidence", "double precision"),
+        ("earliest_resolution_time", "timestamp with time zone"), ("confidence", "double precision"),
         ("side", "text"),
     )
 )  # fmt: skip
@@ -51,7 +51,7 @@ def rows(days: int = 3, symbols: int = 5) -> list[dict[str, Any]]:
             "trading_day": date(2020, 1, 1) + timedelta(days=day),
             "model_id": "one-1", "kind": "direction", "symbol": f"S{symbol}", "horizon": 5,
             "as_of": datetime(2020, 1, 2, tzinfo=UTC) + timedelta(days=day),
-            "knowable_at": datetime(2020, 1, 8, 21, tzinfo=UTC) + timedelta(days=day),
+            "earliest_resolution_time": datetime(2020, 1, 8, 21, tzinfo=UTC) + timedelta(days=day),
             "confidence": 0.1 + symbol / 3, "side": None,
         }
         for day in range(days)

@@ -64,9 +64,9 @@ def outcomes_of(rows: pl.DataFrame) -> pl.DataFrame:
         status=pl.lit("validated"),
         confidence="prob",
         occurred=pl.col("outcome").cast(pl.Boolean),
-        score=pl.Series(scoring_rules.brier(p, y)),
-        score_no_change=pl.Series(base),
-        score_climatology=pl.Series(base),
+        brier=pl.Series(scoring_rules.brier(p, y)),
+        brier_no_change=pl.Series(base),
+        brier_climatology=pl.Series(base),
         **missing,
     )
 

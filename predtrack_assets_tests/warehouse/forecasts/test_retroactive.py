@@ -37,7 +37,8 @@ SAID = {
     "as_of": as_of(DAY), "horizon": 1, "due_day": DAY + timedelta(days=1), "event": "up",
     "due_at": datetime(2013, 2, 21, 21, tzinfo=UTC),
     "confidence": 0.9, "reference_price": 100.0, "sigma": 0.02, "climatology": 0.5,
-    "feature_digest": 7, "knowable_at": datetime(2013, 2, 21, 21, tzinfo=UTC), "origin": "replay",
+    "feature_digest": 7, "origin": "replay",
+    "earliest_resolution_time": datetime(2013, 2, 21, 21, tzinfo=UTC),
 }  # fmt: skip
 TOUCH = {
     "kind": "time_to_hit", "event": "hit", "target_price": 110.0, "side": "above",
@@ -104,19 +105,20 @@ PRICE = {
 MINUTES = {
     "horizon": 30, "horizon_unit": "minute", "as_of": datetime(2013, 2, 20, 15, tzinfo=UTC),
     "due_at": datetime(2013, 2, 20, 15, 30, tzinfo=UTC), "due_day": DAY,
-    "knowable_at": datetime(2013, 2, 20, 15, 30, tzinfo=UTC),
+    "earliest_resolution_time": datetime(2013, 2, 20, 15, 30, tzinfo=UTC),
 }  # fmt: skip
+EARLIEST = "earliest_resolution_time"
 IMPOSSIBLE = [
-    ({"knowable_at": datetime(2099, 1, 1, tzinfo=UTC)}, "knowable_at_is_by_due_at"),
-    ({"knowable_at": datetime(2013, 2, 21, 21, 1, tzinfo=UTC)}, "knowable_at_is_by_due_at"),
-    ({"knowable_at": datetime(2013, 2, 19, tzinfo=UTC)}, "knowable_at_is_by_due_at"),
+    ({EARLIEST: datetime(2099, 1, 1, tzinfo=UTC)}, "earliest_resolution_time_is_by_due_at"),
+    ({EARLIEST: datetime(2013, 2, 21, 21, 1, tzinfo=UTC)}, "earliest_resolution_time_is_by_due_at"),
+    ({EARLIEST: datetime(2013, 2, 19, tzinfo=UTC)}, "earliest_resolution_time_is_by_due_at"),
     (
         {**TOUCH, "horizon": 21, "due_day": date(2013, 3, 21),
          "due_at": datetime(2013, 3, 21, 20, tzinfo=UTC),
-         "knowable_at": datetime(2013, 3, 21, tzinfo=UTC)},
-        "knowable_at_of_a_path_is_the_next_opening",
+         "earliest_resolution_time": datetime(2013, 3, 21, tzinfo=UTC)},
+        "earliest_resolution_time_of_a_path_is_the_next_opening",
     ),
-    ({"origin": "live"}, "live_is_recorded_before_it_is_knowable"),
+    ({"origin": "live"}, "live_is_recorded_before_its_earliest_resolution"),
     ({"as_of": datetime(2013, 12, 1, tzinfo=UTC)}, "as_of_is_24_00_utc_of_the_trading_day"),
     ({"as_of": datetime(2013, 2, 20, 23, tzinfo=UTC)}, "as_of_is_24_00_utc_of_the_trading_day"),
     ({"due_at": datetime(2013, 2, 22, 1, tzinfo=UTC)}, "due_at_is_within_the_due_day"),
@@ -186,7 +188,7 @@ def test_a_superuser_who_dates_a_row_back_seals_a_replay_and_is_named(url: str) 
 
 @pytest.mark.parametrize("hand", [AS_WRITER, AS_SUPERUSER])
 def test_the_calendar_says_from_when_on_a_touch_could_be_known(url: str, hand: str) -> None:
-    """Some days after its first session opened, with knowable_at within what a CHECK can know."""
+    """Some days after its first session opened, with an earliest resolution that a CHECK lets pass."""
     today = utc_now().date()
     day = today - timedelta(days=7)
     while day.weekday() > 3:
@@ -194,7 +196,13 @@ def test_the_calendar_says_from_when_on_a_touch_could_be_known(url: str, hand: s
     midnight = datetime.combine(today + timedelta(days=2), time(0), UTC)
     due_day = day + timedelta(days=14)
     due = {"horizon": 10, "due_day": due_day, "due_at": datetime.combine(due_day, time(21), UTC)}
-    said = {**TOUCH, **due, "trading_day": day, "as_of": as_of(day), "knowable_at": midnight}
+    said = {
+        **TOUCH,
+        **due,
+        "trading_day": day,
+        "as_of": as_of(day),
+        "earliest_resolution_time": midnight,
+    }
     write(url, hand, **said, origin="live")
     assert sealed(url) == Sealed(1, 1)
     assert origins(url) == ["replay"]
@@ -338,7 +346,7 @@ def test_a_price_that_was_not_the_close_is_not_scored_and_says_why(url: str, day
         statuses = connection.execute("SELECT DISTINCT model_id, status FROM forecasts.outcomes")
         assert len(statuses.fetchall()) == len(prices)
         rows = connection.execute(
-            "SELECT model_id, status, s.reason, occurred, score IS NULL, actual_return IS NULL"
+            "SELECT model_id, status, s.reason, occurred, brier IS NULL, actual_return IS NULL"
             " FROM forecasts.prediction_status s"
             " JOIN forecasts.outcomes o USING (trading_day, symbol, model_id, kind, horizon, status)"
             " WHERE o.knowledge_time = '2013-02-22Z' ORDER BY 1"
