@@ -12,14 +12,75 @@ CREATE FUNCTION trading.is_number(numeric) RETURNS boolean
     RETURN $1 > '-Infinity' AND $1 < 'Infinity';
 COMMENT ON FUNCTION trading.is_number IS 'Finite; NaN sorts above Infinity and so is refused.';
 
+CREATE TABLE trading.strategies (
+    strategy_id  text PRIMARY KEY CHECK (strategy_id = name || '-v' || version),
+    name         text NOT NULL CHECK (name ~ '^[a-z][a-z0-9_]*$'),
+    version      integer NOT NULL CHECK (version > 0),
+    family       text NOT NULL CHECK (family <> ''),
+    description  text NOT NULL,
+    parameters   jsonb NOT NULL,
+    universe     text NOT NULL,
+    allocation   text NOT NULL,
+    rebalance    text NOT NULL CHECK (rebalance IN ('once', 'daily', 'weekly', 'monthly')),
+    band         numeric(9,6) NOT NULL CHECK (trading.is_number(band) AND band >= 0),
+    execution    jsonb NOT NULL,
+    capital      numeric(20,2) NOT NULL CHECK (trading.is_number(capital) AND capital > 0),
+    currency     text NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
+    recorded_at  timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+COMMENT ON TABLE trading.strategies IS 'Strategy versions; any change is a new version. Append-only.';
+COMMENT ON COLUMN trading.strategies.family IS 'The function that makes the signals: its versions are trials of one idea, and counted together.';
+COMMENT ON COLUMN trading.strategies.universe IS 'Index whose members are traded; empty: all stocks and funds with a bar.';
+COMMENT ON COLUMN trading.strategies.band IS 'Share of equity below which a change of a position is left out; an exit never is.';
+COMMENT ON COLUMN trading.strategies.execution IS 'Execution rules: what differs from the default profile.';
+
+CREATE TABLE trading.signals (
+    trading_day  date NOT NULL,
+    strategy_id  text NOT NULL REFERENCES trading.strategies,
+    symbol       text NOT NULL,
+    score        double precision CHECK (market.is_finite(score)),
+    direction    smallint NOT NULL CHECK (direction IN (-1, 0, 1)),
+    probability  double precision CHECK (market.is_probability(probability)),
+    recorded_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (trading_day, strategy_id, symbol)
+);
+COMMENT ON TABLE trading.signals IS 'What each strategy said of each symbol on the days on which it rebalances, as of 24:00 UTC. Append-only.';
+COMMENT ON COLUMN trading.signals.score IS 'In the strategy''s own unit; the higher, the more wanted. NULL: too little history.';
+COMMENT ON COLUMN trading.signals.direction IS '1 long, 0 out, -1 short.';
+COMMENT ON COLUMN trading.signals.probability IS 'Calibrated probability of being right, where the strategy has one.';
+
+CREATE TABLE trading.target_weights (
+    trading_day  date NOT NULL,
+    strategy_id  text NOT NULL,
+    symbol       text NOT NULL,
+    weight       numeric(9,6) NOT NULL CHECK (trading.is_number(weight) AND abs(weight) <= 10),
+    recorded_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (trading_day, strategy_id, symbol),
+    FOREIGN KEY (trading_day, strategy_id, symbol) REFERENCES trading.signals
+);
+COMMENT ON TABLE trading.target_weights IS 'Allocation over the signals of a day: signed shares of equity; what is left is cash. Append-only.';
+
+CREATE TABLE trading.screens (
+    trading_day  date NOT NULL,
+    strategy_id  text NOT NULL REFERENCES trading.strategies,
+    trials       integer NOT NULL CHECK (trials > 0),
+    chosen       jsonb NOT NULL,
+    recorded_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (trading_day, strategy_id)
+);
+COMMENT ON TABLE trading.screens IS 'Searches that a strategy makes for what to trade, as pairs: each candidate is a trial of its family. Append-only.';
+COMMENT ON COLUMN trading.screens.trials IS 'Candidates that were tested.';
+
 CREATE TABLE trading.books (
     book         text PRIMARY KEY CHECK (book <> ''),
+    strategy_id  text REFERENCES trading.strategies,
     capital      numeric(20,2) NOT NULL CHECK (trading.is_number(capital) AND capital > 0),
     currency     text NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
     rules        jsonb NOT NULL,
     recorded_at  timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 COMMENT ON TABLE trading.books IS 'One run of a strategy: paper (live) or a replay. Append-only.';
+COMMENT ON COLUMN trading.books.strategy_id IS 'What it follows; NULL: orders from elsewhere.';
 COMMENT ON COLUMN trading.books.capital IS 'Paid in on the first day, in currency.';
 COMMENT ON COLUMN trading.books.rules IS 'Execution rules: profile and what differs from it.';
 
@@ -168,6 +229,36 @@ COMMENT ON COLUMN trading.journal.trading_day IS 'Applied then; for an action le
 COMMENT ON COLUMN trading.journal.symbol IS 'Empty for capital and interest.';
 COMMENT ON COLUMN trading.journal.source IS 'The fill (order:n) or the action that it comes from.';
 
+CREATE TABLE trading.trades (
+    book          text NOT NULL REFERENCES trading.books,
+    trade_id      text NOT NULL,
+    exit_id       text NOT NULL,
+    closed        date NOT NULL,
+    symbol        text NOT NULL,
+    direction     text NOT NULL CHECK (direction IN ('LONG', 'SHORT')),
+    quantity      numeric(20,6) NOT NULL CHECK (trading.is_number(quantity) AND quantity >= 0),
+    opened        date NOT NULL CHECK (opened <= closed),
+    entry_amount  numeric(20,2) NOT NULL CHECK (trading.is_number(entry_amount)),
+    exit_amount   numeric(20,2) NOT NULL CHECK (trading.is_number(exit_amount)),
+    gross_pnl     numeric(20,2) NOT NULL CHECK (trading.is_number(gross_pnl)),
+    commission    numeric(20,2) NOT NULL CHECK (trading.is_number(commission)),
+    dividends     numeric(20,2) NOT NULL CHECK (trading.is_number(dividends)),
+    net_pnl       numeric(20,2) NOT NULL CHECK (trading.is_number(net_pnl)),
+    mfe           numeric(20,2) NOT NULL CHECK (trading.is_number(mfe) AND mfe >= 0),
+    mae           numeric(20,2) NOT NULL CHECK (trading.is_number(mae) AND mae <= 0),
+    outcome_type  text NOT NULL GENERATED ALWAYS AS (
+        CASE WHEN net_pnl > 0 THEN 'WIN' WHEN net_pnl < 0 THEN 'LOSS' ELSE 'BREAKEVEN' END) STORED,
+    PRIMARY KEY (book, trade_id, exit_id, closed),
+    CONSTRAINT net_is_its_parts CHECK (net_pnl = gross_pnl + dividends - commission)
+);
+CREATE INDEX trades_by_day ON trading.trades (book, closed);
+COMMENT ON TABLE trading.trades IS 'Closed lots, first in first out: what each entry and its exit earned. Append-only.';
+COMMENT ON COLUMN trading.trades.trade_id IS 'What opened it: order:n of a fill, or the action.';
+COMMENT ON COLUMN trading.trades.exit_id IS 'What closed it, likewise.';
+COMMENT ON COLUMN trading.trades.quantity IS 'Shares of the exit: splits in between are applied. 0: a fraction paid after the holding was closed.';
+COMMENT ON COLUMN trading.trades.mfe IS 'Maximum favourable excursion: the best that it stood at between entry and exit, in money.';
+COMMENT ON COLUMN trading.trades.mae IS 'Maximum adverse excursion, <= 0.';
+
 CREATE TABLE trading.positions (
     book          text NOT NULL REFERENCES trading.books,
     trading_day   date NOT NULL,
@@ -234,6 +325,77 @@ COMMENT ON FUNCTION trading.refuse_broken_book IS 'A day continues the last one 
 CREATE TRIGGER continues_book AFTER INSERT ON trading.portfolio_state REFERENCING NEW TABLE AS added
     FOR EACH STATEMENT EXECUTE FUNCTION trading.refuse_broken_book();
 
+CREATE TABLE trading.snapshots (
+    book         text NOT NULL,
+    trading_day  date NOT NULL,
+    state        jsonb NOT NULL,
+    recorded_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (book, trading_day),
+    FOREIGN KEY (book, trading_day) REFERENCES trading.portfolio_state (book, trading_day)
+);
+COMMENT ON TABLE trading.snapshots IS 'All that a book needs to go on: after its last day and the last one of each year. Derived.';
+
+CREATE TABLE trading.strategy_performance (
+    book                  text NOT NULL REFERENCES trading.books,
+    period_type           text NOT NULL CHECK (period_type IN ('DAY', 'WEEK', 'MONTH')),
+    period_start          date NOT NULL,
+    period_end            date NOT NULL CHECK (period_end >= period_start),
+    sessions              integer NOT NULL CHECK (sessions > 0),
+    equity                numeric(20,2) NOT NULL CHECK (trading.is_number(equity)),
+    period_return         double precision CHECK (market.is_finite(period_return)),
+    benchmark_return      double precision CHECK (market.is_finite(benchmark_return)),
+    total_trades          integer NOT NULL CHECK (total_trades >= 0),
+    winning_trades        integer NOT NULL,
+    losing_trades         integer NOT NULL,
+    breakeven_trades      integer NOT NULL,
+    gross_profit          numeric(20,2) NOT NULL CHECK (trading.is_number(gross_profit)),
+    gross_loss            numeric(20,2) NOT NULL CHECK (trading.is_number(gross_loss)),
+    net_pnl               numeric(20,2) NOT NULL CHECK (trading.is_number(net_pnl)),
+    total_commission      numeric(20,2) NOT NULL CHECK (trading.is_number(total_commission)),
+    total_slippage        numeric(20,2) NOT NULL CHECK (trading.is_number(total_slippage)),
+    turnover              double precision CHECK (market.is_finite(turnover)),
+    win_rate              double precision CHECK (market.is_probability(win_rate)),
+    profit_factor         double precision CHECK (market.is_finite(profit_factor)),
+    avg_win               double precision CHECK (market.is_finite(avg_win)),
+    avg_loss              double precision CHECK (market.is_finite(avg_loss)),
+    avg_trade             double precision CHECK (market.is_finite(avg_trade)),
+    largest_win           double precision CHECK (market.is_finite(largest_win)),
+    largest_loss          double precision CHECK (market.is_finite(largest_loss)),
+    max_drawdown          double precision CHECK (market.is_finite(max_drawdown)),
+    max_drawdown_sessions integer,
+    sharpe_ratio          double precision CHECK (market.is_finite(sharpe_ratio)),
+    sortino_ratio         double precision CHECK (market.is_finite(sortino_ratio)),
+    calmar_ratio          double precision CHECK (market.is_finite(calmar_ratio)),
+    recorded_at           timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (book, period_type, period_start),
+    CONSTRAINT trades_add_up CHECK (total_trades = winning_trades + losing_trades + breakeven_trades)
+);
+CREATE INDEX strategy_performance_by_end ON trading.strategy_performance (period_end);
+COMMENT ON TABLE trading.strategy_performance IS 'Whole days, weeks and months of each book. Derived.';
+COMMENT ON COLUMN trading.strategy_performance.period_end IS 'Last trading day of the period.';
+COMMENT ON COLUMN trading.strategy_performance.sessions IS 'Days of the book in the period: n of the ratios.';
+COMMENT ON COLUMN trading.strategy_performance.period_return IS 'Equity at the end over equity before the period, less 1.';
+COMMENT ON COLUMN trading.strategy_performance.benchmark_return IS 'Of settings.benchmark over the same days, dividends included where it has any.';
+COMMENT ON COLUMN trading.strategy_performance.total_trades IS 'Closed in the period.';
+COMMENT ON COLUMN trading.strategy_performance.gross_loss IS '<= 0.';
+COMMENT ON COLUMN trading.strategy_performance.net_pnl IS 'Of the closed trades, after commission.';
+COMMENT ON COLUMN trading.strategy_performance.total_commission IS 'Of the fills of the period.';
+COMMENT ON COLUMN trading.strategy_performance.total_slippage IS 'Money that the fills of the period lost to slippage.';
+COMMENT ON COLUMN trading.strategy_performance.turnover IS 'Value of the fills over twice the mean equity of the period.';
+COMMENT ON COLUMN trading.strategy_performance.profit_factor IS 'Gains over losses of closed trades; NULL without a loss.';
+COMMENT ON COLUMN trading.strategy_performance.sharpe_ratio IS 'Annual, of the daily returns; this and the other ratios NULL below 20 sessions.';
+COMMENT ON COLUMN trading.strategy_performance.max_drawdown_sessions IS 'Longest run of days below an earlier peak.';
+
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON trading.strategies
+    FOR EACH STATEMENT EXECUTE FUNCTION forecasts.refuse_rewrite();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON trading.signals
+    FOR EACH STATEMENT EXECUTE FUNCTION forecasts.refuse_rewrite();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON trading.target_weights
+    FOR EACH STATEMENT EXECUTE FUNCTION forecasts.refuse_rewrite();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON trading.screens
+    FOR EACH STATEMENT EXECUTE FUNCTION forecasts.refuse_rewrite();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON trading.trades
+    FOR EACH STATEMENT EXECUTE FUNCTION forecasts.refuse_rewrite();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON trading.books
     FOR EACH STATEMENT EXECUTE FUNCTION forecasts.refuse_rewrite();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON trading.decisions
@@ -251,8 +413,10 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON trading.portfo
 
 GRANT SELECT ON ALL TABLES IN SCHEMA trading TO predtrack_reader, predtrack_writer;
 GRANT INSERT ON trading.books, trading.orders, trading.order_events, trading.fills, trading.journal,
-    trading.positions, trading.portfolio_state TO predtrack_writer;
+    trading.positions, trading.portfolio_state, trading.trades, trading.snapshots, trading.strategies,
+    trading.signals, trading.target_weights, trading.screens, trading.strategy_performance TO predtrack_writer;
 -- committed_at is the database's clock: nobody writes it.
 GRANT INSERT (book, decided_at, as_of, origin) ON trading.decisions TO predtrack_writer;
-GRANT DELETE ON trading.positions TO predtrack_writer;
+GRANT DELETE ON trading.positions, trading.snapshots, trading.strategy_performance TO predtrack_writer;
+GRANT UPDATE ON trading.strategy_performance TO predtrack_writer;
 GRANT ALL ON ALL TABLES IN SCHEMA trading TO predtrack_owner;

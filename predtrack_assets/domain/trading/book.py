@@ -1,8 +1,9 @@
 """One day of a book: a pure step from state to state, and a fold over days.
 
-The order of a day is fixed: 1 splits, 2 dividends, 3 interest and borrow fees, 4 delistings, 5 open
-orders against the day's bars, 6 marks at the close, 7 risk, 8 new orders. Quantities are sized on
-the day's close; cash is checked again at the fill.
+Corrections of past bars are noted first. Then the order of a day is fixed: 1 splits, 2 dividends,
+3 interest and borrow fees, 4 delistings, 5 open orders against the day's bars, 6 marks at the
+close, 7 risk, 8 new orders. Quantities are sized on the day's close; cash is checked again at the
+fill.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from predtrack_assets.domain.trading.execution.acceptance import accept_orders
 from predtrack_assets.domain.trading.execution.market_day import Day
 from predtrack_assets.domain.trading.execution.matching import execute
 from predtrack_assets.domain.trading.execution.working import Working
+from predtrack_assets.domain.trading.holdings.corrections import note_corrections
 from predtrack_assets.domain.trading.holdings.delisting import arm_exits, settle_delistings
 from predtrack_assets.domain.trading.holdings.financing import charge_nights
 from predtrack_assets.domain.trading.holdings.late_knowledge import apply_actions
@@ -45,6 +47,7 @@ def step(state: BookState, market: Day) -> tuple[BookState, Rows]:
         work = Working(state, market)
         if state.day is None:
             work.post("capital", "", state.capital, source="capital")
+        note_corrections(work)
         pending, owed = apply_actions(work)
         accrued = charge_nights(work)
         settle_delistings(work)
@@ -80,7 +83,7 @@ def _closed(work: Working, state: BookState) -> tuple[BookState, Rows]:
     """The new state and the day's row of it."""
     rows, equity = work.rows, work.equity
     money = (work.cash, work.receivable, equity)
-    digest = day_digest(state.digest, work.day, money, rows.entries, rows.events)
+    digest = day_digest(state.digest, work.day, money, rows)
     rows.positions = [(work.day, p) for p in work.positions.values()]
     rows.states.append(
         StateRow(

@@ -231,17 +231,19 @@ def _result(evidence: Evidence) -> Iterator[str]:
 
 
 def _digests(evidence: Evidence) -> Iterator[str]:
-    entries: dict[date, list] = defaultdict(list)
-    events: dict[date, list] = defaultdict(list)
+    days: dict[date, Rows] = defaultdict(Rows)
     for entry in evidence.rows.entries:
-        entries[entry.trading_day].append(entry)
+        days[entry.trading_day].entries.append(entry)
+    ordered = {event.order_id: event.trading_day for event in evidence.rows.events if not event.n}
+    for order in evidence.rows.orders:
+        days[ordered[order.order_id]].orders.append(order)
     for event in evidence.rows.events:
-        events[event.trading_day].append(event)
+        days[event.trading_day].events.append(event)
     previous = GENESIS
     for row in evidence.rows.states:
         day = row.trading_day
         money = (row.cash, row.receivable, row.equity)
-        digest = day_digest(previous, day, money, entries[day], events[day])
+        digest = day_digest(previous, day, money, days[day])
         if row.previous_digest != previous or row.digest != digest:
             yield f"{day}: the digest does not continue the chain"
         previous = row.digest

@@ -103,11 +103,14 @@ def day_digest(
     previous: str,
     day: date,
     money: tuple[Decimal, Decimal, Decimal],
-    entries: list[Entry],
-    events: list[OrderEvent],
+    rows: Rows,
 ) -> str:
-    """SHA-256 of the digest before, cash, receivable and equity, and what the day wrote; 64 hex."""
+    """SHA-256 of the digest before, the day's cash, receivable and equity, and what it wrote.
+
+    That is its journal, its orders with all their terms, and what happened to orders. 64 hex digits.
+    """
     lines = [f"{previous}|{day}|{money[0]}|{money[1]}|{money[2]}"]
-    lines += [f"{e[0]}|{e[2]}|{e[3]}|{e[4]}|{e[5]}|{e[6]}" for e in entries]
-    lines += [f"{e[0]}|{e[1]}|{e[3]}" for e in events]
+    lines += [f"{e[0]}|{e[2]}|{e[3]}|{e[4]}|{e[5]}|{e[6]}" for e in rows.entries]
+    lines += ["|".join(map(str, order)) for order in rows.orders]
+    lines += [f"{e[0]}|{e[1]}|{e[3]}" for e in rows.events]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

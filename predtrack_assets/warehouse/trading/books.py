@@ -26,6 +26,7 @@ from predtrack_assets.warehouse.trading.tables import (
     ORDERS,
     PORTFOLIO_STATE,
     POSITIONS,
+    TRADES,
     BookTable,
 )
 
@@ -33,12 +34,13 @@ Origin = Literal["live", "replay"]
 
 _INTEGERS = ("integer", "bigint")
 _MAKE = Query("""
-    INSERT INTO trading.books (book, capital, currency, rules)
-    VALUES (:book, (:capital)::text::numeric, :currency, (:rules)::text::jsonb)
+    INSERT INTO trading.books (book, strategy_id, capital, currency, rules)
+    VALUES (:book, :strategy, (:capital)::text::numeric, :currency, (:rules)::text::jsonb)
     ON CONFLICT (book) DO NOTHING RETURNING book
 """)
 _SAME = Query("""
     SELECT capital = (:capital)::text::numeric AND currency = :currency AND rules = (:rules)::text::jsonb
+           AND strategy_id IS NOT DISTINCT FROM :strategy::text
     FROM trading.books WHERE book = :book
 """)
 _LOCK = Query("SELECT pg_advisory_xact_lock(hashtextextended('trading.book|' || (:book)::text, 0))")
@@ -64,10 +66,13 @@ class BookConflict(Fault):
     """A book's stored rows are not what its inputs give: where they differ first."""
 
 
-def make_book(transaction: Transaction, state: BookState, currency: str = "USD") -> bool:
+def make_book(
+    transaction: Transaction, state: BookState, currency: str = "USD", strategy: str | None = None
+) -> bool:
     """Store a book's terms; whether it is new. Raises BookConflict where they are others."""
     terms = {
         "book": state.book,
+        "strategy": strategy,
         "capital": str(state.capital),
         "currency": currency,
         "rules": rules_json(state.rules),
@@ -91,7 +96,7 @@ def write_days(transaction: Transaction, book: str, rows: Rows, origin: Origin) 
     transaction.read(_LOCK, book=book)
     written = Written()
     for table, values in _values(book, rows, origin):
-        written += _append(transaction, table, values)
+        written += append_equal(transaction, table, values)
     return written
 
 
@@ -134,6 +139,15 @@ def _values(
         ],
     )  # fmt: skip
     yield (
+        TRADES,
+        [
+            (book, t.trade_id, t.exit_id, t.closed, t.symbol, t.direction, t.quantity, t.opened,
+             t.entry_amount, t.exit_amount, t.gross_pnl, t.commission, t.dividends, t.net_pnl, t.mfe,
+             t.mae)
+            for t in rows.trades
+        ],
+    )  # fmt: skip
+    yield (
         PORTFOLIO_STATE,
         [
             (book, *s[:7], bytes.fromhex(s.previous_digest), bytes.fromhex(s.digest))
@@ -142,7 +156,7 @@ def _values(
     )
 
 
-def _append(transaction: Transaction, table: BookTable, rows: list[Sequence[Any]]) -> Written:
+def append_equal(transaction: Transaction, table: BookTable, rows: list[Sequence[Any]]) -> Written:
     """Insert rows that are not there yet; refuse those that are there and differ."""
     if not rows:
         return Written()

@@ -62,6 +62,16 @@ JOURNAL = BookTable(
         "symbol": "text", "cash": _MONEY, "quantity": _SHARES, "source": "text", "ex_date": "date",
     },
 )  # fmt: skip
+TRADES = BookTable(
+    "trades",
+    ("book", "trade_id", "exit_id", "closed"),
+    {
+        "book": "text", "trade_id": "text", "exit_id": "text", "closed": "date", "symbol": "text",
+        "direction": "text", "quantity": _SHARES, "opened": "date", "entry_amount": _MONEY,
+        "exit_amount": _MONEY, "gross_pnl": _MONEY, "commission": _MONEY, "dividends": _MONEY,
+        "net_pnl": _MONEY, "mfe": _MONEY, "mae": _MONEY,
+    },
+)  # fmt: skip
 POSITIONS = BookTable(
     "positions",
     ("book", "trading_day", "symbol"),

@@ -10,7 +10,7 @@ import pytest
 
 from predtrack_assets.domain.trading.book import new_book, step
 from predtrack_assets.domain.trading.execution.fees import IB_FEES, NO_FEES
-from predtrack_assets.domain.trading.execution.market_day import Action
+from predtrack_assets.domain.trading.execution.market_day import Action, Revision
 from predtrack_assets.domain.trading.execution.slippage import SlippageRule
 from predtrack_assets.domain.trading.holdings.corporate_actions import ratio_of
 from predtrack_assets.domain.trading.rules import ExecutionRules
@@ -417,3 +417,29 @@ def test_ratios_are_read_as_what_companies_use():
     assert ratio_of("1.2517") == Fraction(12517, 10000)
     with pytest.raises(ValueError, match="no split"):
         ratio_of("nan")
+
+
+def test_a_fill_that_a_corrected_bar_makes_impossible_is_noted_and_stays():
+    corrected = (Revision("A", day_after(1), 99.0, 100.5), Revision("A", day_after(0), 1.0, 2.0))
+    days = [
+        market_day(0, {"A": flat(0, 100)}, (order(0, "A", "buy", 10),)),
+        market_day(1, {"A": bar(1, 103, 105, 102, 104)}),
+        market_day(2, {"A": flat(2, 104)}, revisions=corrected),
+    ]
+    state, rows = book_of(days)
+    noted = [entry for entry in rows.entries if entry.kind == "correction"]
+    fill = rows.fills[0]
+    assert [(e.trading_day, e.symbol, e.cash, e.quantity) for e in noted] == [
+        (day_after(2), "A", D(0), D(0))
+    ]
+    assert noted[0].source == f"{fill.order_id}:{fill.n}"
+    assert state.cash == D("98970.00")
+
+
+def test_a_correction_that_leaves_the_fill_possible_is_nothing():
+    days = [
+        market_day(0, {"A": flat(0, 100)}, (order(0, "A", "buy", 10),)),
+        market_day(1, {"A": bar(1, 103, 105, 102, 104)}),
+        market_day(2, {"A": flat(2, 104)}, revisions=(Revision("A", day_after(1), 103.0, 106.0),)),
+    ]
+    assert "correction" not in {entry.kind for entry in book_of(days)[1].entries}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from decimal import Decimal as D
 from fractions import Fraction
@@ -14,6 +15,7 @@ from predtrack_assets.domain.trading.execution.fees import IB_FEES, FeeRule
 from predtrack_assets.domain.trading.execution.market_day import Action, Day
 from predtrack_assets.domain.trading.execution.slippage import SlippageRule
 from predtrack_assets.domain.trading.rules import DEFAULT_RULES, LEAN_RULES, ExecutionRules
+from predtrack_assets.domain.trading.snapshot import state_as_plain, state_from_plain
 from predtrack_assets_tests.builders.book import bar, book_of, day_after, market_day, order
 
 DAYS = 14
@@ -137,3 +139,13 @@ def test_buying_never_overdraws_the_cash(seed):
         }
         if opens and not any(p.quantity < 0 for _, p in rows.positions):
             assert before >= 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32), cut=st.integers(1, DAYS - 1), rules=RULES)
+def test_a_book_that_was_put_down_as_json_goes_on_as_if_it_had_not(seed, cut, rules):
+    days = random_days(seed, late=True)
+    state, _ = run(new_book("test", D(100_000), rules), days[:cut])
+    read = state_from_plain(json.loads(json.dumps(state_as_plain(state))), rules)
+    assert read == state
+    assert run(read, days[cut:]) == run(state, days[cut:])

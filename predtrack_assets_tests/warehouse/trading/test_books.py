@@ -13,6 +13,7 @@ from predtrack_assets.domain.trading.book import new_book, run
 from predtrack_assets.domain.trading.execution.market_day import Action
 from predtrack_assets.domain.trading.holdings.corporate_actions import ratio_of
 from predtrack_assets.domain.trading.state import BookState, Rows
+from predtrack_assets.warehouse.database.query import Query
 from predtrack_assets.warehouse.database.transaction import READER, Database, Written
 from predtrack_assets.warehouse.database.urls import with_role
 from predtrack_assets.warehouse.trading.books import (
@@ -21,6 +22,7 @@ from predtrack_assets.warehouse.trading.books import (
     read_states,
     write_days,
 )
+from predtrack_assets.warehouse.trading.snapshots import read_snapshot, write_snapshot
 from predtrack_assets_tests.builders.book import FREE, day_after, flat, market_day, order, session
 
 DAYS = [
@@ -220,3 +222,57 @@ def test_impossible_fills_are_refused(database: Database, database_url: str) -> 
         with pytest.raises(Exception, match="violates"):
             write(database, forged(**change))
     assert count(database_url, "fills") == 0
+
+
+def test_a_book_goes_on_from_its_snapshot(database: Database) -> None:
+    half, rows = fold(DAYS[:3])
+    write(database, rows)
+    with database.transaction() as transaction:
+        write_snapshot(transaction, half)
+    with database.transaction() as transaction:
+        read = read_snapshot(transaction, "test", FREE, DAYS[3].day)
+        assert read_snapshot(transaction, "test", FREE, DAYS[2].day) is None
+    assert read == half
+    _, rest = fold(DAYS[3:], read)
+    write(database, rest)
+    assert write(database, fold()[1]).inserted == 0
+
+
+def test_only_the_last_snapshot_of_a_year_and_the_last_of_all_stay(database: Database) -> None:
+    for n in range(1, 5):
+        state, rows = fold(DAYS[:n])
+        write(database, rows)
+        with database.transaction() as transaction:
+            write_snapshot(transaction, state)
+    kept = database.read(Query("SELECT trading_day FROM trading.snapshots"))
+    assert kept["trading_day"].to_list() == [DAYS[3].day]
+
+
+def test_a_forged_snapshot_is_refused(database: Database, database_url: str) -> None:
+    state, rows = fold(DAYS[:3])
+    write(database, rows)
+    with database.transaction() as transaction:
+        write_snapshot(transaction, state)
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "UPDATE trading.snapshots SET state = jsonb_set(state, '{equity}', '\"1.00\"')"
+        )
+    with (
+        database.transaction() as transaction,
+        pytest.raises(BookConflict, match="not the state of that day"),
+    ):
+        read_snapshot(transaction, "test", FREE, DAYS[3].day)
+
+
+def test_trades_answer_under_the_names_of_document_c(database: Database) -> None:
+    state, rows = fold()
+    write(database, rows)
+    found = database.read(Query("SELECT * FROM trading.trade_outcomes ORDER BY exit_time"))
+    closed, still = found.row(0, named=True), found.row(-1, named=True)
+    assert len(found) == len(rows.trades) + len(state.positions)
+    assert (closed["direction"], closed["outcome_type"]) == ("LONG", "WIN")
+    assert (
+        closed["duration_seconds"] == (closed["exit_time"] - closed["entry_time"]).total_seconds()
+    )
+    assert closed["max_adverse_excursion"] == rows.trades[0].mae
+    assert (still["outcome_type"], still["exit_time"]) == ("OPEN", None)

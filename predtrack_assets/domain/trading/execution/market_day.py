@@ -49,6 +49,15 @@ class Action(NamedTuple):
     ex_open: float | None = None
 
 
+class Revision(NamedTuple):
+    """A correction of a past day's bar, as traded: its low and high as they are known now."""
+
+    symbol: str
+    day: date
+    low: float
+    high: float
+
+
 @dataclass(frozen=True, slots=True)
 class Day:
     """The inputs of one step: everything known at 24:00 UTC of the day, and nothing later.
@@ -57,6 +66,7 @@ class Day:
     were revised, since the day before; they may lie ahead or behind. orders: asked for after the
     day's sessions closed. jumps: symbols whose bar moved as if split, with no split known;
     confirmed: whose jump was real after all. foreign: symbols of another currency than the book's.
+    revisions: past bars of which another high and low became known since the day before.
     """
 
     day: date
@@ -69,6 +79,7 @@ class Day:
     jumps: frozenset[str] = frozenset()
     confirmed: frozenset[str] = frozenset()
     foreign: frozenset[str] = frozenset()
+    revisions: Sequence[Revision] = ()
 
     def session_of(self, symbol: str) -> Session | None:
         """The session in which the symbol could trade on this day, None where it was closed."""

@@ -205,7 +205,7 @@ def _fill(
         work.post("fee", symbol, -fee, ZERO, source)
     work.used[symbol] = work.used.get(symbol, ZERO) + quantity
     opens = work.held(symbol) * signed >= 0
-    work.trade(symbol, signed, price, amount, fee, source)
+    work.trade(symbol, signed, price, amount, fee, source, quote.price)
     if opens and not quote.at_open:
         before = work.narrowed.get(symbol) or prices_of(bar)
         work.narrowed[symbol] = after_entry(before, quote.price, quote.rule, 1 if is_buy else -1)

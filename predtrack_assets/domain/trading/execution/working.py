@@ -116,10 +116,16 @@ class Working:
         amount: Decimal,
         fee: Decimal,
         trade_id: str,
+        raw_price: Decimal = ZERO,
     ) -> None:
-        """Change a position by a fill's shares, and remember it for actions that are learned late."""
+        """Change a position by a fill's shares, and remember it for what is learned late.
+
+        raw_price: the bar's; 0 of a trade that no bar made.
+        """
         before = self.history.get(symbol)
-        self.history[symbol] = Event(self.day, "trade", signed, ZERO, None, ZERO, before)
+        self.history[symbol] = Event(
+            self.day, "trade", signed, ZERO, None, raw_price, before, trade_id
+        )
         self.change(symbol, signed, price, amount, fee, trade_id)
 
     def change(
@@ -138,7 +144,7 @@ class Working:
             closing = min(size, abs(position.quantity))
             out = amount if closing == size else cents(amount * closing / size)
             out_fee = fee if closing == size else cents(fee * closing / size)
-            position = self.close(position, closing, out, out_fee, price)
+            position = self.close(position, closing, out, out_fee, price, trade_id)
             left = size - closing
             if not left:
                 return
@@ -147,10 +153,16 @@ class Working:
         self._open(position, symbol, signed, price, amount, fee, trade_id)
 
     def close(
-        self, position: Position, quantity: Decimal, out: Decimal, fee: Decimal, price: Decimal
+        self,
+        position: Position,
+        quantity: Decimal,
+        out: Decimal,
+        fee: Decimal,
+        price: Decimal,
+        exit_id: str,
     ) -> Position:
         """Close shares of a position's oldest lots; the trades go into the rows."""
-        closed = close_lots(position, quantity, out, fee, price, self.day)
+        closed = close_lots(position, quantity, out, fee, price, self.day, exit_id)
         self.rows.trades += closed.trades
         left = position.quantity - quantity.copy_sign(position.quantity)
         symbol, mark = position.symbol, position.mark

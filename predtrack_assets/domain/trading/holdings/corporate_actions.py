@@ -121,7 +121,7 @@ def settle_split(
     fraction = abs(restated.quantity) - abs(quantity)
     out = cash.copy_sign(cash * position.quantity)
     if fraction > 0 and out >= 0:
-        work.close(restated, fraction, out, ZERO, price)
+        work.close(restated, fraction, out, ZERO, price, f"split {action.ex_date}")
     elif fraction or out:
         last = restated.lots[-1]
         last = last._replace(quantity=last.quantity - fraction, cost=last.cost - out)
@@ -148,6 +148,7 @@ def _take_up(work: Working, action: Action, added: Decimal, cash: Decimal) -> No
         day, nil = work.day, ZERO
         work.rows.trades.append(
             Trade(
+                f"split {action.ex_date}",
                 f"split {action.ex_date}",
                 symbol,
                 "LONG",

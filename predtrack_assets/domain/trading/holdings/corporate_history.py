@@ -24,7 +24,7 @@ class Event(NamedTuple):
     """A trade or an action that met a holding, linked to the one before it.
 
     kind: trade, split or dividend. quantity: signed shares that it added; cash: what it posted.
-    price: what a split's fraction was paid at.
+    price: what a split's fraction was paid at, or the bar's price of a trade. source: of a trade.
     """
 
     day: date
@@ -34,6 +34,7 @@ class Event(NamedTuple):
     action: Action | None
     price: Decimal
     before: Optional[Event]  # noqa: UP045 - a forward reference cannot use |
+    source: str = ""
 
 
 class Split(NamedTuple):
@@ -60,7 +61,7 @@ def replayed(history: Event | None, action: Action, price: Decimal, lot: Decimal
     A revision takes the place of what was known before. Quantities and cash of splits and
     dividends are those that follow; trades are what they were.
     """
-    events = [e for e in _newest_first(history) if not _is_same(e.action, action)]
+    events = [e for e in newest_first(history) if not _is_same(e.action, action)]
     events.append(Event(action.ex_date, action.kind, ZERO, ZERO, action, price, None))
     events.reverse()
     events.sort(key=lambda e: (e.day, _ORDER[e.kind]))
@@ -94,7 +95,7 @@ def linked(events: list[Event]) -> Event | None:
 
 def posted(history: Event | None) -> dict[tuple[str, date], Event]:
     """The actions that met a holding, by kind and ex-date."""
-    return {(e.kind, e.day): e for e in _newest_first(history) if e.action is not None}
+    return {(e.kind, e.day): e for e in newest_first(history) if e.action is not None}
 
 
 def fraction_price(action: Action, mark: Decimal, rule: str, today: float | None) -> Decimal:
@@ -110,7 +111,8 @@ def fraction_price(action: Action, mark: Decimal, rule: str, today: float | None
     return (mark * ratio.denominator / ratio.numerator).quantize(MICRO)
 
 
-def _newest_first(history: Event | None) -> Iterator[Event]:
+def newest_first(history: Event | None) -> Iterator[Event]:
+    """A symbol's events, the last one first."""
     while history is not None:
         yield history
         history = history.before

@@ -55,11 +55,13 @@ class Position(NamedTuple):
 class Trade(NamedTuple):
     """A closed lot, or the closed part of one; prices in the basis of the exit, money in cents.
 
+    trade_id: what opened it, exit_id: what closed it (order:n of a fill, or the action).
     gross_pnl + dividends - commission = net_pnl. mfe >= 0 and mae <= 0: the best and the worst
     that the shares stood at, in money, between entry and exit.
     """
 
     trade_id: str
+    exit_id: str
     symbol: str
     direction: str  # LONG or SHORT
     quantity: Decimal
@@ -90,6 +92,7 @@ def close_lots(
     fee: Decimal,
     price: Decimal,
     day: date,
+    exit_id: str,
 ) -> Closed:
     """Close `quantity` > 0 shares, oldest first; proceeds (>= 0) and fee are shared out exactly."""
     lots, trades = list(position.lots), []
@@ -109,7 +112,7 @@ def close_lots(
         piece = Lot(
             lot.trade_id, lot.opened, closed, spent, entry_fee + out_fee, income, *extremes[taken]
         )
-        trades.append(_trade(position, piece, out, price, day))
+        trades.append(_trade(position, piece, out, price, day, exit_id))
         if whole:
             taken += 1
         else:
@@ -149,7 +152,9 @@ def _extremes_since(position: Position) -> list[tuple[float, float]]:
     return found
 
 
-def _trade(position: Position, lot: Lot, out: Decimal, price: Decimal, day: date) -> Trade:
+def _trade(
+    position: Position, lot: Lot, out: Decimal, price: Decimal, day: date, exit_id: str
+) -> Trade:
     """A trade from a closed lot: its fees are of entry and exit, its extremes up to the exit."""
     is_long = position.quantity > 0
     gross = out - lot.cost if is_long else lot.cost - out
@@ -158,6 +163,7 @@ def _trade(position: Position, lot: Lot, out: Decimal, price: Decimal, day: date
     best, worst = (top, bottom) if is_long else (-bottom, -top)
     return Trade(
         lot.trade_id,
+        exit_id,
         position.symbol,
         "LONG" if is_long else "SHORT",
         lot.quantity,
