@@ -77,7 +77,8 @@ CREATE TABLE forecasts.predictions (
     CONSTRAINT event_of_its_kind CHECK (CASE kind
         WHEN 'volatility' THEN event IS NULL
         ELSE event IS NOT NULL
-            AND (kind, event) IN (('price', 'within_5pct'), ('direction', 'up'), ('time_to_hit', 'hit')) END),
+            AND (kind = 'price' AND event = 'within_5pct' OR kind = 'direction' AND event = 'up'
+                 OR kind = 'time_to_hit' AND event = 'hit') END),
     CONSTRAINT probability_of_its_event CHECK (
         (event IS NULL) = (confidence IS NULL) AND (event IS NULL) = (climatology IS NULL)),
     CONSTRAINT volatility_is_complete CHECK (
@@ -102,7 +103,7 @@ CREATE TABLE forecasts.predictions (
         kind IN ('price', 'direction') OR earliest_resolution_time AT TIME ZONE INTERVAL '0' <= trading_day + 15),
     CONSTRAINT model_id_has_1_to_100_characters CHECK (length(model_id) BETWEEN 1 AND 100),
     CONSTRAINT symbol_has_1_to_32_characters_and_no_space CHECK (
-        length(symbol) BETWEEN 1 AND 32 AND strpos(symbol, ' ') = 0),
+        length(symbol) >= 1 AND length(symbol) <= 32 AND strpos(symbol, ' ') = 0),
     CONSTRAINT names_have_no_bar_and_no_control_character CHECK (
         model_id !~ '[\x01-\x1f\x7f|]' AND symbol !~ '[\x01-\x1f\x7f|]'),
     CONSTRAINT artifact_id_has_at_most_200_characters CHECK (length(artifact_id) <= 200),

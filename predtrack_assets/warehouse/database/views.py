@@ -134,6 +134,12 @@ def drop_views(connection: psycopg.Connection) -> list[str]:
     return list(recorded)[::-1]
 
 
+def drop_views_of(url: str) -> None:
+    """Drop what the files made in a database, and their record: the next `migrate` makes them anew."""
+    with psycopg.connect(url) as connection:
+        drop_views(connection)
+
+
 def _recorded(connection: psycopg.Connection) -> dict[str, _Recorded]:
     row = connection.execute("SELECT to_regclass('public.predtrack_views')").fetchone()
     if row is None or row[0] is None:

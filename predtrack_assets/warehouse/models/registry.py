@@ -119,6 +119,11 @@ FIT_PROFILE = Query("""
     WHERE (f.scope = '*') = :pooled
 """)
 
+FILES = Query("""
+    SELECT DISTINCT ON (sha256) artifact_id, artifact_uri, sha256
+    FROM models.model_artifacts ORDER BY sha256, artifact_id
+""")
+
 NEWEST_FILES = Query("""
     SELECT DISTINCT ON (model_id, scope) artifact_id, artifact_uri, sha256
     FROM models.model_artifacts
