@@ -28,7 +28,7 @@ class ProgressHandler(logging.Handler):
         """Called by Dagster with every event and log line of the run."""
         meta = getattr(record, "dagster_meta", {})
         event = meta.get("dagster_event")
-        step = (meta.get("step_key") or "").replace("__", ".")
+        step = (meta.get("step_key") or "").replace("__", "/")
         kind = getattr(event, "event_type_value", None)
         if kind == "STEP_START":
             self._started = time.monotonic()

@@ -22,6 +22,7 @@ from predtrack_assets.automation.jobs import (
     TUNING,
 )
 from predtrack_assets.days import Window, no_trading_day
+from predtrack_assets.faults import did_you_mean
 from predtrack_assets.partitions import MONTHS, TRADING_DAYS
 from predtrack_assets.settings import PROJECT_ROOT, Settings
 from predtrack_assets.warehouse.database.embedded_server import (
@@ -87,17 +88,19 @@ def trading_window(first: date, last: date, today: date) -> Window:
 
 
 def selection_of(names: Sequence[str], defs: dg.Definitions) -> dg.AssetSelection:
-    """Assets by table (`predictions`), key (`forecasts/predictions`) or group (`forecasts`).
+    """Assets by table (`predictions`), key (`forecasts/predictions`, or with a dot) or group.
 
-    Raises ValueError that lists the known names.
+    Raises ValueError that names the nearest.
     """
     keys = defs.resolve_all_asset_keys()
+    spellings = {key: {key.path[-1], "/".join(key.path), key.path[0]} for key in keys}
     chosen: list[dg.AssetKey] = []
     for name in names:
-        found = [k for k in keys if name in (k.path[-1], "/".join(k.path), k.path[0])]
+        asked = name.replace(".", "/")
+        found = [key for key, spelled in spellings.items() if asked in spelled]
         if not found:
-            known = ", ".join(sorted("/".join(k.path) for k in keys))
-            raise ValueError(f"there is no asset {name!r}; known are {known}")
+            near = did_you_mean(asked, set[str]().union(*spellings.values()))
+            raise ValueError(f"there is no asset {name!r}{near}")
         chosen += found
     return dg.AssetSelection.assets(*chosen).required_multi_asset_neighbors()
 
@@ -145,8 +148,11 @@ def run_window(
     instance: dg.DagsterInstance,
     asked: Window,
     selection: dg.AssetSelection | None = None,
+    inputs_from: date | None = None,
 ) -> RunReport:
     """Materialize a window; all assets with days or months unless a selection is given.
+
+    inputs_from: first day of what models are fitted to, where that begins before the window.
 
     A Dagster run has one kind of partitions, so there are up to three, each over its whole range:
     what models are fitted to, the fits, and what is said with them. The first failure ends it.
@@ -156,7 +162,7 @@ def run_window(
     chosen = chosen - REFERENCE - SYMBOL_TRAINING - PROOFS
     days = (asked.start.isoformat(), asked.end.isoformat())
     stages = [
-        ("inputs", chosen & BEFORE_TRAINING, days),
+        ("inputs", chosen & BEFORE_TRAINING, ((inputs_from or asked.start).isoformat(), days[1])),
         ("fits", chosen & TRAINING, months_before(asked)),
         ("results", chosen - BEFORE_TRAINING - TRAINING, days),
     ]

@@ -19,6 +19,11 @@ from predtrack_assets.automation.runs import (
     selection_of,
     trading_window,
 )
+from predtrack_assets.cli.backfill_inputs import (
+    asks_for_prices,
+    first_day_of_inputs,
+    with_source_of_home,
+)
 from predtrack_assets.clock import utc_now
 from predtrack_assets.domain.time.calendar import calendar
 from predtrack_assets.reporting.tables.text import counted, wide_console
@@ -31,16 +36,29 @@ DONE, FAILED, PARTIAL = 0, 1, 3  # 2 is a wrong command line
 STORED = ("inserted", "updated", "unchanged")
 
 
-def run_backfill(settings: Settings, first: date, last: date, names: Sequence[str] | None) -> int:
-    """Compute the assets `names` (None: all) for [first, last], print the result, return the exit code."""
+def run_backfill(
+    settings: Settings,
+    first: date,
+    last: date,
+    names: Sequence[str] | None,
+    *,
+    warm_up: bool = True,
+) -> int:
+    """Compute the assets `names` (None: all) for [first, last], print the result, return the exit code.
+
+    warm_up: prices and features before `first` too, where the fits of these days lack them.
+    """
     asked = trading_window(first, last, utc_now().date())
     if settings.default_exchange:
         calendar(settings.default_exchange)  # an unknown one is named now, not after a minute
-    if settings.source == "file" and _asks_for_prices(names):
-        CONSOLE.print(require_rows(file_source(settings), first, last), markup=False, emoji=False)
+    file = file_source(settings) if settings.source == "file" and asks_for_prices(names) else None
+    if file is not None:
+        CONSOLE.print(require_rows(file, first, last), markup=False, emoji=False)
     applied = prepare(settings)
     if applied:
         CONSOLE.print(f"Schema: applied {', '.join(applied)}")
+    if asks_for_prices(names):
+        settings = with_source_of_home(settings)
     from predtrack_assets.definitions import build_definitions
 
     defs = build_definitions()
@@ -48,20 +66,18 @@ def run_backfill(settings: Settings, first: date, last: date, names: Sequence[st
     CONSOLE.print(
         f"{counted(len(asked.days), 'trading day')}, {asked.start} to {asked.end}, from {settings.source}"
     )
+    inputs_from = None
+    if warm_up:
+        chosen = (selection or dg.AssetSelection.all()).resolve(defs.resolve_asset_graph())
+        begins = file.extent(first, last)[2] if file is not None else None
+        inputs_from = first_day_of_inputs(settings, asked, chosen, begins)
     with dg.DagsterInstance.get() as instance:
-        reference = run_reference(defs, instance)
-        report = run_window(defs, instance, asked, selection) if reference.success else reference
+        report = run_reference(defs, instance)
+        if report.success:
+            report = run_window(defs, instance, asked, selection, inputs_from)
     if report.materialized:
         wide_console().print(result_table(report))
     return explain(report, wide_console())
-
-
-def _asks_for_prices(names: Sequence[str] | None) -> bool:
-    """Whether prices are read: by all, the group market, or a table of the step that brings them."""
-    if names is None:
-        return True
-    read = {"market", "market_data", "corporate_actions"}
-    return any(name.replace(".", "/").removeprefix("market/") in read for name in names)
 
 
 def result_table(report: RunReport) -> Table:
@@ -127,7 +143,7 @@ def explain(report: RunReport, console: Console) -> int:
     if skipped := skipped - retired:
         console.print(
             f"No fit in {counted(skipped, 'month')}: fewer sessions with features than"
-            " PREDTRACK_MIN_TRAINING_SESSIONS; pooled models say nothing before the first fit."
+            " PREDTRACK_MIN_TRAINING_SESSIONS; pooled models predict nothing before the first fit."
         )
     for check in report.failed_checks:
         console.print(f"[yellow]Check did not pass[/]: {check}")

@@ -164,6 +164,10 @@ def backfill(
     ] = None,
     symbol: Symbol = None,
     exchange: Exchange = None,
+    warm_up: Annotated[
+        bool,
+        typer.Option(help="Also the earlier prices and features that the fits of these days need."),
+    ] = True,
     home: Home = None,
 ) -> None:
     """Compute the graph, or a part of it, for a range of days: inputs, fits of its months, results.
@@ -177,7 +181,7 @@ def backfill(
     names = None if select is None else [n.strip() for n in select.split(",") if n.strip()]
     if names == []:
         raise ValueError("--select names no asset; leave it out to compute all of them")
-    sys.exit(run_backfill(get_settings(), from_.date(), to.date(), names))
+    sys.exit(run_backfill(get_settings(), from_.date(), to.date(), names, warm_up=warm_up))
 
 
 @app.command()

@@ -7,7 +7,8 @@ from datetime import date
 import dagster as dg
 import pytest
 
-from predtrack_assets.automation.runs import months_before, run_window, selection_of
+from predtrack_assets.automation import runs
+from predtrack_assets.automation.runs import RunReport, months_before, run_window, selection_of
 from predtrack_assets.days import Window, month_ends
 from predtrack_assets.definitions import build_definitions
 from predtrack_assets.partitions import MONTHS
@@ -45,3 +46,39 @@ def test_symbols_models_alone_cannot_be_backfilled_over_days() -> None:
         pytest.raises(ValueError, match="nothing of that has days or months"),
     ):
         run_window(definitions, instance, window, selection)
+
+
+def test_what_models_are_fitted_to_may_begin_before_the_window(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spans: dict[str, tuple[str, str]] = {}
+
+    def run_range(
+        _: object, __: object, name: str, ___: object, span: tuple[str, str]
+    ) -> RunReport:
+        spans[name] = span
+        return RunReport(name, success=True)
+
+    monkeypatch.setattr(runs, "_run_range", run_range)
+    window = Window(date(2011, 3, 1), date(2011, 3, 31))
+    with dg.DagsterInstance.ephemeral() as instance:
+        run_window(build_definitions(), instance, window, inputs_from=date(2009, 1, 2))
+    assert spans == {
+        "backfill_inputs": ("2009-01-02", "2011-03-31"),
+        "backfill_fits": ("2011-02", "2011-02"),
+        "backfill_results": ("2011-03-01", "2011-03-31"),
+    }
+
+
+@pytest.mark.parametrize("name", ["outcomes", "forecasts/outcomes", "forecasts.outcomes"])
+def test_an_asset_has_one_name_in_several_spellings(name: str) -> None:
+    definitions = build_definitions()
+    chosen = selection_of([name], definitions).resolve(definitions.resolve_asset_graph())
+    assert chosen == {dg.AssetKey(["forecasts", "outcomes"])}
+
+
+def test_a_mistyped_asset_is_told_the_nearest() -> None:
+    with pytest.raises(ValueError, match="did you mean market or market_data"):
+        selection_of(["markt"], build_definitions())
+    with pytest.raises(ValueError, match="did you mean forecasts/predictions"):
+        selection_of(["forecasts.prediction"], build_definitions())

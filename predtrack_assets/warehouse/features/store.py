@@ -48,6 +48,11 @@ _IS_EMPTY = Query("""
         WHERE symbol = ANY(:symbols) AND trading_day BETWEEN :first AND :last
           AND feature_set = :feature_set)
 """)
+SESSIONS_WITH_FEATURES = Query("""
+    SELECT count(*) FROM generate_series(:first::timestamp, :last::timestamp, '1 day') AS asked (day)
+    WHERE EXISTS (SELECT FROM features.feature_store f
+                  WHERE f.trading_day = asked.day::date AND f.feature_set = :feature_set)
+""")
 _LATEST = Query("""
     SELECT 0 AS place, trading_day, vector FROM features.feature_store
     WHERE symbol = :symbol AND feature_set = :feature_set AND trading_day <= :last
