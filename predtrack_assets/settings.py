@@ -255,8 +255,8 @@ def get_settings() -> Settings:
 
 
 PREFIX = "PREDTRACK_"
-ELSEWHERE = {"DB_PASSWORD", "PORT", "REFERENCE_DATA", "TEST_DATABASE_URL"}
-"""Names that compose.yaml and the tests read."""
+ELSEWHERE = {"DB_PASSWORD", "KEY", "PORT", "REFERENCE_DATA", "TEST_DATABASE_URL"}
+"""Names that compose.yaml, the client and the tests read."""
 
 
 def unknown_settings() -> dict[str, str | None]:

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from predtrack_assets.api.problems import TITLES, Problem, as_response
-from predtrack_assets.api.routes import predictions, results
+from predtrack_assets.api.routes import models, predictions, receipts, results
 from predtrack_assets.warehouse.database.transaction import Database
 
 MAX_BODY = 16 * 1024 * 1024
@@ -41,8 +41,8 @@ def create_app(database: Database, hosts: Sequence[str] = LOCAL_HOSTS) -> FastAP
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(adbc_driver_manager.Error, _database)
-    app.include_router(predictions.router, prefix="/api/v1")
-    app.include_router(results.router, prefix="/api/v1")
+    for part in (predictions, models, receipts, results):
+        app.include_router(part.router, prefix="/api/v1")
     app.include_router(results.health, prefix="/api/v1")
     return app
 

@@ -6,14 +6,11 @@ import json
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from predtrack_assets.cli.command import Home, ready_database
-
-if TYPE_CHECKING:
-    import polars as pl
 
 predictions = typer.Typer(
     no_args_is_help=True,
@@ -21,15 +18,6 @@ predictions = typer.Typer(
 )
 File = Annotated[Path, typer.Argument(help="*.json, *.ndjson, *.csv or *.parquet.")]
 SHOWN = 20
-QUANTILES = ("q05", "q10", "q25", "q50", "q75", "q90", "q95")
-FORMS = {"p_up": ("direction", "p_up"), "sd": ("volatility", "sd"), "per": ("volatility", "per")}
-LEVELS = dict(
-    zip(
-        ("q05", "q10", "q25", "q50", "q75", "q90", "q95"),
-        ("0.05", "0.1", "0.25", "0.5", "0.75", "0.9", "0.95"),
-        strict=True,
-    )
-)
 
 
 class _Undo(Exception):
@@ -94,7 +82,7 @@ def load(
 
 def rows_of(file: Path) -> list[Any]:
     """The rows of a file as intake takes them. Raises ValueError for a file that cannot be read."""
-    from predtrack_assets.domain.forecasts.intake import Unreadable, read_json
+    from predtrack_assets.domain.forecasts.intake.rows import Unreadable, nested, read_json
 
     if not file.is_file():
         raise ValueError(f"there is no file {file}")
@@ -112,32 +100,10 @@ def rows_of(file: Path) -> list[Any]:
     import polars as pl
 
     if file.suffix == ".csv":
-        return nested(pl.read_csv(file, try_parse_dates=False))
+        return nested(pl.read_csv(file, try_parse_dates=False).iter_rows(named=True))
     if file.suffix == ".parquet":
-        return nested(pl.read_parquet(file))
+        return nested(pl.read_parquet(file).iter_rows(named=True))
     raise ValueError(f"{file.name}: a file of predictions is .json, .ndjson, .csv or .parquet")
-
-
-def nested(frame: pl.DataFrame) -> list[dict[str, Any]]:
-    """Flat columns as rows with one form each; empty cells are left out, dates are text."""
-    rows = []
-    for flat in frame.iter_rows(named=True):
-        row: dict[str, Any] = {}
-        for name, value in flat.items():
-            if value is None:
-                continue
-            plain = value.isoformat() if hasattr(value, "isoformat") else value
-            if name in FORMS:
-                form, part = FORMS[name]
-                row.setdefault(form, {})[part] = plain
-            elif name in LEVELS:
-                row.setdefault("price", {}).setdefault("quantiles", {})[LEVELS[name]] = plain
-            elif name == "unit":
-                row.setdefault("price", {})["unit"] = plain
-            else:
-                row[name] = plain
-        rows.append(row)
-    return rows
 
 
 def _print(answers: list[dict[str, Any]]) -> None:

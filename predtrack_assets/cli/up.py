@@ -54,7 +54,11 @@ def up(
     for option, number in (("--port", port), ("--dagster-port", dagster_port)):
         require_free_port(LOCAL, str(number), option)
     with ExitStack() as running:
-        running.enter_context(_as_interrupt(signal.SIGTERM))
+        for number in (
+            signal.SIGTERM,
+            signal.SIGINT,
+        ):  # a shell's background job ignores the latter
+            running.enter_context(_as_interrupt(number))
         running.enter_context(_database(settings))
         _take_stored_source()
         services = _services(settings, port, dagster_port)

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import json
-from datetime import date
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pytest
 from fastapi.testclient import TestClient
 
-from predtrack_assets.api.app import create_app
 from predtrack_assets.domain.audit.ledger.proof import check_proof
-from predtrack_assets.domain.time.calendar import calendar
 from predtrack_assets.services.audit.api_keys import create_key, revoke_key
 from predtrack_assets.warehouse import reads
 from predtrack_assets.warehouse.database.transaction import Database
-from predtrack_assets_tests import graph
+from predtrack_assets_tests.builders.api import make_key, served, store_prices
 
 DAY = "2021-05-03"
 BASE = "/api/v1"
@@ -25,18 +21,8 @@ BASE = "/api/v1"
 
 @pytest.fixture
 def client(database_url: str) -> TestClient:
-    days = calendar("XNYS").between(date(2021, 1, 4), date(2021, 6, 1))
-    walks = [
-        graph.random_walk(days, seed).with_columns(symbol=pl.lit(symbol))
-        for seed, symbol in enumerate(["AAPL", "MSFT"])
-    ]
-    graph.store_bars(database_url, pl.concat(walks))
-    database = Database(url=database_url)
-    with database.transaction() as transaction:
-        key = create_key(transaction, "ann", ["read", "write"])
-    client = TestClient(create_app(database), raise_server_exceptions=False)
-    client.headers["Authorization"] = f"Bearer {key}"
-    return client
+    store_prices(database_url)
+    return served(database_url, make_key(database_url))
 
 
 def register(client: TestClient) -> None:
@@ -99,6 +85,7 @@ def test_every_route_asks_for_a_key(client: TestClient) -> None:
     for template, methods in paths.items():
         path = template.replace("{symbol}", "A").replace("{subject}", "gates")
         path = path.replace("{batch}", "1").replace("{prediction_id}", "x")
+        path = path.replace("{model_id}", "x")
         for method in methods:
             found = client.request(method, path)
             if "/health/" in path:

@@ -7,9 +7,9 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 
 from predtrack_assets.api.auth import Db, Reader
+from predtrack_assets.api.bodies import json_response
 from predtrack_assets.api.pages import page
 from predtrack_assets.api.problems import Problem
-from predtrack_assets.api.routes.predictions import json_response
 from predtrack_assets.domain.audit.ledger.proof import ProofError
 from predtrack_assets.services.audit.inclusion_proofs import prove
 from predtrack_assets.warehouse import reads

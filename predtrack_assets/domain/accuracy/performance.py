@@ -67,6 +67,22 @@ def performance_analytics(
     return found.join(fallen, on=on, how="left", maintain_order="left")
 
 
+def with_skill_interval(performance: pl.DataFrame) -> pl.DataFrame:
+    """The rows with skill_low and skill_high (95 %), and what they show.
+
+    shown: better, worse, or nothing where the interval holds 0 or there is none.
+    """
+    scale = pl.col("mean_score_baseline")
+    low, high = (
+        pl.when(scale > 0).then(pl.col(f"difference_{end}") / scale).fill_nan(None)
+        for end in ("low", "high")
+    )
+    shown = pl.when(low > 0).then(pl.lit("better")).when(high < 0).then(pl.lit("worse"))
+    return performance.with_columns(
+        skill_low=low, skill_high=high, shown=shown.otherwise(pl.lit("nothing"))
+    )
+
+
 def losses_of(sums: pl.DataFrame, cells: list[str]) -> pl.DataFrame:
     """Per cell, score, baseline and due day: n, loss, loss_baseline, difference (baseline less model)
     and squares (of differences), of the days that have both losses."""

@@ -8,6 +8,7 @@ import polars as pl
 from rich.console import RenderableType
 from rich.table import Table
 
+from predtrack_assets.domain.accuracy.performance import with_skill_interval
 from predtrack_assets.domain.models.baselines import BASELINES
 from predtrack_assets.domain.models.kinds import PROPER_SCORES
 from predtrack_assets.reporting.tables.text import number
@@ -75,26 +76,17 @@ def skill_table(performance: pl.DataFrame) -> RenderableType:
         table.add_column(header, no_wrap=True)
     for header in ("sessions", "n", "n_eff", "skill", "95 % interval", "shown"):
         table.add_column(header, justify="right", no_wrap=True)
-    for row in rows.sort("kind", "model_id", "horizon").iter_rows(named=True):
-        scale = row["mean_score_baseline"]
-        low, high = (_share(row[f"difference_{end}"], scale) for end in ("low", "high"))
+    ordered = with_skill_interval(rows).sort("kind", "model_id", "horizon")
+    for row in ordered.iter_rows(named=True):
+        low, high = row["skill_low"], row["skill_high"]
         table.add_row(
             *(row["kind"], row["score"], row["model_id"], str(row["horizon"]), f"{row['n']:,}"),
             number(row["n_eff"], ",.0f"),
             number(row["skill"], "+.3f"),
             f"{number(low, '+.3f')} .. {number(high, '+.3f')}",
-            "-" if low is None or high is None else _verdict(low, high),
+            "-" if low is None or high is None else row["shown"],
         )
     return table
-
-
-def _share(difference: float | None, scale: float) -> float | None:
-    return None if difference is None or not scale > 0 else difference / scale
-
-
-def _verdict(low: float, high: float) -> str:
-    """What the interval shows of the skill."""
-    return "better" if low > 0 else "worse" if high < 0 else "nothing"
 
 
 def success_table(warehouse: Database) -> RenderableType:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from predtrack_assets.domain.accuracy.calibration_report import calibration_metrics, event_rates
 from predtrack_assets.domain.accuracy.coverage import coverage
-from predtrack_assets.domain.accuracy.performance import performance_analytics
+from predtrack_assets.domain.accuracy.performance import performance_analytics, with_skill_interval
 from predtrack_assets.domain.accuracy.report_windows import period_named
 from predtrack_assets.domain.numerics.types import Days
 from predtrack_assets.warehouse.accuracy.day_sums import LATEST_DUE_DAY, read_sums
 from predtrack_assets.warehouse.database.transaction import READER, Database, Transaction
+from predtrack_assets.warehouse.models.registry import IS_REGISTERED
 
 
 @dataclass(frozen=True)
@@ -69,3 +71,19 @@ def report_to_date(warehouse: Database) -> PeriodReport | None:
     with warehouse.transaction(READER) as transaction:
         last = transaction.read(LATEST_DUE_DAY, known_by=date.max).item()
         return None if last is None else period_report(transaction, "to_date", last)
+
+
+def scores_of_model(transaction: Transaction, model_id: str) -> list[dict[str, Any]] | None:
+    """A model's scores to date beside every baseline, with intervals; None for no such model.
+
+    Rows: columns of `performance_analytics`, skill_low, skill_high and shown. Empty before anything
+    of it has fallen due.
+    """
+    if transaction.read(IS_REGISTERED, model_id=model_id).is_empty():
+        return None
+    last = transaction.read(LATEST_DUE_DAY, known_by=date.max).item()
+    if last is None:
+        return []
+    performance = period_report(transaction, "to_date", last, models=[model_id]).performance
+    found = with_skill_interval(performance).fill_nan(None)
+    return found.sort("kind", "horizon", "score", "baseline").to_dicts()

@@ -18,7 +18,7 @@ from typing import Any
 import polars as pl
 
 from predtrack_assets.domain.forecasts.identity import prediction_id
-from predtrack_assets.domain.forecasts.intake import (
+from predtrack_assets.domain.forecasts.intake.rows import (
     MAX_ROWS,
     Refused,
     statement,

@@ -13,7 +13,8 @@ import polars as pl
 
 from predtrack_assets.days import window_start
 from predtrack_assets.domain.forecasts.identity import SESSION
-from predtrack_assets.domain.forecasts.intake import Refused, Statement, in_log_returns
+from predtrack_assets.domain.forecasts.intake.completion import in_log_returns
+from predtrack_assets.domain.forecasts.intake.rows import Refused, Statement
 from predtrack_assets.domain.forecasts.predict import predict
 from predtrack_assets.domain.models.as_of_statistics import lookback
 from predtrack_assets.domain.models.baselines import MODELS

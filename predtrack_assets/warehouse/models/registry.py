@@ -32,6 +32,8 @@ IN_FORCE = Query("""
     ORDER BY model_id, scope = '*', scope, trained_through
 """)
 
+IS_REGISTERED = Query("SELECT model_id FROM models.model_registry WHERE model_id = :model_id")
+
 # Versions of one name, the oldest first.
 VERSIONS = Query("""
     SELECT version, status, hyperparameters::text AS hyperparameters

@@ -11,7 +11,7 @@ import polars as pl
 import psycopg
 import pytest
 
-from predtrack_assets.domain.forecasts.intake import statement
+from predtrack_assets.domain.forecasts.intake.rows import statement
 from predtrack_assets.domain.time.calendar import calendar
 from predtrack_assets.services.audit.verification import verify
 from predtrack_assets.services.forecasts.external_models import ModelRefused, register_model

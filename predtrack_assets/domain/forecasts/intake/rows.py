@@ -3,28 +3,29 @@
 A row names a symbol, a decision day, a horizon and exactly one form. Nothing is coerced or rounded:
 what is not understood is refused with a code, a pointer and a sentence. Codes are the names of the
 database's constraints where one exists.
+
+The client is built with this very file, so it needs the standard library and msgspec, no more.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, time
 from itertools import pairwise
+from statistics import NormalDist
 from typing import Any, Literal
 
 import msgspec
-import numpy as np
-
-from predtrack_assets.domain.forecasts.identity import SESSION
-from predtrack_assets.domain.models.forecast import QUANTILE_LEVELS, QUANTILE_NAMES
 
 MAX_ROWS = 10_000
 MAX_SAMPLES = 1_000
 SHOWN = 64  # characters of a refused value
+QUANTILE_LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 LEVELS = tuple(f"{level:g}" for level in QUANTILE_LEVELS)
+SESSION = "session"
 
 QUANTILES_CROSS = "quantiles_are_in_order"
 PROBABILITY = "confidence_is_0_to_1"
@@ -171,26 +172,6 @@ def statement(raw: Any) -> Statement:
     return _volatility(row, row.volatility)
 
 
-def in_log_returns(stated: Statement, reference: float) -> dict[str, float]:
-    """Columns q05..q95 and predicted_price of a price's statement, given S0 as traded.
-
-    Raises Refused (`unit_suspect`) where the median is more than a factor 5 away from S0, as prices
-    from before a split are, and log returns sent as prices.
-    """
-    values = np.asarray(stated.values)
-    returns = values if stated.unit == "log_return" else np.log(values / reference)
-    median = float(returns[len(returns) // 2])
-    if abs(median) > math.log(5):
-        raise Refused(
-            "unit_suspect",
-            "/price",
-            f"a median of {reference * math.exp(min(median, 20)):.6g} beside a close of"
-            f" {reference:.6g}: are these prices as traded, in the currency of the listing?",
-        )
-    columns = dict(zip(QUANTILE_NAMES, returns.tolist(), strict=True))
-    return {**columns, "predicted_price": reference * math.exp(columns["q50"])}
-
-
 def _price(row: Row, form: Price) -> Statement:
     given = [n for n in ("quantiles", "normal", "samples") if getattr(form, n) is not None]
     if len(given) != 1:
@@ -245,11 +226,9 @@ def _seven(given: list[float] | Mapping[str, float]) -> tuple[float, ...]:
 
 
 def _of_normal(form: Normal) -> tuple[float, ...]:
-    from scipy.special import ndtri
-
     if not 0 < form.sd <= 10:
         raise Refused("sd_is_positive", "/price/normal/sd", "sd is above 0 and at most 10")
-    return tuple((form.mean + form.sd * ndtri(QUANTILE_LEVELS)).tolist())
+    return tuple(NormalDist(form.mean, form.sd).inv_cdf(level) for level in QUANTILE_LEVELS)
 
 
 def _of_samples(samples: list[float]) -> tuple[float, ...]:
@@ -257,7 +236,15 @@ def _of_samples(samples: list[float]) -> tuple[float, ...]:
         raise Refused(
             "samples_20_to_1000", "/price/samples", f"20 to {MAX_SAMPLES} samples are taken"
         )
-    return tuple(np.quantile(samples, QUANTILE_LEVELS, method="median_unbiased").tolist())
+    return tuple(_quantile(sorted(samples), level) for level in QUANTILE_LEVELS)
+
+
+def _quantile(ordered: list[float], level: float) -> float:
+    """The median-unbiased quantile of sorted samples (Hyndman and Fan, type 8)."""
+    place = min(max(level * (len(ordered) + 1 / 3) - 2 / 3, 0.0), len(ordered) - 1.0)
+    below = math.floor(place)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (place - below) * (ordered[above] - ordered[below])
 
 
 def _direction(row: Row, form: Direction) -> Statement:
@@ -314,3 +301,44 @@ def _as_refusal(message: str) -> Refused:
     if "missing required field" in text:
         return Refused("field_missing", pointer.replace(".", "/"), text[:200])
     return Refused("wrong_type", pointer.replace(".", "/"), text[:200])
+
+
+# Columns of a flat table, and where in a row their values belong.
+FLAT: dict[str, tuple[str, ...]] = {
+    "p_up": ("direction", "p_up"),
+    "sd": ("volatility", "sd"),
+    "per": ("volatility", "per"),
+    "unit": ("price", "unit"),
+    **{
+        f"q{round(level * 100):02d}": ("price", "quantiles", f"{level:g}")
+        for level in QUANTILE_LEVELS
+    },
+}
+
+
+def nested(flat_rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Flat columns as rows with one form each: FLAT says where; empty cells are left out.
+
+    >>> nested([{"symbol": "AAPL", "horizon": 5, "p_up": 0.56, "sd": None}])
+    [{'symbol': 'AAPL', 'horizon': 5, 'direction': {'p_up': 0.56}}]
+    """
+    rows = []
+    for flat in flat_rows:
+        row: dict[str, Any] = {}
+        for name, value in flat.items():
+            if value is None:
+                continue
+            *way, last = FLAT.get(name, (name,))
+            place = row
+            for part in way:
+                place = place.setdefault(part, {})
+            place[last] = _plain(value)
+        rows.append(row)
+    return rows
+
+
+def _plain(value: Any) -> Any:
+    """A cell as JSON has it; a midnight without a zone is the day that it stands for."""
+    if isinstance(value, datetime) and value.tzinfo is None and value.time() == time():
+        value = value.date()
+    return value.isoformat() if isinstance(value, date) else value

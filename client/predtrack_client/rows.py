@@ -1,0 +1,1 @@
+../../predtrack_assets/domain/forecasts/intake/rows.py
