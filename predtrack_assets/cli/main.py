@@ -23,6 +23,7 @@ from predtrack_assets.cli.command import Home
 from predtrack_assets.cli.command import require_schema as _require_schema
 from predtrack_assets.cli.command import running_url as _running_url
 from predtrack_assets.cli.database_faults import database_fault, say_retries_once
+from predtrack_assets.cli.doctor import doctor
 from predtrack_assets.cli.gates import champions, deploy, gate
 from predtrack_assets.cli.ledger import claim, ledger
 from predtrack_assets.cli.predictions import predictions
@@ -59,6 +60,7 @@ app.add_typer(keys, name="keys")
 app.command("api")(serve)
 app.command("up")(up)
 app.command("dev", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(dev)
+app.command("doctor")(doctor)
 app.command("backup")(backup)
 app.command("restore")(restore)
 app.add_typer(prices, name="prices")
