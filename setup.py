@@ -24,7 +24,7 @@ setup(
     ],
     python_requires=">=3.11",
     packages=find_packages(include=["predtrack_assets", "predtrack_assets.*"]),
-    package_data={"predtrack_assets": ["**/*.csv", "**/*.txt"]},
+    package_data={"predtrack_assets": ["**/*.csv", "**/*.txt", "**/*.json"]},
     entry_points={"console_scripts": ["predtrack = predtrack_assets.cli.main:main"]},
     install_requires=[
         # Orchestration; the webserver pins the core to its own version.

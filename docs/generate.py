@@ -1,4 +1,4 @@
-"""Write docs/reference/ from the code: `python -m docs.generate`, or `make docs`.
+"""Write docs/reference/ and warehouse/records.json from the code: `python -m docs.generate`, or `make docs`.
 
 Each page is a function from its subject to Markdown; a test compares the committed pages with what
 these functions give.
@@ -17,6 +17,10 @@ from typing import Any, get_args
 import dagster as dg
 import psycopg
 import typer
+
+from predtrack_assets.warehouse.database.record_catalogue import read_records
+from predtrack_assets.warehouse.records import FILE as RECORDS
+from predtrack_assets.warehouse.records import Record, as_json
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
 ROOMS = {
@@ -134,17 +138,6 @@ def _parameter(parameter: Any) -> tuple[str, str, str]:
     return f"`{name}`", (parameter.help or "") + listed, note
 
 
-COLUMNS = """
-    SELECT n.nspname, c.relname, c.relkind IN ('v', 'm'), obj_description(c.oid, 'pg_class'),
-           a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
-           col_description(c.oid, a.attnum),
-           EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary
-                   AND a.attnum = ANY (i.indkey))
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-    WHERE n.nspname = ANY (%s) AND c.relkind IN ('r', 'p', 'v', 'm') AND NOT c.relispartition
-    ORDER BY 1, 3, c.relname COLLATE "C", a.attnum
-"""
 FUNCTIONS = """
     SELECT n.nspname, p.proname, pg_get_function_arguments(p.oid), pg_get_function_result(p.oid),
            obj_description(p.oid, 'pg_proc')
@@ -160,33 +153,18 @@ KEYS = """
 """
 
 
-def schema_pages(url: str) -> dict[str, str]:
-    """Tables, views and functions of each room, from the catalogue of a migrated database."""
+def schema_pages(url: str, records: Mapping[str, Record]) -> dict[str, str]:
+    """Tables, views and functions of each room: records, and the catalogue of a migrated database."""
     with psycopg.connect(url) as connection:
         rooms = [list(ROOMS)]
-        columns = connection.execute(COLUMNS, rooms).fetchall()
         functions = connection.execute(FUNCTIONS, rooms).fetchall()
         keys = connection.execute(KEYS, rooms).fetchall()
     pages = {}
     for room, lead in ROOMS.items():
-        mine = [row for row in columns if row[0] == room]
+        mine = [record for record in records.values() if record.schema == room]
         if not mine:
             continue
-        parts = [_references([key for key in keys if key[0] == room])]
-        for (_, name, view, comment), rows in groupby(mine, key=lambda row: row[:4]):
-            title = f"## {room}.{name}{' (view)' if view else ''}"
-            listed = table(
-                ("column", "type", "meaning"),
-                (
-                    (
-                        f"**{column}**" if in_key else column,
-                        kind if needed or view else f"{kind}, null",
-                        note or "",
-                    )
-                    for *_, column, kind, needed, note, in_key in rows
-                ),
-            )
-            parts.append([title, "", comment or "", "", *listed])
+        parts = [_references([key for key in keys if key[0] == room]), *map(_relation, mine)]
         called = [row[1:] for row in functions if row[0] == room]
         if called:
             rows = ((f"`{n}({given})`", result, note or "") for n, given, result, note in called)
@@ -194,6 +172,20 @@ def schema_pages(url: str) -> dict[str, str]:
         text = f"{lead} Columns of the primary key are bold; `null` marks those that may be empty."
         pages[room] = page(f"Schema {room}", text, *(part for part in parts if part))
     return pages
+
+
+def _relation(record: Record) -> list[str]:
+    """The section of one table or view."""
+    rows = (
+        (
+            f"**{column.name}**" if column.name in record.key else column.name,
+            f"{column.type}, null" if column.nullable and not record.is_view else column.type,
+            column.description,
+        )
+        for column in record.columns
+    )
+    title = f"## {record}{' (view)' if record.is_view else ''}"
+    return [title, "", record.description, "", *table(("column", "type", "meaning"), rows)]
 
 
 def _references(keys: Sequence[tuple[str, str, str]]) -> list[str]:
@@ -301,7 +293,10 @@ def main() -> None:
         Path(directory).chmod(0o711)
         server = migrated(Path(directory).resolve() / "server")
         try:
-            found = schema_pages(server.url("postgres"))
+            url = server.url("postgres")
+            records = read_records(url)
+            RECORDS.write_text(as_json(records))
+            found = schema_pages(url, records)
             pages |= {f"schema/{room}.md": text for room, text in found.items()}
         finally:
             server.stop()

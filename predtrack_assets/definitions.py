@@ -18,6 +18,7 @@ from predtrack_assets.assets.accuracy import (
 from predtrack_assets.assets.forecasts import outcomes, predictions
 from predtrack_assets.assets.models import registry, training, tuning
 from predtrack_assets.assets.resources import Warehouse
+from predtrack_assets.assets.table_metadata import with_record
 from predtrack_assets.automation.jobs import JOBS
 from predtrack_assets.automation.progress import progress_logger
 from predtrack_assets.automation.schedules import build_schedules
@@ -28,7 +29,7 @@ from predtrack_assets.checks.suites import CHECKS
 from predtrack_assets.proofs.checks import PROOFS
 from predtrack_assets.settings import get_settings
 
-ASSETS = dg.load_assets_from_modules(
+_LOADED = dg.load_assets_from_modules(
     [
         market,
         features,
@@ -45,6 +46,9 @@ ASSETS = dg.load_assets_from_modules(
         drift_metrics,
         deployment,
     ]
+)
+ASSETS = dg.map_asset_specs(
+    with_record, [asset for asset in _LOADED if isinstance(asset, dg.AssetsDefinition)]
 )
 
 

@@ -56,6 +56,11 @@ class Settings(BaseSettings):
     vix: str = Field("^VIX", description="Implied-volatility index; absent: realised volatility.")
 
     first_day: date = Field(date(2000, 1, 3), description="First trading-day partition.")
+    last_day: date | None = Field(
+        None,
+        description="Last trading-day partition. Unset: the last of the sample where that is the"
+        " source, else every complete day.",
+    )
     exchanges: Annotated[tuple[str, ...], CommaList] = Field(
         ("XNYS",), description="A trading day is one on which any of these has a session."
     )
@@ -196,6 +201,11 @@ class Settings(BaseSettings):
 
     catch_up_days: int = Field(
         30, ge=0, le=366, description="How many calendar days back schedules look for missed days."
+    )
+    docs_url: str | None = Field(
+        None,
+        pattern="^https?://",
+        description="Address that serves docs/, for links in the Dagster UI. Unset: paths of files.",
     )
 
     @property

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import dagster as dg
 import pytest
 
+from predtrack_assets.assets.table_metadata import docs_link
 from predtrack_assets.definitions import build_definitions
 from predtrack_assets.partitions import MONTHS, ONE_RUN, TRADING_DAYS
+from predtrack_assets.warehouse.records import records
 
 DEFINITIONS = build_definitions()
 ASSETS = list(DEFINITIONS.assets or [])
@@ -24,6 +28,26 @@ def test_every_asset_is_described_owned_and_placed(spec: dg.AssetSpec) -> None:
     schema, _table = spec.key.path
     assert schema in SCHEMAS
     assert spec.group_name == schema
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.key.to_user_string())
+def test_every_asset_shows_the_record_of_its_table(spec: dg.AssetSpec) -> None:
+    record = records()[".".join(spec.key.path)]
+    shown = spec.metadata["dagster/column_schema"]
+    assert [column.name for column in shown.columns] == [column.name for column in record.columns]
+    assert spec.metadata["dagster/table_name"] == str(record)
+    page = Path(spec.metadata["docs"].path)
+    assert f"## {record}" in page.read_text()
+
+
+def test_docs_link_leads_to_the_section_where_docs_are_served(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PREDTRACK_DOCS_URL", "https://docs.example.org/predtrack/")
+    link = docs_link(records()["accuracy.day_sums"])
+    assert link.value == (
+        "https://docs.example.org/predtrack/reference/schema/accuracy.md#accuracyday_sums"
+    )
 
 
 def test_day_assets_share_one_partitions_definition_and_one_run() -> None:

@@ -69,9 +69,11 @@ COMMENT ON VIEW market.market_data_current IS 'The latest revision of every bar.
 
 CREATE VIEW market.corporate_actions_current AS
     SELECT * FROM market.corporate_actions_as_of('infinity');
+COMMENT ON VIEW market.corporate_actions_current IS 'The latest revision of every split and dividend, withdrawn ones left out.';
 
 CREATE VIEW market.v_current_market AS
     SELECT * FROM market.market_conditions ORDER BY trading_day DESC LIMIT 1;
+COMMENT ON VIEW market.v_current_market IS 'Market conditions of the newest trading day.';
 
 CREATE VIEW market.v_last_bars AS
     SELECT s.symbol, s.exchange, b.trading_day AS last_bar,
