@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -17,6 +17,7 @@ import numpy as np
 from predtrack_assets.days import Window, month_ends, sessions_of
 from predtrack_assets.domain.time.calendar import FIRST_DAY, LAST_DAY, all_days
 from predtrack_assets.settings import Settings, get_settings
+from predtrack_assets.sources import sample
 
 # Beta since 1.5 and the base of every run here; without this, each asset warns at load.
 warnings.filterwarnings("ignore", "Parameter `backfill_policy`", dg.BetaWarning)
@@ -26,24 +27,38 @@ OWNERS = ("team:predtrack",)
 KINDS = frozenset({"postgres", "python"})
 
 
+def bounds(settings: Settings) -> tuple[date, date]:
+    """First and last day that may be a partition: those of the settings, within those of the sample
+    where that is the source. Raises ValueError where the last lies before the first."""
+    first, last = settings.first_day, settings.last_day or LAST_DAY
+    if settings.source == "sample":
+        first, last = max(first, sample.FIRST_DAY), min(last, sample.LAST_DAY)
+    if last < first:
+        raise ValueError(f"no trading day from first_day {first} to last_day {last}")
+    return first, min(last, LAST_DAY)
+
+
 def trading_days(settings: Settings) -> dg.TimeWindowPartitionsDefinition:
     """Daily partitions from settings.first_day, keyed YYYY-MM-DD, each exactly one UTC day.
 
-    Days on which no exchange of settings.exchanges has a session are excluded. Raises ValueError
-    for an unknown exchange and for a first_day outside the calendar snapshot.
+    They end where a finite source ends, so that a finished history has no missing partition. Days
+    on which no exchange of settings.exchanges has a session are excluded. Raises ValueError for an
+    unknown exchange and for a first_day outside the calendar snapshot.
     """
     if not FIRST_DAY <= settings.first_day <= LAST_DAY:
         raise ValueError(f"first_day must lie between {FIRST_DAY} and {LAST_DAY}")
+    first, last = bounds(settings)
     sessions = sessions_of(settings.exchanges)
-    sessions = sessions[sessions >= np.datetime64(settings.first_day)]
-    closed = np.setdiff1d(all_days(settings.first_day, LAST_DAY), sessions)
+    sessions = sessions[(sessions >= np.datetime64(first)) & (sessions <= np.datetime64(last))]
+    closed = np.setdiff1d(all_days(first, last), sessions)
     exclusions: list[str | datetime] = []
     if np.is_busday(sessions).all():  # a cron string in place of a date for every weekend day
         closed = closed[np.is_busday(closed)]
         exclusions.append("0 0 * * 6,0")
     exclusions += closed.astype("datetime64[us]").tolist()
     return dg.TimeWindowPartitionsDefinition(
-        start=settings.first_day.isoformat(),
+        start=first.isoformat(),
+        end=None if last == LAST_DAY else (last + timedelta(days=1)).isoformat(),
         fmt="%Y-%m-%d",
         timezone="UTC",
         cron_schedule="0 0 * * *",
@@ -51,11 +66,21 @@ def trading_days(settings: Settings) -> dg.TimeWindowPartitionsDefinition:
     )
 
 
+def months_of(settings: Settings) -> dg.TimeWindowPartitionsDefinition:
+    """Monthly partitions, keyed YYYY-MM, of the whole months within `bounds`."""
+    first, last = bounds(settings)
+    end = (last + timedelta(days=1)).strftime("%Y-%m")
+    return dg.MonthlyPartitionsDefinition(
+        start_date=first.strftime("%Y-%m"),
+        end_date=None if last == LAST_DAY else end,
+        fmt="%Y-%m",
+        timezone="UTC",
+    )
+
+
 TRADING_DAYS = trading_days(get_settings())
 
-MONTHS = dg.MonthlyPartitionsDefinition(
-    start_date=get_settings().first_day.strftime("%Y-%m"), fmt="%Y-%m", timezone="UTC"
-)
+MONTHS = months_of(get_settings())
 """Months of data that close a fit: partition 2011-02 ends with February and speaks from March on."""
 
 SYMBOLS = dg.DynamicPartitionsDefinition(name="symbols")

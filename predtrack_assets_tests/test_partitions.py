@@ -13,6 +13,7 @@ from predtrack_assets.partitions import (
     TRADING_DAYS,
     day_asset,
     day_multi_asset,
+    months_of,
     trading_days,
     window,
 )
@@ -78,6 +79,23 @@ def test_a_day_is_a_partition_once_it_is_over_in_utc() -> None:
     settings = Settings(first_day=date(2019, 1, 2), exchanges=("XNYS",))
     assert keys(settings, datetime(2019, 7, 5, 23, 59, tzinfo=UTC))[-1] == "2019-07-03"
     assert keys(settings, datetime(2019, 7, 6, tzinfo=UTC))[-1] == "2019-07-05"
+
+
+def test_partitions_end_where_the_sample_ends() -> None:
+    settings = Settings(source="sample")
+    days = keys(settings)
+    assert (days[0], days[-1]) == ("2000-03-01", "2013-03-01")
+    months = months_of(settings).get_partition_keys(current_time=IN_2020)
+    assert (months[0], months[-1]) == ("2000-03", "2013-02"), "March 2013 is not whole"
+
+
+def test_partitions_end_with_the_last_day_asked_for() -> None:
+    settings = Settings(last_day=date(2019, 7, 6))
+    assert keys(settings)[-1] == "2019-07-05", "a Saturday has none"
+    assert keys(Settings(last_day=date(2019, 6, 28)))[-1] == "2019-06-28"
+    assert months_of(settings).get_partition_keys(current_time=IN_2020)[-1] == "2019-06"
+    with pytest.raises(ValueError, match="no trading day from first_day 2000-01-03"):
+        keys(Settings(last_day=date(1999, 1, 4)))
 
 
 @pytest.mark.parametrize("first_day", [date(1989, 12, 29), date(2031, 1, 2)])

@@ -6,13 +6,15 @@ from itertools import product
 import dagster as dg
 
 from predtrack_assets.assets.forecasts.outcomes import outcomes
-from predtrack_assets.assets.metadata import materialized
+from predtrack_assets.assets.metadata import attach, materialized, rows_of_partitions
 from predtrack_assets.assets.resources import Warehouse
 from predtrack_assets.days import last_days_of
 from predtrack_assets.domain.deployment.champions import select_champions
 from predtrack_assets.domain.deployment.judging import judge
 from predtrack_assets.domain.time.calendar import as_of
 from predtrack_assets.partitions import day_asset, day_multi_asset, window
+from predtrack_assets.reporting.tables.decisions import champion_lines
+from predtrack_assets.reporting.tables.gates import gates_markdown
 from predtrack_assets.services.audit.record_run import record_run
 from predtrack_assets.services.deployment import decisions
 from predtrack_assets.services.deployment.champion_weeks import (
@@ -27,8 +29,8 @@ from predtrack_assets.services.deployment.track_records import GATED_KINDS, reco
 from predtrack_assets.settings import get_settings
 from predtrack_assets.warehouse import tables
 from predtrack_assets.warehouse.audit.ab_test_digests import digests_of_tests
-from predtrack_assets.warehouse.database.transaction import Written
-from predtrack_assets.warehouse.deployment import ab_tests, improvements
+from predtrack_assets.warehouse.database.transaction import READER, Written
+from predtrack_assets.warehouse.deployment import ab_tests, improvements, queries
 
 PRICES = [dg.AssetKey(["market", "market_data"]), dg.AssetKey(["market", "corporate_actions"])]
 
@@ -60,7 +62,12 @@ def deployment_gates(
             f"{written.conflicting:,} gates of before would be judged otherwise today"
             " (other settings, trials or outcomes): what was decided stands"
         )
-    return materialized(written)
+    with warehouse.transaction(READER) as transaction:
+        results = gates_markdown(transaction, asked.end)
+        counts = transaction.read(queries.GATE_COUNTS, first=asked.start, last=asked.end)
+    attach(context, {"gates": dg.MetadataValue.md(results)})
+    rows = rows_of_partitions(warehouse, tables.DEPLOYMENT_GATES, asked)
+    return materialized(written, per_day=rows.join(counts, on="day", how="left"))
 
 
 @day_multi_asset(
@@ -105,5 +112,10 @@ def champions(
         digests = digests_of_tests(transaction)
         record_run(transaction, "ab_test", tables.AB_TESTS, span, tested, context.run, digests)
         improvements.note_disabled(transaction, as_of(asked.end))
-    yield materialized(tested, ["deployment", "ab_tests"])
-    yield materialized(deployed, ["deployment", "deployments"])
+    tests = rows_of_partitions(warehouse, tables.AB_TESTS, asked)
+    yield materialized(tested, ["deployment", "ab_tests"], tests)
+    yield materialized(
+        deployed,
+        ["deployment", "deployments"],
+        champions=dg.MetadataValue.md(f"```\n{champion_lines(warehouse)}\n```"),
+    )

@@ -4,7 +4,7 @@ import dagster as dg
 import polars as pl
 
 from predtrack_assets.assets.market import market_conditions, prices
-from predtrack_assets.assets.metadata import materialized
+from predtrack_assets.assets.metadata import materialized, rows_of_partitions, rows_of_table
 from predtrack_assets.assets.resources import Warehouse
 from predtrack_assets.domain.features.feature_set import STANDARD
 from predtrack_assets.partitions import day_asset, window
@@ -42,7 +42,8 @@ def feature_sets(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.
             f"The code of {STANDARD.id} is not the code it was registered with. If its numbers have"
             " changed, it needs a new version; features.feature_sets keeps the first hash."
         )
-    return materialized(written, features=len(STANDARD.columns))
+    rows = rows_of_table(warehouse, tables.FEATURE_SETS)
+    return materialized(written, features=len(STANDARD.columns), **rows)
 
 
 @day_asset(
@@ -52,9 +53,9 @@ def feature_sets(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.
 )
 def feature_store(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
     """Features of every symbol and trading day, from what was known at the day's end."""
-    written = Written()
+    written, asked = Written(), window(context)
     with warehouse.transaction() as transaction:
-        for part in feature_days(transaction, window(context), get_settings()):
+        for part in feature_days(transaction, asked, get_settings()):
             written += write_features(
                 transaction, STANDARD, part.rows, part.symbols, part.first, part.last
             )
@@ -62,4 +63,5 @@ def feature_store(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg
                 f"{part.first} to {part.last}: {part.symbols[0]} to {part.symbols[-1]},"
                 f" {written.changed:,} vectors written so far"
             )
-    return materialized(written, feature_set=STANDARD.id)
+    rows = rows_of_partitions(warehouse, tables.FEATURE_STORE, asked)
+    return materialized(written, per_day=rows, feature_set=STANDARD.id)

@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from predtrack_assets.assets.metadata import materialized
+from predtrack_assets.assets.metadata import materialized, rows_of_partitions, rows_of_table
 from predtrack_assets.assets.resources import Warehouse
 from predtrack_assets.partitions import day_asset, day_multi_asset, window
 from predtrack_assets.services.market.condition_days import condition_days
@@ -33,7 +33,8 @@ def universe_members(warehouse: Warehouse) -> dg.MaterializeResult:
     with warehouse.transaction() as transaction:
         loaded = transaction.read(market_queries.LOADED_UNIVERSES)["universe"].to_list()
         members = members.filter(~pl.col("universe").is_in(loaded))
-        return materialized(transaction.append(tables.UNIVERSE_MEMBERS, members))
+        written = transaction.append(tables.UNIVERSE_MEMBERS, members)
+    return materialized(written, **rows_of_table(warehouse, tables.UNIVERSE_MEMBERS))
 
 
 @day_multi_asset(
@@ -78,8 +79,17 @@ def prices(
             metadata=_metadata(report),
         )
     _warn(context, report)
-    yield materialized(report.bars, asset_key=["market", "market_data"], **_metadata(report))
-    yield materialized(report.actions, asset_key=["market", "corporate_actions"])
+    yield materialized(
+        report.bars,
+        ["market", "market_data"],
+        rows_of_partitions(warehouse, tables.MARKET_DATA, asked),
+        **_metadata(report),
+    )
+    yield materialized(
+        report.actions,
+        ["market", "corporate_actions"],
+        rows_of_partitions(warehouse, tables.CORPORATE_ACTIONS, asked),
+    )
 
 
 def _metadata(report: IngestReport) -> dict[str, Any]:
@@ -113,9 +123,9 @@ def market_conditions(
 ) -> dg.MaterializeResult:
     """Regime, returns, volatility level and breadth of the market, as of each day's end."""
     settings = get_settings()
-    written = Written()
+    written, asked = Written(), window(context)
     with warehouse.transaction() as transaction:
-        for epoch, frame in condition_days(transaction, window(context), settings):
+        for epoch, frame in condition_days(transaction, asked, settings):
             written += transaction.replace(tables.MARKET_CONDITIONS, frame, epoch.first, epoch.last)
         known = settings.benchmark in set(transaction.read(market_queries.SYMBOLS)["symbol"])
     if not known:
@@ -123,4 +133,5 @@ def market_conditions(
             f"No bars of the benchmark {settings.benchmark}, so no market conditions."
             " Set PREDTRACK_BENCHMARK to a symbol that the source has."
         )
-    return materialized(written, benchmark=settings.benchmark)
+    rows = rows_of_partitions(warehouse, tables.MARKET_CONDITIONS, asked)
+    return materialized(written, per_day=rows, benchmark=settings.benchmark)

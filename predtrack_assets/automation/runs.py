@@ -31,8 +31,10 @@ from predtrack_assets.warehouse.database.embedded_server import (
     ensure_database,
 )
 from predtrack_assets.warehouse.database.migrate import migrate
+from predtrack_assets.warehouse.database.profiles import last_day
 from predtrack_assets.warehouse.database.urls import normalise
 from predtrack_assets.warehouse.market import queries as market_queries
+from predtrack_assets.warehouse.tables import MARKET_DATA
 
 
 def prepare(settings: Settings) -> list[str]:
@@ -63,6 +65,17 @@ def stored_source() -> str | None:
     return stored[0] if stored in (["sample"], ["simulated"]) else None
 
 
+def stored_end(settings: Settings) -> str | None:
+    """Where partitions end for what was read from files, YYYY-MM-DD; None while schedules add days."""
+    if settings.schedules or settings.last_day:
+        return None
+    warehouse = Warehouse()
+    if warehouse.read(market_queries.SOURCES)["source"].to_list() != ["file"]:
+        return None
+    last = warehouse.read(last_day(MARKET_DATA)).item()
+    return None if last is None else last.isoformat()
+
+
 def last_complete_day(now: date) -> date:
     """The last trading day that has ended by `now` (a UTC date)."""
     days = Window(date.min, now - timedelta(days=1)).days
@@ -78,6 +91,11 @@ def trading_window(first: date, last: date, today: date) -> Window:
     if first < start:
         raise ValueError(
             f"{first} lies before the first trading day {start}; see PREDTRACK_FIRST_DAY"
+        )
+    if TRADING_DAYS.end and last >= (end := TRADING_DAYS.end.date()):
+        raise ValueError(
+            f"{last} lies after the last trading day, {end - timedelta(days=1)}, of the sample or of"
+            " PREDTRACK_LAST_DAY"
         )
     if last > newest:
         raise ValueError(f"{last} is not complete yet; the last complete trading day is {newest}")

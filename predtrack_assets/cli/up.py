@@ -21,7 +21,7 @@ import typer
 
 from predtrack_assets.cli.command import Home, use_home
 from predtrack_assets.faults import Fault
-from predtrack_assets.settings import Settings
+from predtrack_assets.settings import Settings, get_settings
 
 LOCAL = "127.0.0.1"
 READY_SECONDS = 180
@@ -116,8 +116,11 @@ def require_free_port(host: str, port: str, option: str) -> None:
 
 def _take_stored_source() -> None:
     """Let runs started in the UI take the source of what is stored, unless one is set."""
-    from predtrack_assets.automation.runs import stored_source
+    from predtrack_assets.automation.runs import stored_end, stored_source
 
+    if end := stored_end(get_settings()):
+        os.environ["PREDTRACK_LAST_DAY"] = end
+        typer.echo(f"Partitions end on {end}, with the stored bars; PREDTRACK_LAST_DAY changes it.")
     if "PREDTRACK_SOURCE" not in os.environ and (source := stored_source()):
         os.environ["PREDTRACK_SOURCE"] = source
         typer.echo(

@@ -6,6 +6,7 @@ from psycopg import sql
 
 from predtrack_assets.warehouse import tables
 from predtrack_assets.warehouse.database.query import Query
+from predtrack_assets.warehouse.tables import Table
 
 # The tables whose rows a person counts. Identities and logs are not among them.
 COUNTED_TABLES = (
@@ -30,6 +31,12 @@ COUNTED_TABLES = (
     tables.DRIFT_ALERTS,
     tables.SURVIVAL_CURVES,
 )
+
+
+def count_rows(table: Table) -> Query:
+    """How many rows a table has."""
+    name = sql.Identifier(table.schema, table.name)
+    return Query(sql.SQL("SELECT count(*) AS rows FROM {}").format(name).as_string())
 
 
 def row_counts() -> Query:

@@ -4,11 +4,11 @@ import dagster as dg
 
 from predtrack_assets.assets.forecasts.outcomes import outcomes
 from predtrack_assets.assets.market import market_conditions
-from predtrack_assets.assets.metadata import attach, materialized
+from predtrack_assets.assets.metadata import attach, materialized, rows_of_partitions
 from predtrack_assets.assets.resources import Warehouse
 from predtrack_assets.partitions import day_asset, window
 from predtrack_assets.reporting.plots.accuracy import sums_plots
-from predtrack_assets.services.accuracy.day_sums import store_sums
+from predtrack_assets.services.accuracy.day_sums import figures_of_window, store_sums
 from predtrack_assets.services.audit.record_run import record_run
 from predtrack_assets.warehouse import tables
 
@@ -22,4 +22,6 @@ def day_sums(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Mate
         span = (asked.start, asked.end)
         record_run(transaction, "accuracy_report", tables.DAY_SUMS, span, written, context.run)
         attach(context, sums_plots(transaction, asked.end))
-    return materialized(written)
+        figures = figures_of_window(transaction, asked)
+    rows = rows_of_partitions(warehouse, tables.DAY_SUMS, asked)
+    return materialized(written, per_day=rows.join(figures, on="day", how="left"))

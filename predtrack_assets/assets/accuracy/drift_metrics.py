@@ -10,7 +10,7 @@ import polars as pl
 
 from predtrack_assets.assets.accuracy.day_sums import day_sums
 from predtrack_assets.assets.features import feature_store
-from predtrack_assets.assets.metadata import attach, materialized
+from predtrack_assets.assets.metadata import attach, materialized, rows_of_partitions
 from predtrack_assets.assets.resources import Warehouse
 from predtrack_assets.days import Window, last_days_of
 from predtrack_assets.domain.accuracy.day_sums import BUCKET_SUMS, EVENT_SUMS, LOSS_SUMS
@@ -44,7 +44,8 @@ Read = Callable[[Transaction, Days, int], list[Observed]]  # sessions, the first
 @day_asset(schema="accuracy", deps=[feature_store, day_sums], code_version="3")
 def drift_metrics(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
     """Drift of features, predictions and performance at the end of each week, and its alerts."""
-    settings, days = get_settings(), window(context).days
+    settings, asked = get_settings(), window(context)
+    days = asked.days
     report_days = last_days_of("W", days)
     with warehouse.transaction() as transaction:
         transaction.lock(tables.DRIFT_ALERTS)
@@ -62,7 +63,8 @@ def drift_metrics(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg
             transaction, "drift_alert", tables.DRIFT_ALERTS, (first, last), added, context.run
         )
         attach(context, drift_plots(transaction, last))
-    return materialized(written + added, alerts_changed=len(said))
+    rows = rows_of_partitions(warehouse, tables.DRIFT_METRICS, asked)
+    return materialized(written + added, per_day=rows, alerts_changed=len(said))
 
 
 def _metrics(

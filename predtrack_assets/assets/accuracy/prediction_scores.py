@@ -6,7 +6,7 @@ import dagster as dg
 import polars as pl
 
 from predtrack_assets.assets.accuracy.day_sums import day_sums
-from predtrack_assets.assets.metadata import attach, materialized
+from predtrack_assets.assets.metadata import attach, materialized, rows_of_partitions
 from predtrack_assets.assets.models.registry import model_registry
 from predtrack_assets.assets.models.training import skill_with_interval
 from predtrack_assets.assets.resources import Warehouse
@@ -48,7 +48,8 @@ def prediction_scores(
         )
         if len(days):
             attach(context, tables_of_skill(transaction, days[-1].item()))
-    return materialized(written)
+    rows = rows_of_partitions(warehouse, tables.PREDICTION_SCORES, asked)
+    return materialized(written, per_day=rows)
 
 
 def _scores(transaction: Transaction, epoch: Epoch, ends: Days) -> pl.DataFrame:

@@ -9,13 +9,14 @@ import polars as pl
 
 from predtrack_assets.assets.accuracy.day_sums import day_sums
 from predtrack_assets.assets.forecasts.outcomes import outcomes
-from predtrack_assets.assets.metadata import attach, materialized
+from predtrack_assets.assets.metadata import attach, materialized, rows_of_partitions
 from predtrack_assets.assets.resources import Warehouse
 from predtrack_assets.days import last_days_of
 from predtrack_assets.domain.accuracy import calibration_report
 from predtrack_assets.domain.accuracy import error_distribution as errors
 from predtrack_assets.domain.accuracy import symbol_accuracy as symbols
 from predtrack_assets.domain.accuracy.coverage import COUNTS, coverage
+from predtrack_assets.domain.accuracy.partition_figures import figures_of_reports
 from predtrack_assets.domain.accuracy.report_windows import period_named
 from predtrack_assets.domain.models.kinds import WITH_EVENT
 from predtrack_assets.domain.numerics.types import Days
@@ -82,12 +83,14 @@ def report(
     build: Build[Known],
     periods: Periods,
     draw: Draw | None = None,
+    figures: Callable[[pl.DataFrame], pl.DataFrame] | None = None,
 ) -> dg.MaterializeResult:
     """Write a table of one row per cell and period for every report day of the window.
 
-    read: what the reports of all periods are built from. draw: plots as of the last day.
+    read: what the reports of all periods are built from. draw: plots as of the last day. figures: of
+    the reports, `day` and numbers for the plots of the UI.
     """
-    written = Written()
+    written, shown = Written(), list[pl.DataFrame]()
     asked_for = window(context)
     days = asked_for.days
     with warehouse.transaction() as transaction:
@@ -102,13 +105,19 @@ def report(
                 frames = [
                     build(known, report_days, period) for period, report_days in asked.items()
                 ]
-                written += transaction.replace(table, pl.concat(frames), epoch.first, epoch.last)
+                built = pl.concat(frames)
+                written += transaction.replace(table, built, epoch.first, epoch.last)
+                if figures:
+                    shown.append(figures(built))
             context.log.info(f"{epoch.first} to {epoch.last}: {written.changed:,} rows changed")
         span = (asked_for.start, asked_for.end)
         record_run(transaction, "accuracy_report", table, span, written, context.run)
         if draw and len(days):
             attach(context, draw(transaction, days[-1].item()))
-    return materialized(written)
+    rows = rows_of_partitions(warehouse, table, asked_for)
+    if shown:
+        rows = rows.join(pl.concat(shown, how="diagonal"), on="day", how="left")
+    return materialized(written, per_day=rows)
 
 
 def start_of(period: str, report_days: Days) -> date:
@@ -131,6 +140,7 @@ def calibration_summary(
         _events,
         lambda known, days, period: calibration_report.calibration_summary(*known, days, period),
         TESTED_ENDS,
+        figures=figures_of_reports,
     )
 
 

@@ -5,7 +5,7 @@ import polars as pl
 
 from predtrack_assets.assets.accuracy.reports import ENDS, last_of, start_of
 from predtrack_assets.assets.forecasts.outcomes import outcomes
-from predtrack_assets.assets.metadata import attach, materialized
+from predtrack_assets.assets.metadata import attach, materialized, rows_of_partitions
 from predtrack_assets.assets.resources import Warehouse
 from predtrack_assets.domain.accuracy import survival_report
 from predtrack_assets.partitions import day_asset, window
@@ -55,4 +55,5 @@ def survival_curves(
         )
         if len(asked.days):
             attach(context, survival_plot(transaction, asked.days[-1].item()))
-    return materialized(written)
+    rows = rows_of_partitions(warehouse, tables.SURVIVAL_CURVES, asked)
+    return materialized(written, per_day=rows)

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from predtrack_assets.assets.forecasts.predictions import predictions
-from predtrack_assets.assets.metadata import materialized
+from predtrack_assets.assets.metadata import materialized, rows_of_partitions
 from predtrack_assets.assets.resources import Warehouse
 from predtrack_assets.partitions import day_asset, window
 from predtrack_assets.services.audit.record_run import record_run
@@ -33,4 +33,5 @@ def outcomes(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Mate
         context.log.warning(
             f"{written.conflicting:,} stored outcomes differ from what the prices known then say"
         )
-    return materialized(written)
+    rows = rows_of_partitions(warehouse, tables.OUTCOMES, asked)
+    return materialized(written, per_day=rows)

@@ -7,7 +7,7 @@ import polars as pl
 
 from predtrack_assets.assets.features import feature_store
 from predtrack_assets.assets.market import prices
-from predtrack_assets.assets.metadata import materialized
+from predtrack_assets.assets.metadata import materialized, rows_of_partitions
 from predtrack_assets.assets.models.registry import model_registry
 from predtrack_assets.assets.models.training import pooled_models, symbol_models
 from predtrack_assets.assets.resources import Warehouse
@@ -65,7 +65,11 @@ def predictions(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.M
     if sealed.left_out:
         context.log.warning(f"Rows that somebody else wrote are not committed: {sealed}")
     return materialized(
-        written, skipped=dict(refused_for), models=sorted(committed), batches_sealed=sealed.batches
+        written,
+        per_day=rows_of_partitions(warehouse, tables.PREDICTIONS, asked),
+        skipped=dict(refused_for),
+        models=sorted(committed),
+        batches_sealed=sealed.batches,
     )
 
 

@@ -5,7 +5,7 @@ import json
 import dagster as dg
 import polars as pl
 
-from predtrack_assets.assets.metadata import materialized
+from predtrack_assets.assets.metadata import materialized, rows_of_table
 from predtrack_assets.assets.resources import Warehouse
 from predtrack_assets.domain.models import as_of_statistics, baselines, forecast
 from predtrack_assets.domain.models.fitted_model import PROCEDURES, Procedure
@@ -45,4 +45,5 @@ def model_registry(warehouse: Warehouse) -> dg.MaterializeResult:
     )
     with warehouse.transaction() as transaction:
         written = transaction.append(tables.MODEL_REGISTRY, frame)
-    return materialized(written, models=[m.model_id for m in versions])
+    rows = rows_of_table(warehouse, tables.MODEL_REGISTRY)
+    return materialized(written, models=[m.model_id for m in versions], **rows)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from rich.console import Console
 
 UNKNOWN = "-"
@@ -21,3 +23,12 @@ def wide_console() -> Console:
     """Standard output, wide enough for the scores even when it is a pipe."""
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=150)
+
+
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table in Markdown; pipes in cells are escaped."""
+    lines = [tuple(head), ("---",) * len(head), *rows]
+    return "\n".join(
+        f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in line)} |"
+        for line in lines
+    )

@@ -10,8 +10,9 @@ import polars as pl
 
 from predtrack_assets.days import Window
 from predtrack_assets.domain.accuracy.day_sums import SCHEMA, day_sums
+from predtrack_assets.domain.accuracy.partition_figures import SUMMED, figures_of_sums
 from predtrack_assets.warehouse import tables
-from predtrack_assets.warehouse.accuracy.day_sums import due_counts, outcomes_to_sum
+from predtrack_assets.warehouse.accuracy.day_sums import due_counts, outcomes_to_sum, read_sums
 from predtrack_assets.warehouse.database.transaction import Transaction, Written
 from predtrack_assets.warehouse.forecasts.queries import LATE_DUE_DAYS
 
@@ -40,6 +41,11 @@ def store_sums(transaction: Transaction, asked: Window) -> Written:
     """Make the stored sums of a window of days what its outcomes say."""
     sums = pl.concat([NO_SUMS, *sums_of_window(transaction, asked)])
     return transaction.replace(tables.DAY_SUMS, sums, asked.opens, asked.end)
+
+
+def figures_of_window(transaction: Transaction, asked: Window) -> pl.DataFrame:
+    """Coverage and skill of each due day of a window, as `figures_of_sums` gives them."""
+    return figures_of_sums(read_sums(transaction, asked.start, asked.end, asked.end, SUMMED))
 
 
 def _as_known(

@@ -202,6 +202,21 @@ LATEST_GATES = Query("""
     FROM deployment.v_latest_gates ORDER BY kind, horizon, role DESC, model_id
 """)
 
+GATES_UP_TO = Query("""
+    SELECT kind, horizon, model_id, as_of_day, gate_status, failure_reasons FROM (
+        SELECT DISTINCT ON (kind, horizon, model_id) * FROM deployment.deployment_gates
+        WHERE symbol IS NULL AND as_of_day <= :last
+        ORDER BY kind, horizon, model_id, as_of_day DESC) latest
+    ORDER BY gate_status <> 'passed', kind, horizon, model_id
+""")
+
+GATE_COUNTS = Query("""
+    SELECT as_of_day AS day, count(*) FILTER (WHERE gate_status = 'passed') AS passed,
+           count(*) FILTER (WHERE gate_status = 'failed') AS failed,
+           count(*) FILTER (WHERE gate_status = 'insufficient_evidence') AS insufficient_evidence
+    FROM deployment.deployment_gates WHERE as_of_day BETWEEN :first AND :last GROUP BY 1 ORDER BY 1
+""")
+
 GATE = Query("""
     SELECT gate_id::text AS gate_id, kind, scope, model_id, as_of_day, gate_status, trial_count,
            psr, deflated_sharpe, failure_reasons, criteria::text AS criteria,

@@ -108,4 +108,4 @@ def last_metadata(result: dg.ExecuteInProcessResult) -> dict[str, str]:
     """The tables on the materialization of the last day."""
     event = result.get_asset_materialization_events()[-1]
     metadata = event.materialization.metadata.items()
-    return {name: str(value.value) for name, value in metadata if not name.startswith("rows_")}
+    return {name: str(v.value) for name, v in metadata if name.startswith(("holdout", "live"))}

@@ -241,11 +241,8 @@ def test_a_run_says_what_it_stored_refused_and_missed(
     monkeypatch.setattr(market, "make_source", lambda settings: vendor)
     monkeypatch.setenv("PREDTRACK_MAX_FAILED_SHARE", "0.5")
     result = graph.run(database_url, MONDAY, FRIDAY, PRICES)
-    event = next(
-        e
-        for e in result.get_asset_materialization_events()
-        if e.asset_key == dg.AssetKey(["market", "market_data"])
-    )
+    key = dg.AssetKey(["market", "market_data"])
+    *_, event = (e for e in result.get_asset_materialization_events() if e.asset_key == key)
     said = {name: value.value for name, value in event.materialization.metadata.items()}
     assert said["rows_inserted"] == 5
     assert said["quarantined"] == {"not_a_session": 1, "not_finite": 1}
