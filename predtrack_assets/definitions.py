@@ -13,6 +13,7 @@ from predtrack_assets.assets.accuracy import (
     drift_metrics,
     prediction_scores,
     reports,
+    scoreboard,
     survival_curves,
 )
 from predtrack_assets.assets.forecasts import outcomes, predictions
@@ -40,6 +41,7 @@ _LOADED = dg.load_assets_from_modules(
         outcomes,
         day_sums,
         reports,
+        scoreboard,
         accuracy_correlation,
         survival_curves,
         prediction_scores,

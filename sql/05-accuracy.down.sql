@@ -5,4 +5,6 @@ DROP TABLE accuracy.drift_alerts,
     accuracy.error_distribution,
     accuracy.symbol_accuracy,
     accuracy.calibration_summary,
+    accuracy.scoreboard,
+    accuracy.strategy_pnl,
     accuracy.day_sums;

@@ -69,6 +69,94 @@ COMMENT ON COLUMN accuracy.day_sums.correct_calls IS 'The event of a price; of o
 COMMENT ON COLUMN accuracy.day_sums.residual IS 'Of occurred (1 or 0) less confidence; squared_residual is the sum of Brier scores.';
 COMMENT ON COLUMN accuracy.day_sums.error_bin_0 IS 'Relative errors below -16 %; then limits at 8, 4, 2, 1, 0.5, 0.25 and 0 %, and the same upward.';
 
+CREATE TABLE accuracy.strategy_pnl (
+    known_day         date NOT NULL,
+    trading_day       date NOT NULL CHECK (trading_day <= known_day),
+    model_id          text NOT NULL,
+    kind              text NOT NULL CHECK (kind IN ('price', 'direction')),
+    horizon           smallint NOT NULL CHECK (horizon BETWEEN 1 AND 252),
+    profit            double precision NOT NULL CHECK (market.is_finite(profit)),
+    market            double precision NOT NULL CHECK (market.is_finite(market)),
+    capital_deployed  double precision NOT NULL CHECK (capital_deployed > 0 AND capital_deployed < 'Infinity'),
+    gross_exposure    double precision NOT NULL CHECK (gross_exposure >= 0 AND gross_exposure < 'Infinity'),
+    net_exposure      double precision NOT NULL CHECK (market.is_finite(net_exposure)),
+    recorded_at       timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (model_id, kind, horizon, trading_day, known_day)
+);
+CREATE INDEX strategy_pnl_by_known_day ON accuracy.strategy_pnl (known_day);
+COMMENT ON TABLE accuracy.strategy_pnl IS 'Daily profit and loss of following every BUY and SELL of a model on paper, whether or not it is champion: a tranche of 1/horizon of the capital a day, in equal parts over the symbols.';
+COMMENT ON COLUMN accuracy.strategy_pnl.known_day IS 'As known at its end: the trading day, and each later day on which a bar or action that changes it became known. The newest counts.';
+COMMENT ON COLUMN accuracy.strategy_pnl.profit IS 'After 10 bp of cost a position, in tranches: divide by capital_deployed for the day''s return.';
+COMMENT ON COLUMN accuracy.strategy_pnl.market IS 'Of holding the same symbols, in the same tranches, without cost: the buy and hold beside it.';
+COMMENT ON COLUMN accuracy.strategy_pnl.capital_deployed IS 'Outstanding signals, HOLD included, in tranches of 1/horizon.';
+COMMENT ON COLUMN accuracy.strategy_pnl.gross_exposure IS 'BUY and SELL among them.';
+COMMENT ON COLUMN accuracy.strategy_pnl.net_exposure IS 'BUY less SELL.';
+
+CREATE TABLE accuracy.scoreboard (
+    as_of_day                    date NOT NULL,
+    model_id                     text NOT NULL,
+    kind                         text NOT NULL CHECK (kind IN ('price', 'direction', 'time_to_hit', 'volatility')),
+    horizon                      smallint NOT NULL CHECK (horizon BETWEEN 1 AND 252),
+    event                        text,
+    score                        text NOT NULL CHECK (score IN ('crps', 'brier', 'qlike')),
+    first_due                    date NOT NULL CHECK (first_due <= as_of_day),
+    due                          integer NOT NULL CHECK (due >= 0),
+    validated                    integer NOT NULL CHECK (validated >= 0),
+    live                         integer NOT NULL CHECK (live BETWEEN 0 AND validated),
+    n                            integer NOT NULL CHECK (n BETWEEN 0 AND validated),
+    n_eff                        double precision CHECK (n_eff >= 0 AND n_eff < 'Infinity'),
+    mean_score                   double precision CHECK (market.is_finite(mean_score)),
+    skill_vs_no_change           double precision CHECK (market.is_finite(skill_vs_no_change)),
+    skill_vs_no_change_low       double precision CHECK (market.is_finite(skill_vs_no_change_low)),
+    skill_vs_no_change_high      double precision CHECK (market.is_finite(skill_vs_no_change_high)),
+    skill_vs_climatology         double precision CHECK (market.is_finite(skill_vs_climatology)),
+    skill_vs_climatology_low     double precision CHECK (market.is_finite(skill_vs_climatology_low)),
+    skill_vs_climatology_high    double precision CHECK (market.is_finite(skill_vs_climatology_high)),
+    skill_vs_drift               double precision CHECK (market.is_finite(skill_vs_drift)),
+    skill_vs_drift_low           double precision CHECK (market.is_finite(skill_vs_drift_low)),
+    skill_vs_drift_high          double precision CHECK (market.is_finite(skill_vs_drift_high)),
+    event_rate                   double precision CHECK (market.is_probability(event_rate)),
+    mean_confidence              double precision CHECK (market.is_probability(mean_confidence)),
+    accuracy_rate                double precision CHECK (market.is_probability(accuracy_rate)),
+    ece                          double precision CHECK (market.is_probability(ece)),
+    rms_calibration_error        double precision CHECK (market.is_probability(rms_calibration_error)),
+    rms_calibration_upper        double precision CHECK (market.is_probability(rms_calibration_upper)),
+    calibration_quality          text CHECK (calibration_quality IN ('good', 'moderate', 'poor', 'insufficient_data')),
+    sessions                     integer CHECK (sessions > 0),
+    strategy_return              double precision CHECK (market.is_finite(strategy_return)),
+    strategy_return_annual       double precision CHECK (market.is_finite(strategy_return_annual)),
+    strategy_drawdown            double precision CHECK (market.is_probability(strategy_drawdown)),
+    sharpe_ratio                 double precision CHECK (market.is_finite(sharpe_ratio)),
+    sharpe_low                   double precision CHECK (market.is_finite(sharpe_low)),
+    sharpe_high                  double precision CHECK (market.is_finite(sharpe_high)),
+    hold_return                  double precision CHECK (market.is_finite(hold_return)),
+    hold_return_annual           double precision CHECK (market.is_finite(hold_return_annual)),
+    hold_drawdown                double precision CHECK (market.is_probability(hold_drawdown)),
+    hold_sharpe                  double precision CHECK (market.is_finite(hold_sharpe)),
+    gross_exposure               double precision CHECK (gross_exposure BETWEEN 0 AND 1.000001),
+    recorded_at                  timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (as_of_day, model_id, kind, horizon),
+    CONSTRAINT in_its_interval CHECK (skill_vs_no_change BETWEEN skill_vs_no_change_low AND skill_vs_no_change_high)
+);
+COMMENT ON TABLE accuracy.scoreboard IS 'The answer at the end of each week: per model, kind and horizon the skill beside each baseline over the whole record, calibration, and what following it earned.';
+COMMENT ON COLUMN accuracy.scoreboard.as_of_day IS 'Last trading day of a week: nothing known after its 24:00 UTC was used.';
+COMMENT ON COLUMN accuracy.scoreboard.score IS 'The proper score of the kind, a loss: lower is better.';
+COMMENT ON COLUMN accuracy.scoreboard.first_due IS 'First due day of the record.';
+COMMENT ON COLUMN accuracy.scoreboard.live IS 'Of the validated ones those written before their outcome could be known; the rest are replays.';
+COMMENT ON COLUMN accuracy.scoreboard.n IS 'Rows that have the losses of the model and of no_change.';
+COMMENT ON COLUMN accuracy.scoreboard.n_eff IS 'Independent rows that n overlapping, correlated ones are worth, of the loss difference.';
+COMMENT ON COLUMN accuracy.scoreboard.skill_vs_no_change IS '1 - loss / loss of no_change: 0 nothing gained, 1 perfect. Beyond 0 with the whole interval: shown. NULL where the kind has no such baseline.';
+COMMENT ON COLUMN accuracy.scoreboard.skill_vs_no_change_low IS 'To skill_vs_no_change_high: 95 %, of the mean loss difference on n_eff.';
+COMMENT ON COLUMN accuracy.scoreboard.event_rate IS 'Share of scored rows whose event occurred. Of within_5pct it speaks of its own window only: quiet and wild years differ.';
+COMMENT ON COLUMN accuracy.scoreboard.ece IS 'Over ten buckets of confidence; a perfect forecaster shows more than 0.';
+COMMENT ON COLUMN accuracy.scoreboard.rms_calibration_error IS 'Debiased, over the ten buckets merged to equal mass; rms_calibration_upper its one-sided 90 % bound, which the verdict goes by.';
+COMMENT ON COLUMN accuracy.scoreboard.sessions IS 'On which any signal was outstanding. NULL, with all that follows, where the kind recommends nothing.';
+COMMENT ON COLUMN accuracy.scoreboard.strategy_return IS 'Simple return of following every BUY and SELL after cost, over all sessions; strategy_return_annual: compound, a year.';
+COMMENT ON COLUMN accuracy.scoreboard.strategy_drawdown IS 'Largest loss from a peak, a positive fraction.';
+COMMENT ON COLUMN accuracy.scoreboard.sharpe_ratio IS 'A year, above PREDTRACK_RISK_FREE_RATE; sharpe_low to sharpe_high: 95 %. NULL where nothing was ever bought or sold.';
+COMMENT ON COLUMN accuracy.scoreboard.hold_return IS 'Of holding the same symbols in equal parts over the same sessions, without cost.';
+COMMENT ON COLUMN accuracy.scoreboard.gross_exposure IS 'Mean share of the capital in a BUY or SELL.';
+
 CREATE TABLE accuracy.calibration_summary (
     model_id                   text NOT NULL,
     kind                       text NOT NULL,
@@ -362,5 +450,5 @@ GRANT SELECT ON ALL TABLES IN SCHEMA accuracy TO predtrack_reader, predtrack_wri
 GRANT INSERT ON ALL TABLES IN SCHEMA accuracy TO predtrack_writer;
 GRANT ALL ON ALL TABLES IN SCHEMA accuracy TO predtrack_owner;
 -- Derived tables are recomputed, so the writer may also correct and remove there; facts only grow.
-GRANT UPDATE, DELETE ON accuracy.day_sums, accuracy.calibration_summary, accuracy.symbol_accuracy,
-    accuracy.error_distribution, accuracy.survival_curves, accuracy.accuracy_correlation, accuracy.drift_metrics TO predtrack_writer;
+GRANT UPDATE, DELETE ON accuracy.day_sums, accuracy.strategy_pnl, accuracy.scoreboard, accuracy.calibration_summary,
+    accuracy.symbol_accuracy, accuracy.error_distribution, accuracy.survival_curves, accuracy.accuracy_correlation, accuracy.drift_metrics TO predtrack_writer;

@@ -13,7 +13,7 @@ from dagster._core.execution.context.metadata_logging import (
 )
 
 from predtrack_assets.days import Window
-from predtrack_assets.reporting.plots.figures import Picture
+from predtrack_assets.reporting.plots.canvas import Picture
 from predtrack_assets.warehouse.database.transaction import Database, Written
 from predtrack_assets.warehouse.forecasts.stored_rows import rows_per_day
 from predtrack_assets.warehouse.row_counts import count_rows

@@ -20,6 +20,8 @@ VALIDATION = dg.AssetSelection.assets(["forecasts", "outcomes"])
 CALIBRATION = dg.AssetSelection.assets(
     ["accuracy", "day_sums"],
     ["accuracy", "calibration_summary"],
+    ["accuracy", "strategy_pnl"],
+    ["accuracy", "scoreboard"],
     ["accuracy", "survival_curves"],
     ["models", "prediction_scores"],
 )

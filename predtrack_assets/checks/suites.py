@@ -1,6 +1,6 @@
 """The checks of every table: which rules hold for its profile, and which of them block."""
 
-from predtrack_assets.checks import coverage, features, prediction_scores, regimes
+from predtrack_assets.checks import coverage, features, prediction_scores, regimes, scoreboard
 from predtrack_assets.checks.deployment import GATE_SUITES
 from predtrack_assets.checks.drift import DRIFT_SUITES
 from predtrack_assets.checks.engine import profiles
@@ -292,6 +292,8 @@ SUITES = (
         ),
     ),
     Suite(tables.DAY_SUMS, coverage.day_sums, coverage.DAY_SUMS),
+    Suite(tables.STRATEGY_PNL, scoreboard.strategy_pnl, scoreboard.STRATEGY_PNL),
+    Suite(tables.SCOREBOARD, scoreboard.scoreboard, scoreboard.SCOREBOARD),
     Suite(
         tables.CALIBRATION_SUMMARY,
         reports(tables.CALIBRATION_SUMMARY, accuracy_profiles.CALIBRATION_SUMMARY, period_ends),

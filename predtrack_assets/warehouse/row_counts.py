@@ -20,6 +20,8 @@ COUNTED_TABLES = (
     tables.SKIPPED_PREDICTIONS,
     tables.OUTCOMES,
     tables.DAY_SUMS,
+    tables.STRATEGY_PNL,
+    tables.SCOREBOARD,
     tables.CALIBRATION_SUMMARY,
     tables.SYMBOL_ACCURACY,
     tables.ERROR_DISTRIBUTION,

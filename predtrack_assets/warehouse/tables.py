@@ -110,6 +110,8 @@ ROW_ENCODINGS = table("audit", "row_encodings")
 OUTCOMES = table("forecasts", "outcomes", extra=("resolved_day", "knowledge_time"), day="due_day")
 
 DAY_SUMS = table("accuracy", "day_sums", day="known_day")
+STRATEGY_PNL = table("accuracy", "strategy_pnl", day="known_day")
+SCOREBOARD = table("accuracy", "scoreboard", day="as_of_day")
 CALIBRATION_SUMMARY = table("accuracy", "calibration_summary", day="period_end")
 SYMBOL_ACCURACY = table("accuracy", "symbol_accuracy", day="period_end")
 ACCURACY_CORRELATION = table("accuracy", "accuracy_correlation", day="period_end")

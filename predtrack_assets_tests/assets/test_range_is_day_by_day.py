@@ -25,6 +25,8 @@ CHAIN = [
     "accuracy/error_distribution",
     "accuracy/accuracy_correlation",
     "accuracy/survival_curves",
+    "accuracy/strategy_pnl",
+    "accuracy/scoreboard",
 ]
 PRICES = ["market/market_data", "market/corporate_actions"]
 

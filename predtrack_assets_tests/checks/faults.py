@@ -234,6 +234,25 @@ _ACCURACY = [
     fault("accuracy.day_sums", "no_skill_in_baselines",
           "UPDATE <TABLE> SET brier_no_change_loss = brier_no_change_loss + 1 <DUE>"
           " AND model_id = 'no_change'"),
+    fault("accuracy.strategy_pnl", "no_duplicate_keys", COPY),
+    fault("accuracy.strategy_pnl", "finite_numbers", "UPDATE <TABLE> SET profit = 'NaN' <DUE>"
+          " AND model_id = 'drift'"),
+    fault("accuracy.strategy_pnl", "no_look_ahead", "UPDATE <TABLE> SET recorded_at = known_day <DUE>"),
+    fault("accuracy.strategy_pnl", "exposure_follows_from_signals",
+          "UPDATE <TABLE> SET gross_exposure = capital_deployed * 2 <DUE> AND model_id = 'drift'"),
+    fault("accuracy.strategy_pnl", "no_profit_in_no_change",
+          "UPDATE <TABLE> SET profit = 0.01 <DUE> AND model_id = 'no_change'"),
+    fault("accuracy.scoreboard", "no_missing_days", "DELETE FROM <TABLE> <WEEK>"),
+    fault("accuracy.scoreboard", "no_duplicate_keys", COPY),
+    fault("accuracy.scoreboard", "finite_numbers", "UPDATE <TABLE> SET mean_score = 'NaN' <WEEK>"),
+    fault("accuracy.scoreboard", "no_look_ahead", "UPDATE <TABLE> SET recorded_at = as_of_day <WEEK>"),
+    fault("accuracy.scoreboard", "skill_in_interval",
+          "UPDATE <TABLE> SET skill_vs_drift_low = skill_vs_drift + 0.1 <WEEK> AND skill_vs_drift <> 0"),
+    fault("accuracy.scoreboard", "no_skill_in_no_change",
+          "UPDATE <TABLE> SET skill_vs_no_change = 0.1, skill_vs_no_change_high = 0.2 <WEEK>"
+          " AND model_id = 'no_change'"),
+    fault("accuracy.scoreboard", "ratios_in_interval",
+          "UPDATE <TABLE> SET sharpe_low = sharpe_ratio + 1 <WEEK> AND sharpe_ratio IS NOT NULL"),
     fault("accuracy.day_sums", "coverage_holds",
           "UPDATE <TABLE> SET expired = expired + validated, validated = 0, scored = NULL"
           " WHERE known_day BETWEEN '2000-10-28' AND '2000-10-31'"),

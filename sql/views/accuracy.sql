@@ -151,6 +151,32 @@ COMMENT ON VIEW accuracy.performance_analytics IS 'Mean scores beside each basel
 COMMENT ON COLUMN accuracy.performance_analytics.mean_score IS 'Lower is better, whichever the score.';
 COMMENT ON COLUMN accuracy.performance_analytics.mean_difference IS 'Baseline minus model: positive where the model is better.';
 
+CREATE FUNCTION accuracy.proper_losses(first date, last date, known_at timestamptz)
+RETURNS TABLE (trading_day date, symbol text, model_id text, kind text, horizon smallint, due_day date,
+               loss double precision, loss_baseline double precision)
+LANGUAGE sql STABLE AS $$
+    WITH revised AS MATERIALIZED (  -- what may have taken the place of an earlier outcome
+        SELECT r.trading_day, r.symbol, r.model_id, r.kind, r.horizon, r.knowledge_time
+        FROM forecasts.outcomes r
+        WHERE (r.resolved_day > r.due_day OR r.kind = 'time_to_hit') AND r.horizon_unit = 'session'
+          AND r.due_day BETWEEN first AND last AND r.knowledge_time <= known_at
+    )
+    SELECT o.trading_day, o.symbol, o.model_id, o.kind, o.horizon, o.due_day, l.loss, l.loss_baseline
+    FROM forecasts.outcomes o
+    CROSS JOIN LATERAL (
+        SELECT CASE o.kind WHEN 'price' THEN o.crps WHEN 'volatility' THEN o.qlike ELSE o.brier END AS loss,
+               CASE o.kind WHEN 'price' THEN o.crps_no_change WHEN 'volatility' THEN o.qlike_no_change
+                           ELSE o.brier_no_change END AS loss_baseline) l
+    WHERE o.status = 'validated' AND o.horizon_unit = 'session' AND l.loss IS NOT NULL
+      AND o.due_day BETWEEN first AND last AND o.knowledge_time <= known_at
+      AND NOT EXISTS (
+          SELECT FROM revised r
+          WHERE (r.trading_day, r.symbol, r.model_id, r.kind, r.horizon)
+              = (o.trading_day, o.symbol, o.model_id, o.kind, o.horizon)
+            AND r.knowledge_time > o.knowledge_time)
+$$;
+COMMENT ON FUNCTION accuracy.proper_losses IS 'Loss of each validated prediction by the proper score of its kind, beside that of no_change on the same row, as they were known at a moment.';
+
 CREATE FUNCTION accuracy.calculate_ece(
     of_model text, of_kind text DEFAULT 'price', of_horizon integer DEFAULT 1, lookback_days integer DEFAULT 30,
     known_at timestamptz DEFAULT now())

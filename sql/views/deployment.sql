@@ -55,6 +55,22 @@ CREATE VIEW deployment.v_latest_gates AS
     ORDER BY g.kind, g.scope, g.model_id;
 COMMENT ON VIEW deployment.v_latest_gates IS 'The latest gate of each model version, kind and scope.';
 
+CREATE VIEW deployment.v_scoreboard AS
+    SELECT s.*, m.role, g.gate_day, g.gate_status, g.first_failure,
+           EXISTS (SELECT FROM deployment.champion_at(
+                       s.kind, 'h' || s.horizon, (s.as_of_day + 1)::timestamp AT TIME ZONE 'UTC') c
+                   WHERE c.model_id = s.model_id) AS is_champion
+    FROM accuracy.scoreboard s
+    JOIN models.model_registry m USING (model_id)
+    LEFT JOIN LATERAL (
+        SELECT d.as_of_day AS gate_day, d.gate_status, d.failure_reasons[1] AS first_failure
+        FROM deployment.deployment_gates d
+        WHERE (d.model_id, d.kind, d.horizon) = (s.model_id, s.kind, s.horizon) AND d.symbol IS NULL
+          AND d.as_of_day <= s.as_of_day
+        ORDER BY d.as_of_day DESC LIMIT 1) g ON true
+    WHERE s.as_of_day = (SELECT max(as_of_day) FROM accuracy.scoreboard);
+COMMENT ON VIEW deployment.v_scoreboard IS 'The newest stored scoreboard with each model''s latest gate, and whether it is champion.';
+
 CREATE VIEW deployment.v_retrainings AS
     SELECT e.event_id, f.scope AS symbol, f.model_id, r.triggered_by, e.trigger_reason AS reason,
            e.old_value ->> 'artifact_id' AS old_artifact, f.artifact_id AS new_artifact, f.trained_through,

@@ -15,7 +15,7 @@ from predtrack_assets.domain.numerics.types import Days
 from predtrack_assets.partitions import day_asset
 from predtrack_assets.reporting.plots import figures
 from predtrack_assets.reporting.plots.accuracy import ahead, by_model, leading, middle_horizon
-from predtrack_assets.reporting.plots.figures import Picture
+from predtrack_assets.reporting.plots.canvas import Picture
 from predtrack_assets.warehouse import tables
 from predtrack_assets.warehouse.accuracy import symbol_reports
 from predtrack_assets.warehouse.database.transaction import Transaction

@@ -17,7 +17,7 @@ from predtrack_assets.domain.statistics.calibration import BUCKETS
 from predtrack_assets.domain.statistics.effective_size import effective_sample_size
 from predtrack_assets.domain.time.calendar import as_of
 from predtrack_assets.reporting.plots import figures
-from predtrack_assets.reporting.plots.figures import Picture
+from predtrack_assets.reporting.plots.canvas import Picture
 from predtrack_assets.settings import get_settings
 from predtrack_assets.warehouse.accuracy import plots as plots
 from predtrack_assets.warehouse.accuracy import survival as curves

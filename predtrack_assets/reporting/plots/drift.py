@@ -9,7 +9,7 @@ from predtrack_assets.domain.accuracy.drift.degradation import LEVEL
 from predtrack_assets.domain.models.kinds import titles
 from predtrack_assets.reporting.plots import figures
 from predtrack_assets.reporting.plots.accuracy import ahead, middle_horizon
-from predtrack_assets.reporting.plots.figures import Picture
+from predtrack_assets.reporting.plots.canvas import Picture
 from predtrack_assets.warehouse.accuracy import drift as store
 from predtrack_assets.warehouse.database.transaction import Transaction
 

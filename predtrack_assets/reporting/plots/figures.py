@@ -1,15 +1,10 @@
 """Small pictures with one palette and labels beside the lines.
 
-Every function returns a Picture: a PNG, or a sentence where there is too little to draw. The same
-pictures serve asset metadata, pages and reports.
+Every function returns a Picture: a PNG, or a sentence where there is too little to draw.
 """
 
-import base64
-import io
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import cache
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -18,44 +13,18 @@ from numpy.typing import NDArray
 
 from predtrack_assets.domain.accuracy.reliability import Reliability
 from predtrack_assets.domain.numerics.types import Floats, Ints
+from predtrack_assets.reporting.plots.canvas import (
+    COLOURS,
+    INK,
+    MUTED,
+    Picture,
+    drawing,
+    nothing,
+    set_footer,
+    set_title,
+)
 
-INK, MUTED, RULE, PAPER = "#26313a", "#7b8790", "#d9d7d0", "#fbfaf6"
-COLOURS = ("#2f6f9f", "#c8742b", "#3b8f7a", "#8a5a8f", "#a4485a", "#7d7a3c")
-DPI = 110
-TINTS = (0.13, 0.22, 0.35, 0.5, 0.75, 1.0)  # of each colour over the paper, in a PNG
-PANEL = (2.35, 2.2)  # inches
-WIDEST = 3  # panels in a row
 SHOWN = 6  # symbols from either end of a ranking
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A PNG with its text alternative, or the text alone where nothing could be drawn."""
-
-    alt: str
-    png: bytes | None = None
-
-    @property
-    def markdown(self) -> str:
-        """An image that holds its own data, or the sentence."""
-        if self.png is None:
-            return self.alt
-        return f"![{self.alt}](data:image/png;base64,{base64.b64encode(self.png).decode()})"
-
-
-@dataclass
-class _Drawing:
-    """A figure being drawn, then the picture of it."""
-
-    figure: Any
-    axes: list[Any]
-    alt: str
-    result: Picture = field(init=False)
-
-
-def nothing(why: str) -> Picture:
-    """A sentence in the place of a picture."""
-    return Picture(f"Nothing to draw yet: {why}.")
 
 
 def reliability(panels: Mapping[str, Reliability], what: str) -> Picture:
@@ -63,7 +32,7 @@ def reliability(panels: Mapping[str, Reliability], what: str) -> Picture:
     panels = {title: panel for title, panel in panels.items() if panel.rows.size}
     if not panels:
         return nothing("no prediction has been validated in this window")
-    with _picture(len(panels), f"Reliability of {what}") as picture:
+    with drawing(len(panels), f"Reliability of {what}") as picture:
         for axis, (title, panel) in zip(picture.axes, panels.items(), strict=True):
             axis.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8)
             known = np.isfinite(panel.low)
@@ -76,10 +45,10 @@ def reliability(panels: Mapping[str, Reliability], what: str) -> Picture:
             colours = np.where(outside, COLOURS[1], COLOURS[0])
             axis.scatter(panel.confidence, panel.rate, s=size, c=colours, zorder=3, linewidths=0)
             axis.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
-            _title(axis, title, f"n = {panel.rows.sum():,}")
+            set_title(axis, title, f"n = {panel.rows.sum():,}")
         picture.axes[0].set_ylabel("came true", fontsize=7, color=MUTED)
         note = "x: confidence · bars: where 90 % of calibrated rates lie · orange: outside"
-        _footer(picture, note)
+        set_footer(picture, note)
     return picture.result
 
 
@@ -98,7 +67,7 @@ def error_histogram(panels: Mapping[str, Errors], what: str) -> Picture:
     panels = {title: panel for title, panel in panels.items() if panel.counts.sum()}
     if not panels:
         return nothing("no price has been validated in this window")
-    with _picture(len(panels), f"Errors of {what}") as picture:
+    with drawing(len(panels), f"Errors of {what}") as picture:
         for axis, (title, panel) in zip(picture.axes, panels.items(), strict=True):
             reach = 2 * panel.edges[-1]
             edges = np.concatenate([[-reach], panel.edges, [reach]])
@@ -112,9 +81,9 @@ def error_histogram(panels: Mapping[str, Errors], what: str) -> Picture:
             axis.set(xlim=(-far, far), yticks=[])
             axis.xaxis.set_major_formatter(lambda value, _: f"{value:+.1%}" if value else "0%")
             axis.locator_params(axis="x", nbins=5)
-            _title(axis, title, f"bias {panel.mean:+.2%}, n = {n:,}")
+            set_title(axis, title, f"bias {panel.mean:+.2%}, n = {n:,}")
         note = "x: (predicted - actual) / actual, as a density"
-        _footer(picture, f"{note} · orange: the mean")
+        set_footer(picture, f"{note} · orange: the mean")
     return picture.result
 
 
@@ -135,7 +104,7 @@ def ranking(panels: Mapping[str, Ranked], what: str, reference: float = 0.5) -> 
         return nothing("no week with results has ended yet")
     most = min(max(len(panel.names) for panel in panels.values()), 2 * SHOWN + 1)
     height = 0.7 + 0.17 * most
-    with _picture(len(panels), f"Ranking of {what}", 3.5, height, columns=2) as picture:
+    with drawing(len(panels), f"Ranking of {what}", 3.5, height, columns=2) as picture:
         for axis, (title, panel) in zip(picture.axes, panels.items(), strict=True):
             order = np.argsort(-panel.means, kind="stable")
             chosen = order
@@ -145,9 +114,9 @@ def ranking(panels: Mapping[str, Ranked], what: str, reference: float = 0.5) -> 
             axis.axvline(reference, color=MUTED, linewidth=0.8)
             axis.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
             axis.locator_params(axis="x", nbins=4)
-            _title(axis, title, f"{order.size:,} symbols")
+            set_title(axis, title, f"{order.size:,} symbols")
         note = "share of calls that came true: posterior mean and 95 % interval"
-        _footer(picture, f"{note} · the best and the worst · rule: {reference:.0%}")
+        set_footer(picture, f"{note} · the best and the worst · rule: {reference:.0%}")
     return picture.result
 
 
@@ -157,14 +126,34 @@ def by_regime(panels: Mapping[str, Ranked], what: str) -> Picture:
     if not panels:
         return nothing("no month with results has ended yet")
     title = f"Accuracy by market regime of {what}"
-    with _picture(len(panels), title, 3.5, height=1.5, columns=2) as picture:
+    with drawing(len(panels), title, 3.5, height=1.5, columns=2) as picture:
         for axis, (title, panel) in zip(picture.axes, panels.items(), strict=True):
             _intervals(axis, panel, np.arange(len(panel.names)), gap=False)
             axis.set_xlim(0, 1)
             axis.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
             axis.locator_params(axis="x", nbins=4)
-            _title(axis, title, "")
-        _footer(picture, "calls that came true, 95 % · regime (▲ ▼ unlike the others) · its dates")
+            set_title(axis, title, "")
+        set_footer(
+            picture, "calls that came true, 95 % · regime (▲ ▼ unlike the others) · its dates"
+        )
+    return picture.result
+
+
+def intervals(
+    panels: Mapping[str, Ranked], what: str, note: str, reference: float = 0.0
+) -> Picture:
+    """Values of each panel with their intervals, in the order given, on one scale; a rule."""
+    panels = {title: panel for title, panel in panels.items() if len(panel.names)}
+    if not panels:
+        return nothing("no score has an interval yet")
+    most = max(len(panel.names) for panel in panels.values())
+    with drawing(len(panels), what, 3.6, 0.8 + 0.17 * most, columns=2) as picture:
+        for axis, (title, panel) in zip(picture.axes, panels.items(), strict=True):
+            _intervals(axis, panel, np.arange(len(panel.names)), gap=False, verdict=reference)
+            axis.axvline(reference, color=MUTED, linewidth=0.8)
+            axis.locator_params(axis="x", nbins=5)
+            set_title(axis, title, "")
+        set_footer(picture, note)
     return picture.result
 
 
@@ -177,12 +166,12 @@ def importance(
     panel = Ranked(names, *(np.asarray(a, np.float64) for a in (means, lows, highs)))
     chosen = np.argsort(-panel.means, kind="stable")[:shown]
     height = 0.9 + 0.17 * chosen.size
-    with _picture(1, f"Importance in {what}", width=5.2, height=height) as picture:
+    with drawing(1, f"Importance in {what}", width=5.2, height=height) as picture:
         _intervals(picture.axes[0], panel, chosen, gap=False)
         picture.axes[0].axvline(0, color=MUTED, linewidth=0.8)
         rest = len(names) - chosen.size
-        _title(picture.axes[0], "", f"and {rest} smaller ones" if rest > 0 else "")
-        _footer(picture, "x: loss that a permuted feature adds, as a share of the loss · 95 %")
+        set_title(picture.axes[0], "", f"and {rest} smaller ones" if rest > 0 else "")
+        set_footer(picture, "x: loss that a permuted feature adds, as a share of the loss · 95 %")
     return picture.result
 
 
@@ -201,7 +190,7 @@ def against_critical(
     chosen = np.lexsort((-values, ~beyond))[:shown]
     place = np.arange(chosen.size)
     height = 0.9 + 0.17 * chosen.size
-    with _picture(1, f"Drift of features, {when}", width=5.2, height=height) as picture:
+    with drawing(1, f"Drift of features, {when}", width=5.2, height=height) as picture:
         axis = picture.axes[0]
         colours = np.where(beyond, COLOURS[1], COLOURS[0])[chosen]
         axis.barh(place, values[chosen], height=0.6, color=colours, alpha=0.75, linewidth=0)
@@ -209,8 +198,8 @@ def against_critical(
         axis.set_yticks(place, [str(names[i]) for i in chosen], fontsize=6.5, color=INK)
         axis.tick_params(axis="y", length=0)
         axis.set_ylim(chosen.size - 0.4, -0.6)
-        _title(axis, what[:1].upper() + what[1:], f"{int(beyond.sum())} of {len(names)} drifted")
-        _footer(picture, "rule: critical value of the one feature · orange: drifted among all")
+        set_title(axis, what[:1].upper() + what[1:], f"{int(beyond.sum())} of {len(names)} drifted")
+        set_footer(picture, "rule: critical value of the one feature · orange: drifted among all")
     return picture.result
 
 
@@ -225,9 +214,17 @@ class Line:
 
 
 def over_time(
-    panels: Mapping[str, Mapping[str, Line]], what: str, note: str, reference: float = 0.0
+    panels: Mapping[str, Mapping[str, Line]],
+    what: str,
+    note: str,
+    reference: float = 0.0,
+    *,
+    share: bool = False,
 ) -> Picture:
-    """Lines over days, labelled at their ends, one panel per title; a rule at `reference`."""
+    """Lines over days, labelled at their ends, one panel per title; a rule at `reference`.
+
+    share: the values are fractions, shown in per cent.
+    """
     kept = {
         title: {name: line for name, line in lines.items() if np.isfinite(line.values).any()}
         for title, lines in panels.items()
@@ -236,16 +233,18 @@ def over_time(
     if not kept:
         return nothing("no score has been computed yet")
     names = list(dict.fromkeys(name for lines in kept.values() for name in lines))
-    with _picture(len(kept), what, width=3.6, columns=2) as picture:
+    with drawing(len(kept), what, width=3.6, columns=2) as picture:
         for axis, (title, lines) in zip(picture.axes, kept.items(), strict=True):
             axis.axhline(reference, color=MUTED, linewidth=0.8)
             for name, line in lines.items():
                 _draw_line(axis, line, COLOURS[names.index(name) % len(COLOURS)])
             _limit(axis, lines, reference)
+            if share:
+                axis.yaxis.set_major_formatter(lambda value, _: f"{value:+.0%}" if value else "0%")
             _label_ends(axis, lines, [COLOURS[names.index(n) % len(COLOURS)] for n in lines])
             _date_axis(axis)
-            _title(axis, title, "")
-        _footer(picture, note)
+            set_title(axis, title, "")
+        set_footer(picture, note)
     return picture.result
 
 
@@ -267,7 +266,7 @@ def survival(panels: Mapping[str, Survival], what: str) -> Picture:
     panels = {title: panel for title, panel in panels.items() if np.isfinite(panel.values).any()}
     if not panels:
         return nothing("no prediction of a touch has been seen for a session")
-    with _picture(len(panels), f"Survival of {what}") as picture:
+    with drawing(len(panels), f"Survival of {what}") as picture:
         for axis, (title, panel) in zip(picture.axes, panels.items(), strict=True):
             sessions = np.arange(panel.values.size + 1)
             values, lows, highs, baseline = (
@@ -281,10 +280,10 @@ def survival(panels: Mapping[str, Survival], what: str) -> Picture:
             axis.plot(sessions[-1], panel.predicted, "o", color=COLOURS[1], markersize=3.5)
             axis.set(ylim=(-0.03, 1.03), yticks=[0, 0.5, 1], xlim=(0, sessions[-1] + 0.4))
             axis.locator_params(axis="x", integer=True, nbins=5)
-            _title(axis, title, f"n = {panel.n:,}")
+            set_title(axis, title, f"n = {panel.n:,}")
         picture.axes[0].set_ylabel("not touched yet", fontsize=7, color=MUTED)
         note = "x: sessions after the decision · dashes: first passage"
-        _footer(picture, f"{note} · shade: 95 % · dot: predicted")
+        set_footer(picture, f"{note} · shade: 95 % · dot: predicted")
     return picture.result
 
 
@@ -300,88 +299,27 @@ def walk_forward(ends: NDArray[np.datetime64], scores: Mapping[str, Floats], wha
 # -- drawing -------------------------------------------------------------------------------------
 
 
-@contextmanager
-def _picture(
-    panels: int, alt: str, width: float = PANEL[0], height: float = PANEL[1], columns: int = WIDEST
-) -> Iterator[_Drawing]:
-    """A figure of so many panels under its title, `alt`, without pyplot and so without state;
-    rendered at the end."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+def _intervals(
+    axis: Any,
+    panel: Ranked,
+    chosen: NDArray[np.int64],
+    *,
+    gap: bool,
+    verdict: float | None = None,
+) -> None:
+    """Dots with intervals from top to bottom, a gap in the middle where some are left out.
 
-    across = min(panels, columns)
-    down = -(-panels // across)
-    tall = height * down + 0.4
-    figure = Figure((width * across, tall), DPI, facecolor=PAPER)
-    FigureCanvasAgg(figure)
-    figure.set_layout_engine(
-        "constrained", h_pad=0.06, w_pad=0.06, rect=(0, 0.16 / tall, 1, 1 - 0.4 / tall)
-    )
-    figure.text(0.01, 1 - 0.08 / tall, alt, fontsize=9, color=INK, va="top")
-    axes = [figure.add_subplot(down, across, i + 1) for i in range(panels)]
-    for axis in axes:
-        axis.set_facecolor(PAPER)
-        axis.tick_params(labelsize=7, colors=MUTED, length=2, width=0.6)
-        axis.spines[["top", "right", "left"]].set_visible(False)
-        axis.spines["bottom"].set_color(RULE)
-    picture = _Drawing(figure, axes, alt)
-    yield picture
-    picture.result = Picture(alt, _png(figure))
-
-
-def _png(figure: Any) -> bytes:
-    """The figure in the nearest tints of the palette, a third of the bytes."""
-    from PIL import Image
-
-    figure.canvas.draw()
-    pixels = np.asarray(figure.canvas.buffer_rgba())[..., :3].astype(np.uint32)
-    colours, place = np.unique(pixels @ np.array([65536, 256, 1], np.uint32), return_inverse=True)
-    found = np.stack([colours >> 16, colours >> 8 & 255, colours & 255], axis=1).astype(np.int64)
-    tints = _tints()
-    nearest = np.square(found[:, None] - tints[None]).sum(axis=2).argmin(axis=1).astype(np.uint8)
-    image = Image.frombytes("P", pixels.shape[1::-1], nearest[place].tobytes())
-    image.putpalette(tints.astype(np.uint8).tobytes())
-    file = io.BytesIO()
-    image.save(file, "PNG", optimize=True)
-    return file.getvalue()
-
-
-@cache
-def _tints() -> NDArray[np.int64]:
-    """The paper and every colour over it, RGB (N, 3).
-
-    A palette chosen for each figure gives a rare colour away, and what is rare is the signal.
+    verdict: a value; intervals wholly above it are green, wholly below red, others grey.
     """
-    rgb = np.array([[*bytes.fromhex(c[1:])] for c in (PAPER, INK, MUTED, RULE, *COLOURS)])
-    share = np.array(TINTS)[:, None, None]
-    tinted = rgb[0] + share * (rgb[1:] - rgb[0])
-    return np.concatenate([rgb[:1], np.rint(tinted).astype(np.int64).reshape(-1, 3)])
-
-
-def _title(axis: Any, title: str, note: str) -> None:
-    """What comes after the title's first " · " begins the note: a long title would be cut off."""
-    title, *rest = title.split(" · ")
-    note = " · ".join([*rest, note] if note else rest)
-    axis.set_title(title, loc="left", fontsize=8, color=INK, pad=12 if note else 4)
-    if note:
-        axis.annotate(
-            note, (0, 1), (0, 3), xycoords="axes fraction", textcoords="offset points",
-            fontsize=6.5, color=MUTED, annotation_clip=False,
-        )  # fmt: skip
-
-
-def _footer(picture: _Drawing, text: str) -> None:
-    picture.figure.text(0.01, 0.008, text, fontsize=6.5, color=MUTED)
-
-
-def _intervals(axis: Any, panel: Ranked, chosen: NDArray[np.int64], *, gap: bool) -> None:
-    """Dots with intervals from top to bottom, a gap in the middle where some are left out."""
     place = np.arange(chosen.size, dtype=float)
     if gap:
         place[SHOWN:] += 0.8
     lows, highs, means = (np.asarray(a)[chosen] for a in (panel.lows, panel.highs, panel.means))
-    axis.hlines(place, lows, highs, color=COLOURS[0], alpha=0.35, linewidth=2.5)
-    axis.scatter(means, place, s=14, color=COLOURS[0], zorder=3, linewidths=0)
+    colours = np.full(chosen.size, COLOURS[0])
+    if verdict is not None:
+        colours = np.select([lows > verdict, highs < verdict], [COLOURS[2], COLOURS[4]], MUTED)
+    axis.hlines(place, lows, highs, color=colours, alpha=0.35, linewidth=2.5)
+    axis.scatter(means, place, s=14, c=colours, zorder=3, linewidths=0)
     axis.set_yticks(place, [str(panel.names[i]) for i in chosen], fontsize=6.5, color=INK)
     axis.tick_params(axis="y", length=0)
     axis.set_ylim(place[-1] + 0.6, -0.6)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import polars as pl
 
 from predtrack_assets.reporting.plots import figures
-from predtrack_assets.reporting.plots.figures import Picture
+from predtrack_assets.reporting.plots.canvas import Picture, nothing
 
 
 def importance_plot(rows: pl.DataFrame) -> Picture:
     """The most important features, each as a share of the loss that it is taken from."""
     used = rows.filter(pl.col("importance") != 0)
     if used.is_empty():
-        return figures.nothing("the families in use look at no feature")
+        return nothing("the families in use look at no feature")
     label = pl.format("{} ({} {})", "feature", "kind", "horizon")
     share = used.select(label.alias("name"), *(pl.col(c) / pl.col("loss").abs() for c in _BOUNDS))
     means, lows, highs = (share[c].to_numpy() for c in _BOUNDS)

@@ -8,7 +8,6 @@ from datetime import date
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from predtrack_assets.domain.deployment.track_record import (
     JUDGED,
@@ -20,15 +19,13 @@ from predtrack_assets.domain.deployment.track_record import (
     add_up,
     as_returns,
     measure,
-    positions_of,
     score_sums,
 )
 from predtrack_assets.domain.numerics.types import Days
-from predtrack_assets.domain.trading import following as trading_following
-from predtrack_assets.domain.trading.following import StrategyPnl, follow
+from predtrack_assets.services.trading.signals import follow_signals
 from predtrack_assets.warehouse.database.transaction import Transaction
 from predtrack_assets.warehouse.deployment import queries
-from predtrack_assets.warehouse.market.epochs import Epoch, market_epochs, read_panel, symbol_groups
+from predtrack_assets.warehouse.market.epochs import Epoch, market_epochs
 
 GATED_KINDS = ("price", "direction")
 
@@ -166,25 +163,8 @@ def returns_of(
 
     advice: model_id, kind, horizon, symbol, trading_day, position (+1, 0, -1); first: its oldest day.
     """
-    sessions = np.arange(np.datetime64(first), np.datetime64(epoch.last) + 1)
-    totals: dict[Cell, StrategyPnl] = {}
-    open_ = defaultdict[Cell, NDArray[np.bool_]](lambda: np.zeros(sessions.size, bool))
-    index = np.full(sessions.size, np.nan)
-    judged = [column for column in JUDGED if column in advice.columns]
-    for exchange, symbols in symbol_groups(transaction, sessions.size):
-        panel = read_panel(transaction, symbols, exchange, first, epoch)
-        if not len(panel.symbols):
-            continue
-        returns = trading_following.total_returns(panel)
-        at = np.searchsorted(sessions, panel.sessions)
-        if benchmark in panel.symbols:
-            index[at] = returns[panel.symbols == benchmark][0]
-        group = advice.filter(pl.col("symbol").is_in(panel.symbols.tolist()))
-        for key, rows in group.group_by(judged, maintain_order=True):
-            cell = Cell(*key)
-            mine = slice(None) if cell.symbol is None else panel.symbols == cell.symbol
-            followed = follow(positions_of(rows, panel)[mine], returns[mine], cell.horizon)
-            spread = followed.on(at, sessions.size)
-            totals[cell] = totals[cell] + spread if cell in totals else spread
-            open_[cell][at] = True
-    return {cell: as_returns(total, open_[cell], sessions, index) for cell, total in totals.items()}
+    followed = follow_signals(transaction, epoch, advice, first, epoch.last, benchmark)
+    return {
+        cell: as_returns(total, followed.open_[cell], followed.days, followed.index)
+        for cell, total in followed.totals.items()
+    }

@@ -115,13 +115,20 @@ def symbol_groups(
 
 
 def read_panel(
-    transaction: Transaction, symbols: list[str], exchange: Calendar, first: date, epoch: Epoch
+    transaction: Transaction,
+    symbols: list[str],
+    exchange: Calendar,
+    first: date,
+    epoch: Epoch,
+    last: date | None = None,
 ) -> Panel:
-    """Bars and actions of `symbols` from `first` to the epoch's last day, as known at its end."""
-    window = {"symbols": symbols, "first": first, "last": epoch.last, "as_of": epoch.as_of}
+    """Bars and actions of `symbols` from `first` to `last`, by default the epoch's last day, as
+    known at the epoch's end."""
+    last = last or epoch.last
+    window = {"symbols": symbols, "first": first, "last": last, "as_of": epoch.as_of}
     bars = transaction.read(market_queries.BARS_AS_OF, **window)
     actions = transaction.read(market_queries.ACTIONS_AS_OF, **window)
-    return build_panel(bars, actions, exchange.between(first, epoch.last))
+    return build_panel(bars, actions, exchange.between(first, last))
 
 
 def sessions_before(exchange: Calendar, day: date, sessions: int) -> date:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from predtrack_assets.assets.metadata import attach
 from predtrack_assets.partitions import day_asset
-from predtrack_assets.reporting.plots import figures
+from predtrack_assets.reporting.plots import canvas, figures
 from predtrack_assets.settings import PROJECT_ROOT
 from predtrack_assets_tests import graph
 from predtrack_assets_tests.domain.accuracy.test_reliability import reliability_of
@@ -52,7 +52,7 @@ def curve(sessions: int) -> figures.Survival:
     return figures.Survival(values, values**1.4, values**0.7, values**0.9, 0.5, 120)
 
 
-def pictures() -> dict[str, figures.Picture]:
+def pictures() -> dict[str, canvas.Picture]:
     models = [f"model-{i}" for i in range(6)]
     kinds = ("price", "direction", "time to hit", "volatility")
     p = calibrated(500)
@@ -78,7 +78,7 @@ def pictures() -> dict[str, figures.Picture]:
 PICTURES = pictures()
 
 
-def image_of(picture: figures.Picture) -> Image.Image:
+def image_of(picture: canvas.Picture) -> Image.Image:
     found = re.fullmatch(r"!\[[^\]]+\]\(data:image/png;base64,([^)]+)\)", picture.markdown)
     assert found
     return Image.open(io.BytesIO(base64.b64decode(found[1])))
@@ -113,14 +113,14 @@ def test_pictures_are_small_and_described(name: str) -> None:
         lambda: figures.survival({"m": figures.Survival(*[np.full(2, np.nan)] * 4, 0.5, 3)}, "x"),
     ],
 )
-def test_too_little_is_said_in_words(draw: Callable[[], figures.Picture]) -> None:
+def test_too_little_is_said_in_words(draw: Callable[[], canvas.Picture]) -> None:
     assert draw().markdown.startswith("Nothing to draw yet: ")
 
 
 def test_what_lies_outside_is_orange_however_many_panels() -> None:
     inside = figures.Reliability(*map(np.array, ([0.5], [0.5], [0.4], [0.6], [100])))
     outside = figures.Reliability(*map(np.array, ([0.5], [0.9], [0.4], [0.6], [100])))
-    orange = tuple(bytes.fromhex(figures.COLOURS[1][1:]))
+    orange = tuple(bytes.fromhex(canvas.COLOURS[1][1:]))
     for last, found in ((inside, False), (outside, True)):
         panels = {f"kind · model-{i}": inside for i in range(8)} | {"kind · last": last}
         drawn = image_of(figures.reliability(panels, "x")).convert("RGB").getcolors(1000)
@@ -145,7 +145,7 @@ def test_the_same_numbers_are_the_same_picture() -> None:
 
 def test_drawing_leaves_no_state_and_needs_no_screen() -> None:
     code = (
-        "import sys; from predtrack_assets.reporting.plots import figures; import numpy as np;"
+        "import sys; from predtrack_assets.reporting.plots import canvas, figures; import numpy as np;"
         "figures.error_histogram({'m': figures.Errors(np.arange(3), np.array([0, 1]), 0)}, 'x');"
         "print('matplotlib.pyplot' in sys.modules)"
     )
