@@ -50,10 +50,11 @@ CREATE TABLE market.market_data (
 CREATE INDEX market_data_by_day ON market.market_data (trading_day);
 CREATE INDEX market_data_late ON market.market_data (knowledge_time)
     WHERE (knowledge_time AT TIME ZONE 'UTC') > (trading_day + 1)::timestamp;
-COMMENT ON TABLE market.market_data IS 'Daily bars as traded; every revision is a row, nothing is overwritten.';
+COMMENT ON TABLE market.market_data IS 'Daily bars as traded; every revision is a row, no price is overwritten.';
 COMMENT ON COLUMN market.market_data.trading_day IS 'Session date on the symbol''s own exchange.';
 COMMENT ON COLUMN market.market_data.close IS 'As traded, in the currency of the listing; adjustment happens on read.';
 COMMENT ON COLUMN market.market_data.volume IS 'Shares, as traded; 0 for indices that report none.';
+COMMENT ON COLUMN market.market_data.quality IS 'good or suspect, judged by the bars before it: judged again when these change, so days loaded in any order end alike.';
 COMMENT ON COLUMN market.market_data.flag IS 'Why a kept bar is suspect: jump, range, stale.';
 COMMENT ON COLUMN market.market_data.knowledge_time IS 'Session close plus the source''s delay for a first sight; the moment it was seen for a correction.';
 COMMENT ON INDEX market.market_data_late IS 'Bars that became known after the end of their own day: they divide history into epochs.';
@@ -166,3 +167,4 @@ BEGIN
 END $$;
 -- Derived tables are recomputed, so the writer may also correct and remove there; facts only grow.
 GRANT UPDATE, DELETE ON market.universe_members, market.market_conditions TO predtrack_writer;
+GRANT UPDATE (quality, flag) ON market.market_data TO predtrack_writer;

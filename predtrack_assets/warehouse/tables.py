@@ -68,7 +68,7 @@ UNIVERSE_MEMBERS = table(
     extra=("source",),
     nullable=("start_date",),
 )
-MARKET_DATA = table("market", "market_data", extra=("source", "knowledge_time"))
+MARKET_DATA = table("market", "market_data", extra=("quality", "flag", "source", "knowledge_time"))
 CORPORATE_ACTIONS = table(
     "market", "corporate_actions", extra=("source", "knowledge_time"), day="ex_date"
 )

@@ -63,6 +63,7 @@ SYMBOL_PATTERN = r"^\^?[A-Z0-9][A-Z0-9.&=-]{0,18}$"
 
 _NO_VOLUME = ("index", "volatility", "fx", "fund")
 _FLOAT_NOISE = 1e-6
+_GOOD, _SUSPECT = pl.lit("good"), pl.lit("suspect")
 _KEY = ("symbol", "trading_day")
 
 
@@ -87,12 +88,7 @@ def screen(
 ) -> Screened:
     """Sorts bars into accepted (good, suspect) and rejected.
 
-    An accepted bar is suspect with flag 'jump' when abs(total log return) from the previous
-    accepted close, after the actions between, exceeds `max_jump`; with 'range' when its high or low
-    lies as far beyond both of these closes; with 'stale' when nothing traded
-    of a symbol that has traded before and all four prices repeat that close (indices, fx and funds
-    have no volume, so never). The previous close of a symbol's first bar comes from `previous`; one
-    more than LOOKBACK days ago is not compared with. Thus a range gives what its days give.
+    An accepted bar is good, or suspect with a flag: see `flagged`.
 
     An open or close outside [low, high] by at most 1e-6 of it is clipped; a missing volume of an
     index or a currency is 0.
@@ -131,7 +127,7 @@ def screen(
     rejected = marked.filter(pl.col("reason").is_not_null())
     kept = marked.filter(pl.col("reason").is_null())
     twins, kept = _split_duplicates(kept)
-    accepted = _flag(_clip(kept), previous, traded, actions, max_jump)
+    accepted = flagged(_clip(kept), previous, traded, actions, max_jump)
     return Screened(accepted, _as_rejects(pl.concat([rejected, twins])))
 
 
@@ -230,14 +226,36 @@ def _clip(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _flag(
+def flagged(
     rows: pl.DataFrame,
     previous: pl.DataFrame,
     traded: Collection[str],
     actions: pl.DataFrame,
     max_jump: float,
 ) -> pl.DataFrame:
-    """ACCEPTED with quality and flag."""
+    """Bars judged by those before them: ACCEPTED, sorted by symbol and day.
+
+    A bar is suspect with flag 'jump' when abs(total log return) from the previous close, after the
+    actions between, exceeds `max_jump`; with 'range' when its high or low lies as far beyond both of
+    these closes; with 'stale' when nothing traded of a symbol that has traded before and all four
+    prices repeat that close (indices, fx and funds have no volume, so never). The previous close of
+    a symbol's first bar comes from `previous`; one more than LOOKBACK days ago is not compared with.
+    Thus a range gives what its days give.
+
+    Args:
+        rows: BARS and asset_class, one row per symbol and day.
+        previous: PREVIOUS, a close per symbol before its first row; may be empty.
+        traded: symbols with a volume on any day before the rows.
+        actions: ACTIONS that cover the days from `previous` on.
+        max_jump: natural log units.
+
+    >>> days = [date(2024, 1, 2), date(2024, 1, 3)]
+    >>> prices = [("A", day, p, p, p, p, 9.0) for day, p in zip(days, (10.0, 20.0))]
+    >>> rows = pl.DataFrame(prices, BARS, orient="row").with_columns(asset_class=pl.lit("stock"))
+    >>> from predtrack_assets.domain.market.actions import empty_actions
+    >>> flagged(rows, empty_previous(), (), empty_actions(), max_jump=0.5)["flag"].to_list()
+    [None, 'jump']
+    """
     first_days = rows.group_by("symbol").agg(pl.col("trading_day").min().alias("first_day"))
     before = (
         previous.select(list(PREVIOUS))
@@ -253,32 +271,29 @@ def _flag(
         how="diagonal",
     )
     volumes = (pl.col("volume") > 0).fill_null(False).cum_max().shift(1).over("symbol")
+    gap = pl.col("trading_day") - pl.col("trading_day").shift(1).over("symbol")
     history = history.sort("symbol", "trading_day").with_columns(
-        traded=volumes.fill_null(False) | pl.col("symbol").is_in(list(traded))
+        traded=volumes.fill_null(False) | pl.col("symbol").is_in(list(traded)),
+        near=gap <= LOOKBACK,
     )
-    near = pl.col("trading_day") - pl.col("trading_day").shift(1).over("symbol") <= LOOKBACK
+    return (
+        total_returns(history, actions)
+        .filter(pl.col("is_new"))
+        .with_columns(_flag(max_jump))
+        .with_columns(quality=pl.when(pl.col("flag").is_null()).then(_GOOD).otherwise(_SUSPECT))
+        .select(list(ACCEPTED))
+    )
+
+
+def _flag(max_jump: float) -> pl.Expr:
+    """The first flag that applies to a bar beside the close before it, or null."""
     jump = (pl.col("log_return").abs() > max_jump) & pl.col("near")
     repeats = pl.all_horizontal(pl.col(c) == pl.col("prev_close") for c in PRICES)
     has_volume = pl.col("traded") & ~pl.col("asset_class").is_in(_NO_VOLUME)
     stale = (pl.col("volume") == 0) & repeats & pl.col("near") & has_volume
     tests = {"jump": jump, "range": _far_from_closes(max_jump), "stale": stale}
-    return (
-        total_returns(history, actions)
-        .with_columns(near.alias("near"))
-        .filter(pl.col("is_new"))
-        .with_columns(
-            pl.coalesce(pl.when(test).then(pl.lit(flag)) for flag, test in tests.items()).alias(
-                "flag"
-            )
-        )
-        .with_columns(
-            pl.when(pl.col("flag").is_null())
-            .then(pl.lit("good"))
-            .otherwise(pl.lit("suspect"))
-            .alias("quality")
-        )
-        .select(list(ACCEPTED))
-    )
+    flags = (pl.when(test).then(pl.lit(flag)) for flag, test in tests.items())
+    return pl.coalesce(flags).alias("flag")
 
 
 def _far_from_closes(max_jump: float) -> pl.Expr:

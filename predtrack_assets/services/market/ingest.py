@@ -15,6 +15,7 @@ from predtrack_assets.days import sessions_of
 from predtrack_assets.domain.market.actions import ACTIONS, LOOKBACK
 from predtrack_assets.domain.market.bars import SYMBOL_PATTERN, screen
 from predtrack_assets.domain.time.calendar import as_of_array, calendar
+from predtrack_assets.services.market.renewed_flags import renew_flags
 from predtrack_assets.settings import Settings
 from predtrack_assets.sources.base import TOLD, Batch, PriceSource
 from predtrack_assets.sources.routing import routes
@@ -23,6 +24,7 @@ from predtrack_assets.warehouse.database.transaction import Transaction, Written
 from predtrack_assets.warehouse.market import queries as market_queries
 from predtrack_assets.warehouse.market.epochs import sessions_before
 
+NEAR = timedelta(days=10)
 NAMED = 10  # symbols that a message names
 
 
@@ -115,9 +117,12 @@ def ingest(
     last = min(last, transaction.now.date() - timedelta(days=1))
     if last < first:
         return report
+    seen_days = _asked_near(transaction, source, symbols, first, last)
     for asked, start in _requests(transaction, source, settings, symbols, first, last):
         for judged in _ahead(_judged(transaction, source, settings, listed, asked, start, last)):
-            _store(transaction, source, judged, start, last, run_id, report)
+            _store(transaction, source, judged, start, last, run_id, report, seen_days)
+            changed = renew_flags(transaction, judged.bars, listed, start, last, settings.max_jump)
+            report.bars += Written(updated=changed)
             report.symbols_asked += len(judged.fetches)
             say(
                 f"{report.symbols_asked} of {len(symbols)} symbols, {report.bars.inserted:,} new bars"
@@ -182,6 +187,30 @@ def _requests(
         if recent <= last:
             requests.append(([s for s in symbols if s in covered], max(first, recent)))
     return [(asked, start) for asked, start in requests if asked]
+
+
+def _asked_near(
+    transaction: Transaction, source: PriceSource, symbols: list[str], first: date, last: date
+) -> list[date]:
+    """Days that a source which brings its own symbols was asked for within NEAR of them.
+
+    It was asked for everything it had, so what it brings of them now it had not then: a symbol that
+    was missing in the file of a night is known from the moment of this load.
+    """
+    if source.symbols() is None:
+        return []
+    asked = transaction.read(
+        market_queries.ASKED_OF_SOURCE,
+        source=source.name, symbols=symbols, first=first, last=last,
+    )  # fmt: skip
+    return sorted(
+        {
+            start + timedelta(days=n)
+            for begins, ends, at in asked.iter_rows()
+            for start in [max(begins, first, at.date() - NEAR)]
+            for n in range((min(ends, last) - start).days + 1)
+        }
+    )
 
 
 @dataclass(frozen=True)
@@ -258,11 +287,12 @@ def _store(
     last: date,
     run_id: str,
     report: IngestReport,
+    seen_days: list[date],
 ) -> None:
-    """Write one batch: its bars, actions, refusals and log."""
+    """Write one batch: its bars, actions, refusals and log. seen_days: see `_asked_near`."""
     seen = transaction.now
-    report.bars += transaction.revise(tables.MARKET_DATA, judged.bars, seen)
-    report.actions += transaction.revise(tables.CORPORATE_ACTIONS, judged.actions, seen)
+    report.bars += transaction.revise(tables.MARKET_DATA, judged.bars, seen, seen_days)
+    report.actions += transaction.revise(tables.CORPORATE_ACTIONS, judged.actions, seen, seen_days)
     answered = judged.fetches.filter(pl.col("status") == "ok")["symbol"].to_list()
     withdrawn = transaction.withdraw_missing_actions(
         judged.kept, answered, first, last, source.name

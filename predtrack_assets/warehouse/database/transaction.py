@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import date, datetime
@@ -212,17 +212,24 @@ class Transaction:
         )
         return Written(inserted, updated, deleted, len(frame) - updated - inserted)
 
-    def revise(self, table: Table, frame: pl.DataFrame, seen: datetime | None = None) -> Written:
+    def revise(
+        self,
+        table: Table,
+        frame: pl.DataFrame,
+        seen: datetime | None = None,
+        asked_days: Sequence[date] = (),
+    ) -> Written:
         """Add facts not known yet, and a new revision of each fact that has changed.
 
         Without `seen` a row's own knowledge_time is taken, and compared with what was known then.
         With `seen` (the moment of this fetch), a change becomes known then; so does a fact that
-        an earlier fetch of the same day did not bring.
+        an earlier fetch of the same day did not bring, of its symbol or on `asked_days` of all.
         """
         if frame.is_empty():
             return Written()
         self._lock(table)
-        if self._window_is_empty(table, frame) and not (seen and self._was_asked(table, frame)):
+        was_asked = seen and (asked_days or self._was_asked(table, frame))
+        if self._window_is_empty(table, frame) and not was_asked:
             return self._ingest(table, frame)
         asked = len(frame)
         if seen:  # what is stored already need not travel
@@ -231,7 +238,7 @@ class Transaction:
                 return Written(unchanged=asked)
         self._stage(table, frame)
         statement = writes.REVISE_SEEN if seen else writes.REVISE
-        parameters: dict[str, Any] = {"seen": seen} if seen else {}
+        parameters: dict[str, Any] = {"seen": seen, "asked": list(asked_days)} if seen else {}
         counts = self._count(statement, {**_names(table), **_revision_names(table)}, **parameters)
         inserted, updated, conflicting = counts
         rest = asked - inserted - updated - conflicting
@@ -261,6 +268,14 @@ class Transaction:
         )
         self._cursor.execute(writes.WITHDRAW_MISSING.text, bound)
         return int(self._cursor.fetchone()[0])
+
+    def judge(self, flags: pl.DataFrame) -> int:
+        """Set the flags (symbol, trading_day, flag; null: good) of current bars; returns how many."""
+        if flags.is_empty():
+            return 0
+        types = {"symbol": "text", "trading_day": "date", "flag": "text"}
+        self.stage("flags", types, flags.to_arrow())
+        return int(self.read(writes.JUDGE).item())
 
     # -- plumbing ----------------------------------------------------------------------------
 

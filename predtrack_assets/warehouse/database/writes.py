@@ -98,9 +98,10 @@ REVISE = _COMPARED % (
 )
 
 
-# Asked before and not given: known only now. A failed request tells so only near its day.
+# Asked before and not given: known only now. A failed request tells so only near its day. `asked`:
+# days that the whole source was asked for near them.
 _FIRST_SEEN = """CASE
-    WHEN NOT is_new OR EXISTS (
+    WHEN NOT is_new OR {stage_day} = ANY(:asked::date[]) OR EXISTS (
         SELECT FROM market.fetch_log f
         WHERE f.symbol = s.symbol AND {stage_day} BETWEEN f.first_day AND f.last_day
           AND (f.status = 'ok' OR f.fetched_at < {stage_day} + 10))
@@ -119,4 +120,18 @@ WITHDRAW_MISSING = Query("""
         RETURNING 1
     )
     SELECT count(*) FROM gone
+""")
+
+
+JUDGE = Query("""
+    WITH judged AS (
+        UPDATE market.market_data b
+        SET quality = CASE WHEN s.flag IS NULL THEN 'good' ELSE 'suspect' END, flag = s.flag
+        FROM pg_temp.flags s
+        WHERE b.symbol = s.symbol AND b.trading_day = s.trading_day AND b.knowledge_time = (
+            SELECT max(r.knowledge_time) FROM market.market_data r
+            WHERE r.symbol = s.symbol AND r.trading_day = s.trading_day)
+        RETURNING 1
+    )
+    SELECT count(*) FROM judged
 """)

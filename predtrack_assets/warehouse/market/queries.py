@@ -40,6 +40,36 @@ LAST_CLOSES = Query("""
     WHERE symbol = ANY(:symbols) AND trading_day < :before AND trading_day >= :since
     ORDER BY symbol, trading_day DESC
 """)
+# Days stored where a batch lies or soon after it, and the first day after it on which a symbol traded.
+NEIGHBOURS = Query("""
+    SELECT asked.symbol, near.days, later.first_traded
+    FROM unnest(:symbols::text[]) AS asked (symbol)
+    CROSS JOIN LATERAL (
+        SELECT count(DISTINCT trading_day) AS days FROM market.market_data b
+        WHERE b.symbol = asked.symbol AND b.trading_day BETWEEN :first AND :until) near
+    LEFT JOIN LATERAL (
+        SELECT trading_day AS first_traded FROM market.market_data b
+        WHERE b.symbol = asked.symbol AND b.trading_day > :last AND b.volume > 0
+        ORDER BY trading_day LIMIT 1) later ON true
+""")
+CURRENT_BARS = Query("""
+    SELECT symbol, trading_day, open, high, low, close, volume
+    FROM market.market_data_as_of('infinity')
+    WHERE symbol = ANY(:symbols) AND trading_day BETWEEN :first AND :last
+""")
+CURRENT_FLAGS = Query("""
+    SELECT symbol, trading_day, flag FROM market.market_data b
+    WHERE symbol = ANY(:symbols) AND trading_day BETWEEN :first AND :last AND flag IS NOT NULL
+      AND NOT EXISTS (SELECT FROM market.market_data r
+                      WHERE r.symbol = b.symbol AND r.trading_day = b.trading_day
+                        AND r.knowledge_time > b.knowledge_time)
+""")
+# A file that lists some of these symbols was asked for everything it had.
+ASKED_OF_SOURCE = Query("""
+    SELECT first_day, last_day, min(fetched_at) AS fetched_at FROM market.fetch_log
+    WHERE source = :source AND symbol = ANY(:symbols) AND first_day <= :last AND last_day >= :first
+    GROUP BY first_day, last_day
+""")
 TRADED = Query("""
     SELECT asked.symbol FROM unnest(:symbols::text[]) AS asked (symbol)
     WHERE EXISTS (SELECT FROM market.market_data b
