@@ -45,6 +45,8 @@ setup(
         "pyarrow>=22",
         "scipy>=1.17,<2",
         "scikit-learn>=1.8,<2",
+        # Minimum variance, without BLAS.
+        "clarabel>=0.11,<0.12",
         # Models, their artifacts and pictures; signatures of the ledger.
         "lightgbm>=4.7,<5",
         "threadpoolctl>=3.6,<4",

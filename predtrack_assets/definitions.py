@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from predtrack_assets.assets import deployment, features, market
+from predtrack_assets.assets import deployment, features, market, trading
 from predtrack_assets.assets.accuracy import (
     accuracy_correlation,
     day_sums,
@@ -47,6 +47,7 @@ _LOADED = dg.load_assets_from_modules(
         prediction_scores,
         drift_metrics,
         deployment,
+        trading,
     ]
 )
 ASSETS = dg.map_asset_specs(

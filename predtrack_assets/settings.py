@@ -166,6 +166,11 @@ class Settings(BaseSettings):
         False, description="Register accepted proposals as a new version in shadow."
     )
 
+    strategies: Annotated[tuple[str, ...], CommaList] = Field(
+        ("buy_and_hold", "equal_weight", "momentum_hrp", "machine_learning"),
+        description="Strategies whose paper books are run; see `predtrack strategies list`.",
+    )
+
     webhook_url: SecretStr | None = Field(
         None, description="Where improvement events are POSTed to. Unset: they are logged."
     )
@@ -213,7 +218,9 @@ class Settings(BaseSettings):
         """Where fitted models are kept."""
         return self.artifacts or str(self.home / "artifacts")
 
-    @field_validator("exchanges", "horizons", "gate_horizons", "schedules", mode="before")
+    @field_validator(
+        "exchanges", "horizons", "gate_horizons", "schedules", "strategies", mode="before"
+    )
     @classmethod
     def _split_commas(cls, value: object) -> object:
         return (

@@ -25,10 +25,17 @@ REFERENCE = dg.AssetSelection.assets(
 TRAINING = dg.AssetSelection.assets(
     "models/pooled_models", "models/symbol_models", "models/optimization_results"
 )
-STAGES = ("market", "features", "models", "forecasts", "accuracy", "deployment")
+STAGES = ("market", "features", "models", "forecasts", "accuracy", "deployment", "trading")
 
 # Identities, clocks and run ids differ between runs by nature; requests are logged per run.
-INCIDENTAL = {"recorded_at", "evaluated_at", "fetched_at", "run_id", "training_run_id"}
+INCIDENTAL = {
+    "recorded_at",
+    "committed_at",
+    "evaluated_at",
+    "fetched_at",
+    "run_id",
+    "training_run_id",
+}
 LOGS = {
     "market.fetch_log",
     "forecasts.prediction_batches",

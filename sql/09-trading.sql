@@ -383,7 +383,7 @@ COMMENT ON COLUMN trading.strategy_performance.total_commission IS 'Of the fills
 COMMENT ON COLUMN trading.strategy_performance.total_slippage IS 'Money that the fills of the period lost to slippage.';
 COMMENT ON COLUMN trading.strategy_performance.turnover IS 'Value of the fills over twice the mean equity of the period.';
 COMMENT ON COLUMN trading.strategy_performance.profit_factor IS 'Gains over losses of closed trades; NULL without a loss.';
-COMMENT ON COLUMN trading.strategy_performance.sharpe_ratio IS 'Annual, of the daily returns; this and the other ratios NULL below 20 sessions.';
+COMMENT ON COLUMN trading.strategy_performance.sharpe_ratio IS 'Annual, of the daily returns; this and the other ratios NULL below 15 sessions.';
 COMMENT ON COLUMN trading.strategy_performance.max_drawdown_sessions IS 'Longest run of days below an earlier peak.';
 
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON trading.strategies

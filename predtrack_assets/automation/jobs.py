@@ -32,6 +32,7 @@ SYMBOLS = dg.AssetSelection.assets(
     ["accuracy", "drift_metrics"],
 )
 GATES = dg.AssetSelection.groups("deployment")
+TRADING = dg.AssetSelection.groups("trading")
 PROOFS = dg.AssetSelection.checks(*PROOF_CHECKS)
 """Checks that take minutes: every other job leaves them to the weekly one."""
 
@@ -65,6 +66,11 @@ gates_job = dg.define_asset_job(
     "gates",
     GATES,
     description="Gates, paired tests and champions.",
+)
+trading_job = dg.define_asset_job(
+    "trading",
+    TRADING,
+    description="Signals, target weights and the paper books that follow them.",
 )
 daily_job = dg.define_asset_job(
     "daily",
@@ -101,6 +107,7 @@ JOBS = [
     calibration_job,
     symbol_accuracy_job,
     gates_job,
+    trading_job,
     proof_job,
     training_job,
     tuning_job,

@@ -21,6 +21,7 @@ from predtrack_assets.automation.jobs import (
     market_conditions_job,
     proof_job,
     symbol_accuracy_job,
+    trading_job,
     training_job,
     tuning_job,
     validation_job,
@@ -72,6 +73,7 @@ def month_before(tick: datetime) -> Asked:
 
 TIMES = {
     "decision": (decision_job, "30 0 * * *", day_before),
+    "trading": (trading_job, "45 0 * * *", day_before),
     "validation": (validation_job, "0 11 * * *", day_before),
     "calibration": (calibration_job, "0 12 * * *", day_before),
     "symbol_accuracy": (symbol_accuracy_job, "30 12 * * *", day_before),

@@ -28,6 +28,7 @@ from predtrack_assets.cli.gates import champions, deploy, gate
 from predtrack_assets.cli.ledger import claim, ledger
 from predtrack_assets.cli.predictions import predictions
 from predtrack_assets.cli.prices import Exchange, Symbol, prices, use_file
+from predtrack_assets.cli.strategies import strategies
 from predtrack_assets.cli.up import dev, up
 from predtrack_assets.clock import utc_now
 from predtrack_assets.faults import Fault
@@ -55,6 +56,7 @@ app.command("champions")(champions)
 app.add_typer(ledger, name="ledger")
 app.add_typer(claim, name="claim")
 app.add_typer(book, name="book")
+app.add_typer(strategies, name="strategies")
 app.add_typer(predictions, name="predictions")
 app.add_typer(keys, name="keys")
 app.command("api")(serve)

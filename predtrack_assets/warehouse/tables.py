@@ -142,3 +142,8 @@ DEPLOYMENTS = table(
     later=("deployment_id", "restores", "retires", "valid_until"),
     day="valid_day",
 )
+
+TRADING_SIGNALS = table("trading", "signals", later=("recorded_at",))
+TARGET_WEIGHTS = table("trading", "target_weights", later=("recorded_at",))
+PORTFOLIO_STATE = table("trading", "portfolio_state", later=("recorded_at",))
+STRATEGY_PERFORMANCE = table("trading", "strategy_performance", day="period_end")

@@ -9,7 +9,7 @@ from predtrack_assets.automation.jobs import JOBS
 from predtrack_assets.definitions import build_definitions
 
 DEFINITIONS = build_definitions()
-CHAIN = ["decision", "validation", "calibration", "symbol_accuracy", "gates"]
+CHAIN = ["decision", "validation", "calibration", "symbol_accuracy", "gates", "trading"]
 
 
 def assets_of(job: str) -> set[str]:

@@ -23,6 +23,7 @@ CRON = {
     "symbol_accuracy_schedule": ("symbol_accuracy", "30 12 * * *"),
     "training_schedule": ("training", "0 3 1 * *"),
     "tuning_schedule": ("tuning", "0 7 * * 0"),
+    "trading_schedule": ("trading", "45 0 * * *"),
     "gates_schedule": ("gates", "0 8 * * 0"),
     "proof_schedule": ("proof", "0 6 * * 0"),
 }

@@ -19,6 +19,7 @@ from predtrack_assets.reporting.tables.stored import (
     span_line,
     storage_table,
 )
+from predtrack_assets.reporting.tables.strategies import strategies_table
 from predtrack_assets.warehouse.database.transaction import Database
 
 
@@ -42,4 +43,6 @@ def summary(warehouse: Database, before: dict[str, int] | None = None) -> Render
         champion_lines(warehouse),
         "",
         success_table(warehouse),
+        "",
+        strategies_table(warehouse),
     )

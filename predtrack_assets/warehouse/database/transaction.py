@@ -36,6 +36,7 @@ _POLARS_TYPES: dict[str, Any] = {
     "timestamp with time zone": pl.Datetime("us", "UTC"),
     "text[]": pl.List(pl.String()),
     "bytea": pl.Binary(),
+    "numeric": pl.Decimal(20, 6),
 }
 
 

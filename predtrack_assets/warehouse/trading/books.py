@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
@@ -29,8 +29,6 @@ from predtrack_assets.warehouse.trading.tables import (
     TRADES,
     BookTable,
 )
-
-Origin = Literal["live", "replay"]
 
 _INTEGERS = ("integer", "bigint")
 _MAKE = Query("""
@@ -86,16 +84,19 @@ def make_book(
     return False
 
 
-def write_days(transaction: Transaction, book: str, rows: Rows, origin: Origin) -> Written:
+def write_days(
+    transaction: Transaction, book: str, rows: Rows, live_from: datetime | None = None
+) -> Written:
     """Add what days of a book wrote; days that are stored are compared and stay.
 
     rows: of consecutive days, in cents (rules with exact_fills are for comparison and not stored).
+    live_from: decisions from then on are committed before the fact; None: none is.
     Returns the counts over all tables. Raises BookConflict naming table and key of the first row
     that differs, database errors for what the schema refuses; the transaction is then lost.
     """
     transaction.read(_LOCK, book=book)
     written = Written()
-    for table, values in _values(book, rows, origin):
+    for table, values in _values(book, rows, live_from):
         written += append_equal(transaction, table, values)
     return written
 
@@ -107,11 +108,14 @@ def read_states(transaction: Transaction, book: str) -> pl.DataFrame:
 
 
 def _values(
-    book: str, rows: Rows, origin: Origin
+    book: str, rows: Rows, live_from: datetime | None
 ) -> Iterable[tuple[BookTable, list[Sequence[Any]]]]:
     """The rows of each table, in an order that foreign keys allow."""
     moments = sorted({order.decided_at for order in rows.orders})
-    yield DECISIONS, [(book, moment, moment, origin) for moment in moments]
+    yield (
+        DECISIONS,
+        [(book, m, m, "live" if live_from and m >= live_from else "replay") for m in moments],
+    )
     yield (
         ORDERS,
         [

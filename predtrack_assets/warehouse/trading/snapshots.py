@@ -25,7 +25,7 @@ _WRITE = Query("""
 """)
 _THIN = Query("""
     DELETE FROM trading.snapshots s USING trading.portfolio_state next
-    WHERE s.book = :book AND next.book = s.book AND s.trading_day < :last
+    WHERE s.book = :book AND next.book = s.book
       AND next.trading_day = (SELECT min(n.trading_day) FROM trading.portfolio_state n
                               WHERE n.book = s.book AND n.trading_day > s.trading_day)
       AND date_trunc('year', s.trading_day) = date_trunc('year', next.trading_day)
@@ -34,11 +34,11 @@ _THIN = Query("""
 
 
 def write_snapshot(transaction: Transaction, state: BookState) -> None:
-    """Store a state whose day is stored; of those before it only the last of each year stay."""
+    """Store a state whose day is stored; only those of the last day of all and of each year stay."""
     assert state.day is not None
     plain = json.dumps(state_as_plain(state), allow_nan=False)
     transaction.read(_WRITE, book=state.book, day=state.day, state=plain)
-    transaction.read(_THIN, book=state.book, last=state.day)
+    transaction.read(_THIN, book=state.book)
 
 
 def read_snapshot(

@@ -7,16 +7,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class BookTable:
-    """key: columns that identify a row. types: PostgreSQL type of every column that is written."""
+    """key: columns that identify a row. types: PostgreSQL type of every column that is written.
+
+    unchecked: columns that a rerun may say otherwise; what was written stays.
+    """
 
     name: str
     key: tuple[str, ...]
     types: dict[str, str]
+    unchecked: tuple[str, ...] = ()
 
     @property
     def values(self) -> tuple[str, ...]:
         """Columns that a rerun must find equal."""
-        return tuple(column for column in self.types if column not in self.key)
+        return tuple(column for column in self.types if column not in (*self.key, *self.unchecked))
 
 
 _MONEY, _SHARES, _PRICE = "numeric(20,2)", "numeric(20,6)", "numeric(20,6)"
@@ -25,6 +29,7 @@ DECISIONS = BookTable(
     "decisions",
     ("book", "decided_at"),
     {"book": "text", "decided_at": "timestamptz", "as_of": "timestamptz", "origin": "text"},
+    ("origin",),
 )
 ORDERS = BookTable(
     "orders",

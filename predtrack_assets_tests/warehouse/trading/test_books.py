@@ -59,10 +59,10 @@ def database(database_url: str) -> Database:
     return Database(url=database_url)
 
 
-def write(database: Database, rows: Rows, origin: str = "replay") -> Written:
+def write(database: Database, rows: Rows, live_from: datetime | None = None) -> Written:
     with database.transaction() as transaction:
         make_book(transaction, new_book("test", D(100_000), FREE))
-        return write_days(transaction, "test", rows, origin)  # type: ignore[arg-type]
+        return write_days(transaction, "test", rows, live_from)
 
 
 def count(url: str, table: str) -> int:
@@ -167,7 +167,7 @@ def test_a_fill_without_a_bar_is_refused(database: Database) -> None:
 
 def test_a_live_decision_that_is_committed_after_its_bar_is_refused(database: Database) -> None:
     with pytest.raises(Exception, match="was known before its live decision was committed"):
-        write(database, fold()[1], origin="live")
+        write(database, fold()[1], live_from=DECIDED)
 
 
 def test_a_day_that_does_not_continue_the_book_is_refused(database: Database) -> None:

@@ -82,16 +82,17 @@ def _sized(work: Working, request: OrderRequest) -> tuple[Side, Decimal, str]:
     position, side = work.positions.get(request.symbol), request.side or "buy"
     bar = work.market.bars.get(request.symbol)
     held = ZERO if position is None else position.quantity
-    if request.weight == 0:
-        target = ZERO
-    elif position is not None and not position.stale:
-        target = target_quantity(work.rules, request.weight, work.equity, position.mark)
+    price = ZERO
+    if position is not None and not position.stale:
+        price = position.mark
     elif bar is not None:
         price = micros(Decimal(repr(bar.close)))
-        target = target_quantity(work.rules, request.weight, work.equity, price)
-    else:
+    if request.weight and not price:
         return side, ZERO, "no price of the symbol is known at the decision"
+    target = target_quantity(work.rules, request.weight, work.equity, price)
     change = target - held
+    if request.weight and abs(change) * price < request.band * work.equity:
+        return side, ZERO, ""
     needed: Side = "buy" if change > 0 else "sell"
     if change and request.side is not None and request.side != needed:
         verb = f"the target weight {request.weight:f} needs a {needed}, not a {request.side}"

@@ -24,7 +24,8 @@ class OrderRequest(NamedTuple):
     decided_at: aware, UTC; nothing known later served the decision. weight: share of equity that
     the symbol shall have afterwards, negative for a short; the side then follows from it.
     reduce_only: it closes a position and never opens one; without a position it waits.
-    not_before: first day whose bar may fill it.
+    not_before: first day whose bar may fill it. band: share of equity below which a change toward a
+    weight is left out, unless it is an exit.
     """
 
     decided_at: datetime
@@ -40,6 +41,7 @@ class OrderRequest(NamedTuple):
     reduce_only: bool = False
     tag: str = ""
     not_before: date | None = None
+    band: Decimal = ZERO
 
 
 class Order(NamedTuple):
