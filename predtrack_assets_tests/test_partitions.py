@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._serdes import deserialize_value, serialize_value
 
 from predtrack_assets.days import Window, last_days_of, no_trading_day, window_start
 from predtrack_assets.domain.time.calendar import calendar
@@ -96,6 +97,14 @@ def test_partitions_end_with_the_last_day_asked_for() -> None:
     assert months_of(settings).get_partition_keys(current_time=IN_2020)[-1] == "2019-06"
     with pytest.raises(ValueError, match="no trading day from first_day 2000-01-03"):
         keys(Settings(last_day=date(1999, 1, 4)))
+
+
+def test_partitions_listed_once_follow_the_day_they_are_asked_of() -> None:
+    days = trading_days(Settings(first_day=date(2019, 1, 1)))
+    plain = deserialize_value(serialize_value(days), dg.TimeWindowPartitionsDefinition)
+    assert plain == days
+    for at in (IN_2020, datetime(2019, 7, 8, tzinfo=UTC), IN_2020, None):
+        assert list(days.get_partition_keys(at)) == list(plain.get_partition_keys(at))
 
 
 @pytest.mark.parametrize("first_day", [date(1989, 12, 29), date(2031, 1, 2)])

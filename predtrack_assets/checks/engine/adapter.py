@@ -1,23 +1,19 @@
-"""From a profile and its rules to asset check results, by a Great Expectations suite.
-
-Great Expectations takes seconds to import, so it is imported when a check runs.
-"""
+"""From a profile and its rules to asset check results, by a Great Expectations suite."""
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
+import numpy as np
 import polars as pl
 
-from predtrack_assets.checks.engine.rules import Rule
+from predtrack_assets.checks.engine.expectations import batch_of, great_expectations
+from predtrack_assets.checks.engine.rules import BETWEEN, Rule
 
 MAX_SAMPLES = 20
-_OF_THREAD = threading.local()
 
 
 class CheckError(RuntimeError):
@@ -39,15 +35,18 @@ def evaluate(
     asset: dg.AssetKey, rules: Sequence[Rule], profile: Profile
 ) -> list[dg.AssetCheckResult]:
     """One result per rule, in their order. Raises CheckError when a rule cannot be evaluated."""
-    results = _validate(rules, profile.frame)
+    bounds = [rule for rule in rules if _is_bound(rule)]
+    others = [rule for rule in rules if not _is_bound(rule)]
+    found = dict([*_bounded(bounds, profile.frame), *_others(others, profile.frame)])
     return [
         dg.AssetCheckResult(
             asset_key=asset,
             check_name=rule.name,
-            passed=bool(results[rule.name].success),
+            passed=found[rule.name].passed,
             severity=rule.severity,
             metadata={
-                **_metadata(results[rule.name].result, profile.frame),
+                "rows_checked": len(profile.frame),
+                **found[rule.name].metadata,
                 **profile.notes.get(rule.name, {}),
             },
         )
@@ -55,33 +54,81 @@ def evaluate(
     ]
 
 
-def _validate(rules: Sequence[Rule], frame: pl.DataFrame) -> dict[str, Any]:
-    """The result of each rule by its name, with the rows that failed where some did.
+@dataclass(frozen=True)
+class _Finding:
+    passed: bool
+    metadata: dict[str, Any]
 
-    To ask for those rows takes as long again as to count them, and most rules hold.
+
+def _is_bound(rule: Rule) -> bool:
+    return rule.expectation == BETWEEN and rule.kwargs.keys() <= {
+        "column",
+        "min_value",
+        "max_value",
+    }
+
+
+def _bounded(rules: Sequence[Rule], frame: pl.DataFrame) -> Iterator[tuple[str, _Finding]]:
+    """Findings of rules that bound a column each.
+
+    An expectation takes as long whatever its rows are. So columns with the same bounds are put one
+    below the other and are one expectation, and the place of what it did not expect tells the rule.
     """
-    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")  # read at import
+    together: dict[tuple[Any, Any], list[Rule]] = {}
+    for rule in rules:
+        limits = (rule.kwargs.get("min_value"), rule.kwargs.get("max_value"))
+        together.setdefault(limits, []).append(rule)
+    columns = {
+        f"bound_{number}": pl.concat([_numbers(rule, frame) for rule in same])
+        for number, same in enumerate(together.values())
+    }
+    longest = max(map(len, columns.values()), default=0)
+    padded = pl.DataFrame(
+        {
+            name: values.extend_constant(None, longest - len(values))
+            for name, values in columns.items()
+        }
+    )
+    expectations = [
+        Rule(name, "", BETWEEN, {"column": name, "min_value": low, "max_value": high})
+        for name, (low, high) in zip(columns, together, strict=True)
+    ]
+    unexpected = dict(_results(padded, expectations, {"result_format": "COMPLETE"}))
+    for name, same in zip(columns, together.values(), strict=True):
+        places = np.array(unexpected[name].result.get("unexpected_index_list") or [], np.int64)
+        number, row = np.divmod(places, max(len(frame), 1))
+        for own, rule in enumerate(same):
+            failed = row[number == own]
+            metadata: dict[str, Any] = {"rows_failed": failed.size}
+            if failed.size:
+                shown = frame[failed[:MAX_SAMPLES]].select(frame.columns[0], rule.kwargs["column"])
+                metadata["samples"] = markdown(shown)
+            yield rule.name, _Finding(not failed.size, metadata)
+
+
+def _numbers(rule: Rule, frame: pl.DataFrame) -> pl.Series:
+    """The column that a rule bounds, float64. Raises CheckError where there is none of numbers."""
+    column = rule.kwargs["column"]
+    dtype = frame.schema.get(column)
+    if dtype is None or not (dtype.is_numeric() or dtype == pl.Null):
+        raise CheckError(f"{rule.name}: the profile has no column {column} of numbers")
+    return frame[column].cast(pl.Float64)
+
+
+def _others(rules: Sequence[Rule], frame: pl.DataFrame) -> Iterator[tuple[str, _Finding]]:
+    """Findings of rules of any other expectation, on the columns as they are."""
     index = frame.columns[0]
-    rows = frame.with_columns(pl.col(index).cast(pl.String)).to_pandas()
-    batch = _whole_frame().get_batch({"dataframe": rows})
-    found = dict(_results(batch, rules, {"result_format": "BASIC"}))
-    failed = [r for r in rules if not found[r.name].success or _unexpected(found[r.name].result)]
-    if failed:
-        # SUMMARY and BASIC drop the rows that failed.
-        wanted = {"result_format": "COMPLETE", "unexpected_index_column_names": [index]}
-        found |= dict(_results(batch, failed, wanted))
-    return found
-
-
-def _unexpected(result: Mapping[str, Any]) -> int:
-    return int(result.get("unexpected_count") or 0)
+    rows = frame.with_columns(pl.col(index).cast(pl.String))
+    wanted = {"result_format": "COMPLETE", "unexpected_index_column_names": [index]}
+    for name, result in _results(rows, rules, wanted) if rules else ():
+        yield name, _Finding(bool(result.success), _metadata(result.result))
 
 
 def _results(
-    batch: Any, rules: Sequence[Rule], result_format: Mapping[str, Any]
+    frame: pl.DataFrame, rules: Sequence[Rule], result_format: Mapping[str, Any]
 ) -> Iterator[tuple[str, Any]]:
     """(name, result) of each rule. Results come in an order of their own, so they carry the name."""
-    import great_expectations as gx
+    gx = great_expectations()
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
     suite = gx.ExpectationSuite(
@@ -93,27 +140,10 @@ def _results(
             for rule in rules
         ],
     )
-    for result in batch.validate(suite, result_format=dict(result_format)).results:
+    for result in batch_of(frame).validate(suite, result_format=dict(result_format)).results:
         name = result.expectation_config.meta["check"]
         _raise_exception_of(name, result.exception_info)
         yield name, result
-
-
-def _whole_frame() -> Any:
-    """The batch definition through which frames are validated, one for each thread.
-
-    To make a context and its source takes as long as to check a table; a shared one is not
-    safe for concurrent runs.
-    """
-    import great_expectations as gx
-    from great_expectations.data_context.types.base import ProgressBarsConfig
-
-    if not hasattr(_OF_THREAD, "definition"):
-        context = gx.get_context(mode="ephemeral")
-        context.variables.progress_bars = ProgressBarsConfig(globally=False)
-        asset = context.data_sources.add_pandas("warehouse").add_dataframe_asset("profile")
-        _OF_THREAD.definition = asset.add_batch_definition_whole_dataframe("all")
-    return _OF_THREAD.definition
 
 
 def _raise_exception_of(name: str, info: Mapping[str, Any]) -> None:
@@ -128,9 +158,9 @@ def _raise_exception_of(name: str, info: Mapping[str, Any]) -> None:
             )
 
 
-def _metadata(result: Mapping[str, Any], frame: pl.DataFrame) -> dict[str, Any]:
-    """Rows looked at, rows that failed and the first of them; or the value that was observed."""
-    metadata: dict[str, Any] = {"rows_checked": len(frame)}
+def _metadata(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Rows that failed and the first of them; or the value that was observed."""
+    metadata: dict[str, Any] = {}
     if "observed_value" in result:
         metadata["observed"] = str(result["observed_value"])
     failures = result.get("unexpected_index_list") or []

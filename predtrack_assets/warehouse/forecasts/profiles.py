@@ -4,42 +4,55 @@ from __future__ import annotations
 
 from predtrack_assets.warehouse.database.query import Query
 
+# Rows are counted by what tells how they are judged (calendar, model, fit) before those are looked up:
+# as many groups as models and horizons of a day, not as many as rows.
 PREDICTIONS = Query("""
     WITH sessions AS (
-        SELECT * FROM unnest(:exchanges::text[], :days::date[], :closes::timestamptz[], :ordinals::bigint[])
+        SELECT exchange || day AS session, ordinal
+        FROM unnest(:exchanges::text[], :days::date[], :closes::timestamptz[], :ordinals::bigint[])
             AS sessions (exchange, day, closes, ordinal)
+    ), judged AS (
+        SELECT trading_day, due_day, horizon, horizon_unit = 'session' AS of_sessions, model_id, artifact_id,
+               s.exchange, count(*) AS n,
+               count(*) FILTER (WHERE due_at <= as_of
+                                OR (horizon_unit = 'session' AND (due_day <= trading_day
+                                    OR as_of <> (trading_day + 1)::timestamp AT TIME ZONE 'UTC'))
+                                OR (origin = 'live' AND p.recorded_at >= earliest_resolution_time)) AS look_ahead,
+               count(*) FILTER (WHERE NOT finite) AS non_finite,
+               count(*) FILTER (WHERE finite AND NOT (confidence BETWEEN 0 AND 1
+                   AND climatology BETWEEN 0 AND 1 AND coalesce(p_within_band, 0) BETWEEN 0 AND 1))
+                   AS impossible_probability,
+               count(*) FILTER (WHERE finite AND (q05 > q10 OR q10 > q25 OR q25 > q50 OR q50 > q75
+                                OR q75 > q90 OR q90 > q95)) AS disordered_quantiles,
+               count(*) FILTER (WHERE finite AND predicted_price NOT BETWEEN reference_price / 10
+                                AND reference_price * 10) AS extreme_prices
+        FROM (
+            SELECT *, market.is_finite(coalesce(confidence, 0) + coalesce(climatology, 0) + reference_price
+                       + sigma + coalesce(predicted_volatility, 0)
+                       + coalesce(predicted_price, 0) + coalesce(p_within_band, 0)
+                       + coalesce(target_price, 0) + coalesce(predicted_days, 0)
+                       + coalesce(q05, 0) + coalesce(q10, 0) + coalesce(q25, 0) + coalesce(q50, 0)
+                       + coalesce(q75, 0) + coalesce(q90, 0) + coalesce(q95, 0)) AS finite
+            FROM forecasts.predictions WHERE trading_day BETWEEN :first AND :last
+        ) p
+        LEFT JOIN market.symbols s USING (symbol)
+        GROUP BY 1, 2, 3, 4, 5, 6, 7
     )
-    SELECT trading_day AS day, count(*) AS predictions, count(DISTINCT p.symbol) AS symbols,
-           count(*) FILTER (WHERE due_at <= as_of OR p.trained_through >= trading_day
-                            OR (horizon_unit = 'session' AND (due_day <= trading_day
-                                OR as_of <> (trading_day + 1)::timestamp AT TIME ZONE 'UTC'))
-                            OR (origin = 'live' AND p.recorded_at >= earliest_resolution_time)) AS look_ahead,
-           count(*) FILTER (WHERE p.model_name IS NULL) AS unregistered,
-           count(*) FILTER (WHERE horizon_unit = 'session' AND due_day > trading_day
-                            AND due.ordinal - made.ordinal IS DISTINCT FROM horizon) AS wrong_due_day,
-           count(*) FILTER (WHERE NOT finite) AS non_finite,
-           count(*) FILTER (WHERE finite AND NOT (confidence BETWEEN 0 AND 1
-               AND climatology BETWEEN 0 AND 1 AND coalesce(p_within_band, 0) BETWEEN 0 AND 1))
-               AS impossible_probability,
-           count(*) FILTER (WHERE finite AND (q05 > q10 OR q10 > q25 OR q25 > q50 OR q50 > q75
-                            OR q75 > q90 OR q90 > q95)) AS disordered_quantiles,
-           count(*) FILTER (WHERE finite AND predicted_price NOT BETWEEN reference_price / 10
-                            AND reference_price * 10) AS extreme_prices
-    FROM (
-        SELECT f.*, m.model_name, coalesce(a.trained_through, m.trained_through) AS trained_through,
-               market.is_finite(coalesce(confidence, 0) + coalesce(climatology, 0) + reference_price
-                   + sigma + coalesce(predicted_volatility, 0)
-                   + coalesce(predicted_price, 0) + coalesce(p_within_band, 0)
-                   + coalesce(target_price, 0) + coalesce(predicted_days, 0)
-                   + coalesce(q05, 0) + coalesce(q10, 0) + coalesce(q25, 0) + coalesce(q50, 0)
-                   + coalesce(q75, 0) + coalesce(q90, 0) + coalesce(q95, 0)) AS finite
-        FROM forecasts.predictions f LEFT JOIN models.model_registry m USING (model_id)
-        LEFT JOIN models.model_artifacts a USING (artifact_id)
-        WHERE trading_day BETWEEN :first AND :last
-    ) p
-    LEFT JOIN market.symbols s ON s.symbol = p.symbol
-    LEFT JOIN sessions made ON made.exchange = s.exchange AND made.day = p.trading_day
-    LEFT JOIN sessions due ON due.exchange = s.exchange AND due.day = p.due_day
+    SELECT trading_day AS day, sum(n)::bigint AS predictions,
+           sum(CASE WHEN coalesce(a.trained_through, m.trained_through) >= trading_day THEN n
+                    ELSE look_ahead END)::bigint AS look_ahead,
+           coalesce(sum(n) FILTER (WHERE m.model_id IS NULL), 0)::bigint AS unregistered,
+           coalesce(sum(n) FILTER (WHERE of_sessions AND due_day > trading_day
+                    AND due.ordinal - made.ordinal IS DISTINCT FROM horizon), 0)::bigint AS wrong_due_day,
+           sum(non_finite)::bigint AS non_finite,
+           sum(impossible_probability)::bigint AS impossible_probability,
+           sum(disordered_quantiles)::bigint AS disordered_quantiles,
+           sum(extreme_prices)::bigint AS extreme_prices
+    FROM judged p
+    LEFT JOIN models.model_registry m USING (model_id)
+    LEFT JOIN models.model_artifacts a USING (artifact_id)
+    LEFT JOIN sessions made ON made.session = p.exchange || p.trading_day
+    LEFT JOIN sessions due ON due.session = p.exchange || p.due_day
     GROUP BY trading_day
 """)
 # Reference prices that no bar of the day, known by its end, has.
@@ -115,14 +128,13 @@ OUTCOMES = Query("""
 # A quotient within 1e-12 of the bound of 5 % may fall on either side of it.
 RESULTS = Query("""
     SELECT resolved_day AS day, count(*) AS wrong_results
-    FROM forecasts.outcomes o JOIN forecasts.predictions p
-        USING (trading_day, symbol, model_id, kind, horizon, horizon_unit, as_of)
+    FROM forecasts.outcomes o JOIN forecasts.predictions p USING (prediction_id)
     CROSS JOIN LATERAL (SELECT (p.predicted_price - o.actual_price) / o.actual_price AS error) e
     WHERE o.resolved_day BETWEEN :first AND :last
       AND (o.due_day BETWEEN :first AND :until OR o.resolved_day > o.due_day)
       AND p.trading_day < :last
       AND o.status = 'validated' AND o.occurred IS NOT NULL
-      AND NOT coalesce(CASE kind
+      AND NOT coalesce(CASE o.kind
           WHEN 'price' THEN abs(o.relative_error - error) <= 1e-9
               AND (o.occurred = (abs(error) <= 0.05) OR abs(abs(error) - 0.05) <= 1e-12)
           WHEN 'direction' THEN o.occurred = (o.actual_price > p.reference_price)
@@ -133,19 +145,17 @@ RESULTS = Query("""
 # What became of predictions that fell due, by due day.
 FALLEN_DUE = Query("""
     WITH ended AS (
-        SELECT DISTINCT ON (trading_day, symbol, model_id, kind, horizon, horizon_unit, as_of)
-               due_day, trading_day, symbol, model_id, kind, horizon, horizon_unit, as_of, status
+        SELECT DISTINCT ON (prediction_id) prediction_id, due_day, status
         FROM forecasts.outcomes WHERE due_day BETWEEN :first AND :last
-        ORDER BY trading_day, symbol, model_id, kind, horizon, horizon_unit, as_of, knowledge_time DESC
+        ORDER BY prediction_id, knowledge_time DESC
     ), said AS (
-        SELECT due_day, trading_day, symbol, model_id, kind, horizon, horizon_unit, as_of, origin
+        SELECT prediction_id, due_day, origin
         FROM forecasts.predictions WHERE due_day BETWEEN :first AND :last
     )
     SELECT due_day AS day, count(origin) AS due,
            count(*) FILTER (WHERE status IS NULL) AS unresolved,
            count(*) FILTER (WHERE status = 'expired') AS expired,
            count(*) FILTER (WHERE origin IS NULL) AS unsaid
-    FROM said FULL JOIN ended
-        USING (due_day, trading_day, symbol, model_id, kind, horizon, horizon_unit, as_of)
+    FROM said FULL JOIN ended USING (prediction_id, due_day)
     GROUP BY due_day
 """)

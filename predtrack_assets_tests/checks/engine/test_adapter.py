@@ -65,6 +65,34 @@ def test_any_expectation_can_be_a_rule() -> None:
     assert value(result, "observed") == "3.0"
 
 
+def test_columns_with_the_same_bounds_keep_their_failures_apart() -> None:
+    rules = [none("a", "a", ""), at_most(0.5, "b", "b", ""), none("c", "c", ""), none("b", "d", "")]
+    found = evaluate(ASSET, rules, profile(a=[0, 0, 3], b=[0.5, 0.75, 0], c=[2, 0, 0]))
+    failed = {str(r.check_name): value(r, "rows_failed") for r in found}
+    assert failed == {"a": 1, "b": 1, "c": 1, "d": 2}
+    shown = {str(r.check_name): str(value(r, "samples")) for r in found}
+    assert shown["a"].endswith("| 2024-01-03 | 3 |")
+    assert shown["b"].endswith("| 2024-01-02 | 0.75 |")
+    assert shown["c"].endswith("| 2024-01-01 | 2 |")
+    assert shown["d"].endswith("| 2024-01-01 | 0.5 |\n| 2024-01-02 | 0.75 |")
+
+
+def test_an_expectation_of_a_late_module_is_evaluated() -> None:
+    rule = Rule(
+        "kl",
+        "",
+        "expect_column_kl_divergence_to_be_less_than",
+        {
+            "column": "x",
+            "partition_object": {"values": ["u", "v"], "weights": [0.5, 0.5]},
+            "threshold": 0.1,
+        },
+    )
+    frame = pl.DataFrame({"day": ["2024-01-01", "2024-01-02"], "x": ["u", "v"]})
+    assert [r.passed for r in evaluate(ASSET, [rule], Profile(frame))] == [True]
+    assert [r.passed for r in evaluate(ASSET, [rule], Profile(frame[:1]))] == [False]
+
+
 def test_no_rows_pass() -> None:
     (result,) = evaluate(ASSET, [none("x", "none", "")], profile(x=[]))
     assert result.passed
