@@ -176,7 +176,6 @@ def _prices(box: Sandbox, path: Path, span: tuple[str, str], most: int | None) -
     cut = box.home / f"prices-{most}.parquet"
     bars.write_parquet(cut)
     named = {"PREDTRACK_SOURCE": "file", "PREDTRACK_FILE": str(cut)}
-    named["PREDTRACK_PREDICT_BASELINES"] = "false"  # their scores are columns of the outcomes
     return {**named, "PREDTRACK_BENCHMARK": whole[0]}
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from datetime import date
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -89,7 +90,9 @@ class Settings(BaseSettings):
         (1, 5, 21), description="Forecast horizons in sessions."
     )
     predict_baselines: bool = Field(
-        True, description="Also store no_change, drift and climatology as predictions."
+        False,
+        description="Also store no_change, drift and climatology as predictions. Outcomes have the"
+        " baselines' scores in any case. On in the demo, which shows that gates refuse them.",
     )
     expire_after: int = Field(
         5, ge=1, description="Sessions after which a due prediction without a price has expired."
@@ -267,11 +270,18 @@ class Settings(BaseSettings):
 
 
 def get_settings() -> Settings:
-    """The settings in force: environment over defaults."""
+    """The settings in force: environment over defaults. The same object while that is the same."""
+    read = (item for item in os.environ.items() if item[0].upper().startswith(READ))
+    return _settings_of(tuple(read))
+
+
+@lru_cache(maxsize=4)
+def _settings_of(_environment: tuple[tuple[str, str], ...]) -> Settings:
     return Settings()
 
 
 PREFIX = "PREDTRACK_"
+READ = (PREFIX, "DATABASE_URL")
 ELSEWHERE = {"DB_PASSWORD", "KEY", "PORT", "REFERENCE_DATA", "TEST_DATABASE_URL"}
 """Names that compose.yaml, the client and the tests read."""
 

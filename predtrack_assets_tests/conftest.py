@@ -21,6 +21,10 @@ from predtrack_assets.warehouse.database.embedded_server import EmbeddedServer
 from predtrack_assets.warehouse.database.migrate import LOCK, migrate
 from predtrack_assets.warehouse.database.urls import normalise, with_database
 
+BASELINES = "PREDTRACK_PREDICT_BASELINES"
+os.environ[BASELINES] = (
+    "true"  # as in the demo: what baselines predict tells much of what is tested
+)
 OUTSIDE_SERVER = os.environ.get("PREDTRACK_TEST_DATABASE_URL")
 
 
@@ -28,6 +32,8 @@ OUTSIDE_SERVER = os.environ.get("PREDTRACK_TEST_DATABASE_URL")
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No setting of the machine's reaches a test; PREDTRACK_HOME is the test's own."""
     for name in list(os.environ):
+        if name == BASELINES:
+            continue
         if name.startswith("PREDTRACK_") or name in ("DATABASE_URL", "DAGSTER_HOME"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("PREDTRACK_HOME", str(tmp_path / "home"))

@@ -146,6 +146,7 @@ def demo(
     Runs the whole graph: prices and features of all days, and for the last five years predictions,
     outcomes, accuracy. Doing it again changes no row.
     """
+    os.environ.setdefault("PREDTRACK_PREDICT_BASELINES", "true")
     _configure(home, source="sample")
     from predtrack_assets.cli.demo import run_demo
 

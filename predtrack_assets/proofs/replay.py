@@ -11,7 +11,7 @@ import polars as pl
 from predtrack_assets.days import Window
 from predtrack_assets.domain.audit.replay_comparison import Parity, compare
 from predtrack_assets.domain.forecasts.predict import PREDICTIONS
-from predtrack_assets.domain.models.baselines import MODELS
+from predtrack_assets.domain.models.baselines import BASELINES, MODELS
 from predtrack_assets.proofs.stages import PREDICTED, REPLAYED, Stage
 from predtrack_assets.services.forecasts.forecast_days import forecast_days
 from predtrack_assets.services.models.fits_in_force import procedures, referenced_fits
@@ -119,6 +119,15 @@ def _replay_predictions(
         pl.col("artifact_id").is_null()
     )
     not_predicted = unfitted.join(predicted, on=key, how="anti", nulls_equal=True)
+    # On days on which a setting kept baselines from predicting, none of theirs is missing.
+    there = stored.select("model_id", "trading_day").unique()
+    baselines = pl.col("model_id").is_in(sorted(BASELINES))
+    not_predicted = pl.concat(
+        [
+            not_predicted.filter(~baselines),
+            not_predicted.filter(baselines).join(there, on=there.columns, how="semi"),
+        ]
+    )
     parity = compare(
         stored, pl.concat([predicted, not_predicted]), tables.PREDICTIONS.key, PREDICTED.by, show
     )

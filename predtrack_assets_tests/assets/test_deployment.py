@@ -9,18 +9,30 @@ import numpy as np
 import polars as pl
 import psycopg
 import pytest
+from psycopg import sql
 from scipy.special import ndtr, ndtri
 
 from predtrack_assets.assets.resources import Warehouse
+from predtrack_assets.domain.deployment.champions import BEGINNING, Evidence, PairedTest
 from predtrack_assets.domain.deployment.gates import FAILED, INSUFFICIENT, PASSED
+from predtrack_assets.domain.deployment.paired_forecasts import paired_differences
 from predtrack_assets.domain.models.forecast import QUANTILE_LEVELS, QUANTILE_NAMES
 from predtrack_assets.domain.time.calendar import calendar
 from predtrack_assets.reporting.plots.accuracy import leading
 from predtrack_assets.services.deployment import decisions
+from predtrack_assets.services.deployment.champion_weeks import (
+    EvaluationContext,
+    Scope,
+    evidence_of,
+)
+from predtrack_assets.services.deployment.gate_evidence import live_days
+from predtrack_assets.services.deployment.track_records import predictions_with_outcomes
+from predtrack_assets.settings import get_settings
 from predtrack_assets.warehouse import tables
 from predtrack_assets.warehouse.audit import decision_records
 from predtrack_assets.warehouse.deployment import queries
 from predtrack_assets.warehouse.forecasts.ledger import seal
+from predtrack_assets.warehouse.market.epochs import Epoch
 from predtrack_assets_tests import graph
 
 pytestmark = pytest.mark.slow
@@ -193,6 +205,36 @@ def test_a_good_model_becomes_champion_when_its_evidence_is_long_enough(planted:
     assert graph.changed(again) == {}
     assert ("price", "gifted") not in champions(planted, datetime.now(UTC)), "it stays rolled back"
     assert ("price", "gifted") in champions(planted, moment), "as it was"
+
+
+@pytest.mark.parametrize("kind", ["price", "direction"])
+def test_no_change_needs_no_forecasts_of_its_own(planted: str, kind: str) -> None:
+    """A test against it is the same by its own forecasts, and by what outcomes say of it."""
+    epoch, cell = Epoch(days(), FIRST), ([kind], [HORIZON])
+    warehouse = Warehouse(url=planted)
+    with warehouse.transaction() as transaction:
+        rows = predictions_with_outcomes(
+            transaction, epoch, FIRST, last_day(), *cell, ["gifted", "no_change"]
+        )
+    loss = {"price": "crps", "direction": "brier"}[kind]
+    rows = rows.with_columns(loss=pl.col(loss)).drop_nulls("loss")
+    control, treatment = (rows.filter(model_id=model) for model in ("no_change", "gifted"))
+    expected = Evidence.of(paired_differences(control, treatment, kind), HORIZON)
+
+    with psycopg.connect(planted) as connection:
+        connection.execute("SET session_replication_role = replica")
+        for table in ("predictions", "outcomes", "prediction_batches"):
+            name = sql.Identifier("forecasts", table)
+            connection.execute(sql.SQL("DELETE FROM {} WHERE model_id = 'no_change'").format(name))
+    with warehouse.transaction() as transaction:
+        live = live_days(transaction, epoch)
+        context = EvaluationContext(transaction, epoch, get_settings(), live)
+        test = PairedTest("no_change", "gifted", BEGINNING)
+        found = evidence_of(context, Scope(kind, HORIZON), test)
+    assert found.first == expected.first == FIRST
+    assert len(found.d) == SESSIONS - HORIZON
+    for name in ("known", "d", "better", "worse", "live"):
+        assert (getattr(found, name) == getattr(expected, name)).all(), name
 
 
 def test_what_is_not_deployed_by_itself_is_only_tested(

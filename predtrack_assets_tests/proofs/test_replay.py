@@ -13,6 +13,7 @@ from predtrack_assets.domain.audit.replay_comparison import Parity
 from predtrack_assets.domain.forecasts import predict
 from predtrack_assets.domain.market.panel import Panel
 from predtrack_assets.domain.models.as_of_statistics import Statistics
+from predtrack_assets.domain.models.baselines import BASELINES
 from predtrack_assets.proofs import replay as replays
 from predtrack_assets.proofs.stages import FEATURES, PREDICTED, REPLAYED, RESOLVED, Stage
 from predtrack_assets_tests import graph
@@ -98,6 +99,23 @@ def test_what_was_stored_comes_out_again(stored: str, monkeypatch: pytest.Monkey
     assert not found.not_predicted
     kinds = graph.frame(stored, "SELECT DISTINCT model_id, kind FROM forecasts.predictions").rows()
     assert set(kinds) | {(BENCHMARK,), ("standard-v1",)} == set(found.compared)
+
+
+def test_baselines_that_were_not_to_predict_are_not_missed(
+    market_copy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREDTRACK_PREDICT_BASELINES", "false")
+    graph.run_reference(market_copy)
+    graph.run(market_copy, START, END, TABLES)
+    models = graph.frame(market_copy, "SELECT DISTINCT model_id FROM forecasts.predictions")
+    assert not BASELINES & set(models["model_id"])
+    scored = "SELECT count(brier_no_change) AS n FROM forecasts.outcomes"
+    assert graph.frame(market_copy, scored).item() > 0
+    found = parity(market_copy, stages=(PREDICTED,))
+    assert (found.equal, found.mismatches, found.not_predicted) == (found.compared, [], 0)
+    forget = "DELETE FROM forecasts.predictions WHERE trading_day = %s AND kind = 'price'"
+    gone = rewrite(market_copy, forget, DAY)
+    assert parity(market_copy, stages=(PREDICTED,)).not_predicted == gone > 0
 
 
 def test_days_alone_come_out_again(stored: str) -> None:

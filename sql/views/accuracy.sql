@@ -329,14 +329,11 @@ LANGUAGE sql STABLE AS $$
         ORDER BY o.trading_day, o.symbol, o.horizon, o.knowledge_time DESC
     ), scored AS (
         SELECT o.horizon, date_trunc('month', o.due_day)::date AS month, o.due_day, o.y,
-               p.p_within_band AS p, b.p_within_band AS p_no_change
+               p.p_within_band AS p
         FROM outcomes o
         JOIN forecasts.predictions p
             ON (p.trading_day, p.symbol, p.model_id, p.kind, p.horizon, p.horizon_unit)
              = (o.trading_day, o.symbol, of_model, 'price', o.horizon, 'session')
-        LEFT JOIN forecasts.predictions b
-            ON (b.trading_day, b.symbol, b.model_id, b.kind, b.horizon, b.horizon_unit)
-             = (o.trading_day, o.symbol, 'no_change', 'price', o.horizon, 'session')
         WHERE o.status = 'validated' AND o.y IS NOT NULL AND p.p_within_band IS NOT NULL
     ), worth AS (
         SELECT d.horizon, d.month,
@@ -354,12 +351,12 @@ LANGUAGE sql STABLE AS $$
     ), months AS (
         SELECT s.horizon, s.month, count(*) AS n, avg(s.p) AS mean_p, avg(s.y::float8) AS rate,
                avg((s.p - s.y) ^ 2) AS brier,
-               avg((s.p - s.y) ^ 2) FILTER (WHERE s.p_no_change IS NOT NULL) AS brier_beside,
-               avg((s.p_no_change - s.y) ^ 2) AS no_change
+               -- no_change gives a normal variable this probability to lie within its standard deviation.
+               avg((0.6826894921370859::float8 - s.y) ^ 2) AS no_change
         FROM scored s GROUP BY s.horizon, s.month
     )
     SELECT of_model, m.horizon, m.month, m.n, w.n_eff, m.mean_p, m.rate, bounds.low, bounds.high, g.gap / m.n, m.brier,
-           m.no_change, 1 - m.brier_beside / nullif(m.no_change, 0)
+           m.no_change, 1 - m.brier / nullif(m.no_change, 0)
     FROM months m
     JOIN worth w USING (horizon, month)
     JOIN gaps g USING (horizon, month)

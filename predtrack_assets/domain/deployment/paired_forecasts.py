@@ -5,7 +5,26 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from predtrack_assets.domain.models.forecast import QUANTILE_LEVELS, QUANTILE_NAMES
+from predtrack_assets.domain.models.forecast import (
+    QUANTILE_LEVELS,
+    QUANTILE_NAMES,
+    normal_quantiles,
+)
+
+
+def no_change_forecasts(rows: pl.DataFrame) -> pl.DataFrame:
+    """What no_change forecasts of the symbols and days of `rows`, in their columns, with its loss.
+
+    Rows: as of `paired_differences`, and horizon, sigma, loss_no_change. The price stays, so a rise
+    is a coin, and ln(S_T / S0) is normal around 0 with standard deviation sigma sqrt(horizon).
+    """
+    spread = rows["sigma"].to_numpy() * np.sqrt(rows["horizon"].to_numpy().astype(float))
+    quantiles = normal_quantiles(np.zeros_like(spread), spread)
+    return rows.with_columns(
+        pl.col("loss_no_change").alias("loss"),
+        pl.lit(0.5).alias("confidence"),
+        *(pl.Series(name, quantiles[:, k]) for k, name in enumerate(QUANTILE_NAMES)),
+    )
 
 
 def paired_differences(control: pl.DataFrame, treatment: pl.DataFrame, kind: str) -> pl.DataFrame:

@@ -86,7 +86,7 @@ def _selection_of(
 
     def evidence(test: PairedTest) -> Evidence:
         if test not in known:
-            known[test] = _evidence(context, scope, test)
+            known[test] = evidence_of(context, scope, test)
         return known[test]
 
     selection = ChampionSelection(
@@ -122,21 +122,30 @@ def _resume(
         selection.open[selection.begun[control, treatment]] = State(*rest)
 
 
-def _evidence(context: EvaluationContext, scope: Scope, test: PairedTest) -> Evidence:
-    """The course of a test over the forecasts that both sides made of the same symbols and days."""
+def evidence_of(context: EvaluationContext, scope: Scope, test: PairedTest) -> Evidence:
+    """The course of a test over the forecasts that both sides made of the same symbols and days.
+
+    no_change needs no forecasts of its own: what it predicts, and its score, follow from the rows of
+    the treatment. It counts as live where they do.
+    """
     transaction, epoch, settings, live = context
     first = transaction.read(store.PREDICTED_SPAN, last=epoch.last).item() or epoch.last
     kind, horizon, symbol = scope
     frames = []
-    sides = [test.control, test.treatment]
+    stays = test.control == selecting.DEFAULT_CONTROL
+    sides = [test.treatment] if stays else [test.control, test.treatment]
     for begin, end in years(max(first, test.start), epoch.last):
         rows = predictions_with_outcomes(
             transaction, epoch, begin, end, [kind], [horizon], sides, symbol
         )
         rule = "crps" if KINDS[kind].score == "crps" else "brier"
-        rows = rows.with_columns(pl.col(rule).alias("loss")).drop_nulls("loss")
-        control, treatment = (
-            rows.filter(pl.col("model_id") == side) for side in (test.control, test.treatment)
+        beside = pl.col(f"{rule}_no_change").alias("loss_no_change")
+        rows = rows.with_columns(beside, pl.col(rule).alias("loss")).drop_nulls("loss")
+        treatment = rows.filter(model_id=test.treatment)
+        control = (
+            paired_forecasts.no_change_forecasts(treatment)
+            if stays
+            else rows.filter(model_id=test.control)
         )
         if len(control) and len(treatment):
             frames.append(paired_forecasts.paired_differences(control, treatment, kind))
