@@ -17,7 +17,8 @@ PREDICTIONS = Query("""
                count(*) FILTER (WHERE due_at <= as_of
                                 OR (horizon_unit = 'session' AND (due_day <= trading_day
                                     OR as_of <> (trading_day + 1)::timestamp AT TIME ZONE 'UTC'))
-                                OR (origin = 'live' AND p.recorded_at >= earliest_resolution_time)) AS look_ahead,
+                                OR (origin = 'live' AND p.recorded_at >= earliest_resolution_time))
+                   AS look_ahead,
                count(*) FILTER (WHERE NOT finite) AS non_finite,
                count(*) FILTER (WHERE finite AND NOT (confidence BETWEEN 0 AND 1
                    AND climatology BETWEEN 0 AND 1 AND coalesce(p_within_band, 0) BETWEEN 0 AND 1))
