@@ -107,7 +107,7 @@ def months_of(settings: Settings) -> dg.TimeWindowPartitionsDefinition:
 TRADING_DAYS = trading_days(get_settings())
 
 MONTHS = months_of(get_settings())
-"""Months of data that close a fit: partition 2011-02 ends with February and speaks from March on."""
+"""Months of data that close a fit: partition 2011-02 ends with February and is in force from March on."""
 
 SYMBOLS = dg.DynamicPartitionsDefinition(name="symbols")
 """Symbols that have a model of their own."""
@@ -128,15 +128,16 @@ def day_asset(
     code_version: str,
     owners: Sequence[str] = OWNERS,
     kinds: Iterable[str] = KINDS,
+    group: str | None = None,
     **options: Any,
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """`dg.asset` for the table `schema`.<name of the function>, one partition per trading day.
 
-    The schema is also the group. options are those of `dg.asset`.
+    The schema is also the group, unless another is given. options are those of `dg.asset`.
     """
     return dg.asset(
         key_prefix=[schema],
-        group_name=schema,
+        group_name=group or schema,
         code_version=code_version,
         owners=owners,
         kinds=set(kinds),

@@ -153,7 +153,7 @@ class Settings(BaseSettings):
         True, description="Deploy by itself what passed its gate and beat the champion."
     )
     evidence: Literal["all", "live"] = Field(
-        "all", description="What gates and A/B tests count: all, or what was said before the fact."
+        "all", description="What gates and A/B tests count: all, or live predictions only."
     )
 
     tuning_configurations: int = Field(

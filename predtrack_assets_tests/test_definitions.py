@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import dagster as dg
@@ -15,6 +16,8 @@ from predtrack_assets.warehouse.records import records
 DEFINITIONS = build_definitions()
 ASSETS = list(DEFINITIONS.assets or [])
 SPECS = [spec for asset in ASSETS if isinstance(asset, dg.AssetsDefinition) for spec in asset.specs]
+GROUPS = {"prediction_scores": "accuracy", "optimization_results": "tuning"}
+"""Tables of the registry's schema that come after predictions, so that groups have an order."""
 SCHEMAS = {"market", "features", "models", "forecasts", "accuracy", "deployment", "trading"}
 
 
@@ -27,7 +30,17 @@ def test_every_asset_is_described_owned_and_placed(spec: dg.AssetSpec) -> None:
     assert spec.kinds
     schema, _table = spec.key.path
     assert schema in SCHEMAS
-    assert spec.group_name == schema
+    assert spec.group_name == GROUPS.get(spec.key.path[-1], schema)
+
+
+def test_arrows_between_groups_point_one_way() -> None:
+    group = {spec.key: spec.group_name for spec in SPECS}
+    before: dict[str, set[str]] = {}
+    for spec in SPECS:
+        asked = {group[dep.asset_key] for dep in spec.deps} - {spec.group_name}
+        before.setdefault(str(spec.group_name), set()).update(map(str, asked))
+    order = list(TopologicalSorter(before).static_order())
+    assert order.index("models") < order.index("forecasts") < order.index("accuracy")
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.key.to_user_string())

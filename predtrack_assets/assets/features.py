@@ -1,4 +1,4 @@
-"""Features stage: which features there are, and what they say of every symbol and day."""
+"""Features stage: which features there are, and their values of every symbol and day."""
 
 import dagster as dg
 import polars as pl

@@ -136,7 +136,7 @@ class PredtrackDagsterStorage(DagsterPostgresStorage):
         super().__init__(postgres_url, inst_data=inst_data)
         self._event_log_storage = EventLogStorage(postgres_url)
         # Stock storages connect for every statement, 2,000 times in a run. One connection is kept,
-        # and tried before it is used: the server may have been started anew.
+        # and tried before it is used: the server may have restarted.
         engine = sa.create_engine(
             postgres_url,
             isolation_level="AUTOCOMMIT",

@@ -37,65 +37,69 @@ PROOFS = dg.AssetSelection.checks(*PROOF_CHECKS)
 """Checks that take minutes: every other job leaves them to the weekly one."""
 
 reference_job = dg.define_asset_job(
-    "reference",
+    "register_reference",
     REFERENCE,
-    description="Universes, feature sets and registered models; run once, and after an upgrade.",
+    description="First of all, and after an upgrade: universes, feature sets and registered models.",
 )
 decision_job = dg.define_asset_job(
-    "decision",
+    "predict_day",
     DECISION - REFERENCE - PROOFS,
-    description="Prices, market conditions, features and predictions of a day.",
+    description="Each day after its end: prices, market conditions, features and predictions.",
 )
 market_conditions_job = dg.define_asset_job(
-    "market_conditions",
+    "refresh_prices",
     dg.AssetSelection.groups("market") - REFERENCE - PROOFS,
-    description="Prices and market conditions of a day, with what its vendor said late.",
+    description="When only prices are wanted, or came late: prices and market conditions of a day.",
 )
 validation_job = dg.define_asset_job(
-    "validation", VALIDATION - PROOFS, description="Outcomes of what fell due on a day."
+    "resolve_outcomes",
+    VALIDATION - PROOFS,
+    description="After a day's prices: outcomes of what fell due.",
 )
 calibration_job = dg.define_asset_job(
-    "calibration", CALIBRATION, description="Calibration and skill as of a day."
+    "score_calibration",
+    CALIBRATION,
+    description="After outcomes: sums, calibration, survival and skill as of a day.",
 )
 symbol_accuracy_job = dg.define_asset_job(
-    "symbol_accuracy",
+    "score_symbols",
     SYMBOLS,
-    description="Accuracy per symbol and by market regime, and error distribution as of a day.",
+    description="After calibration: accuracy per symbol and market regime, errors and drift as of a day.",
 )
 gates_job = dg.define_asset_job(
-    "gates",
+    "judge_gates",
     GATES,
-    description="Gates, paired tests and champions.",
+    description="At the end of a week, after scores: gates, paired tests and champions.",
 )
 trading_job = dg.define_asset_job(
-    "trading",
+    "trade_day",
     TRADING,
-    description="Signals, target weights and the paper books that follow them.",
+    description="After a day's predictions: signals, target weights and the paper books that follow them.",
 )
 daily_job = dg.define_asset_job(
-    "daily",
+    "whole_day",
     dg.AssetSelection.all() - REFERENCE - PROOFS - TRAINING - SYMBOL_TRAINING - TUNING,
-    description="The whole chain of a day or of a range of days, in one run, with the fits there are.",
+    description="To fill days in: everything of a day or of a range in one run, with the fits there are.",
 )
 tuning_job = dg.define_asset_job(
-    "tuning",
+    "tune_models",
     TUNING - PROOFS,
-    description="Weekly comprehensive tuning: parameters, features and rules, as proposals.",
+    description="At the end of a week: search parameters, features and rules, as proposals.",
 )
 training_job = dg.define_asset_job(
-    "training",
+    "fit_models",
     TRAINING - PROOFS,
-    description="Pooled fits through the end of a month, for the days after it.",
+    description="After a month has ended, before its next days: pooled fits through its end.",
 )
 symbol_training_job = dg.define_asset_job(
-    "symbol_training",
+    "fit_symbols",
     SYMBOL_TRAINING - PROOFS,
-    description="Corrections of the newest pooled fit to symbols' own past.",
+    description="When symbols need retraining: corrections of the newest pooled fit to their own past.",
 )
 proof_job = dg.define_asset_job(
-    "proof",
+    "prove",
     PROOFS,
-    description="Replay of what is stored, and the poisoned future of random days.",
+    description="At any time, for minutes: replay of what is stored, and the poisoned future of random days.",
 )
 
 JOBS = [

@@ -1,7 +1,7 @@
 """The retraining sensor: symbols that the latest report calls for become runs, a few at a time.
 
 What was asked before is known from rows: Dagster's runs by their run_key, fits by the registry.
-Nothing is kept in a cursor, so a sensor that was off for a month, or anew, asks the same.
+Nothing is kept in a cursor, so a sensor that was off for a month, or restarted, asks the same.
 """
 
 from collections.abc import Collection
@@ -88,7 +88,7 @@ def build_retraining_sensor(allowed: Collection[str]) -> dg.SensorDefinition:
         name=RETRAINING,
         job=symbol_training_job,
         minimum_interval_seconds=3600,
-        description="Fits symbols anew that the latest report flags, the worst first, a few at a time.",
+        description="Refits symbols that the latest report flags, the worst first, a few at a time.",
         default_status=dg.DefaultSensorStatus.RUNNING
         if RETRAINING in allowed
         else dg.DefaultSensorStatus.STOPPED,

@@ -158,7 +158,7 @@ class RunReport:
 
 def run_reference(defs: dg.Definitions, instance: dg.DagsterInstance) -> RunReport:
     """Materialize what has no partitions: universes and registered models."""
-    return _execute(defs, instance, "reference", {})
+    return _execute(defs, instance, "register_reference", {})
 
 
 def run_window(
@@ -173,7 +173,7 @@ def run_window(
     inputs_from: first day of what models are fitted to, where that begins before the window.
 
     A Dagster run has one kind of partitions, so there are up to three, each over its whole range:
-    what models are fitted to, the fits, and what is said with them. The first failure ends it.
+    what models are fitted to, the fits, and predictions with their scores. The first failure ends it.
     Raises ValueError when the selection has neither days nor months.
     """
     chosen = dg.AssetSelection.all() - TUNING if selection is None else selection
@@ -194,6 +194,27 @@ def run_window(
         if span is not None and assets.resolve(graph) and report.success:
             report += _run_range(defs, instance, f"backfill_{stage}", assets, span)
     return report
+
+
+def run_waiting_checks(defs: dg.Definitions, instance: dg.DagsterInstance) -> RunReport:
+    """Run the checks that no run has evaluated yet; proofs take their sample.
+
+    They are those of assets that a backfill does not make, and the proofs. A table of the reference
+    is materialized beside them, for that is when proofs take a sample.
+    """
+    known = [key for asset in defs.asset_checks or [] for key in asset.check_keys]
+    seen = instance.event_log_storage.get_latest_asset_check_execution_by_key(known)
+    waiting = [key for key in known if key not in seen]
+    if not waiting:
+        return RunReport("", success=True)
+    selection = (
+        dg.AssetSelection.checks(*waiting)
+        | dg.AssetSelection.assets(["market", "universe_members"]).without_checks()
+    )
+    merged = dg.Definitions.merge(
+        defs, dg.Definitions(jobs=[dg.define_asset_job("waiting_checks", selection)])
+    )
+    return _execute(merged, instance, "waiting_checks", {})
 
 
 def months_before(asked: Window) -> tuple[str, str] | None:

@@ -160,7 +160,7 @@ def _by_hand(job: str, keys: list[str]) -> str:
 
 
 def _first_day_after(month: str) -> str:
-    """The first trading day that a month's fit speaks of: a backfill of it makes that fit."""
+    """The first trading day on which a month's fit is in force: a backfill of it makes that fit."""
     following = date.fromisoformat(f"{month}-01") + timedelta(days=31)
     return _trading_days(following.replace(day=1), following + timedelta(days=14))[0]
 

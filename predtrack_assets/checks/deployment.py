@@ -21,7 +21,7 @@ from predtrack_assets.warehouse.tables import Table
 DUPLICATES = structural("duplicates", "no_duplicate_keys", "No two rows have the same key.")
 NON_FINITE = structural("non_finite", "finite_numbers", "No number is NaN or infinite.")
 LOOK_AHEAD = structural(
-    "look_ahead", "no_look_ahead", "Nothing was decided before the day it speaks for was over."
+    "look_ahead", "no_look_ahead", "Nothing was decided before its day was over."
 )
 
 

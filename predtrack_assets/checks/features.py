@@ -28,7 +28,7 @@ FEATURE_STORE = (
     none(
         "without_vector", "every_bar_has_a_vector", "Symbols have a vector where they have a bar."
     ),
-    none("without_bar", "every_vector_has_a_bar", "No vector speaks of a day without a bar."),
+    none("without_bar", "every_vector_has_a_bar", "Every vector is of a day with a bar."),
 )
 
 

@@ -26,7 +26,7 @@ REPORTS = (
     MISSING,
     DUPLICATES,
     NON_FINITE,
-    look_ahead("No report was written before the last day it speaks about was over."),
+    look_ahead("No report was written before its last day was over."),
     none(
         "wrong_period",
         "period_is_whole",
@@ -237,7 +237,7 @@ SUITES = (
                 "Predicted prices are within ten times the reference price.",
             ),
             none(
-                "unsaid",
+                "not_predicted",
                 "every_symbol_predicted",
                 "Every symbol with four months of bars is predicted.",
             ),
@@ -264,7 +264,7 @@ SUITES = (
                 "What fell due has ended once the time to expire is over.",
             ),
             none(
-                "unsaid",
+                "not_predicted",
                 "outcomes_of_predictions",
                 "Every outcome is that of a prediction in the ledger.",
             ),
@@ -276,7 +276,7 @@ SUITES = (
             none(
                 "wrong_results",
                 "results_follow_from_prices",
-                "Events and errors follow from the prices and days beside them and from what was said.",
+                "Events and errors follow from the prices and days beside them and from the predictions.",
             ),
             none(
                 "wrong_score",

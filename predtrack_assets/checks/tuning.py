@@ -33,7 +33,7 @@ TUNING_SUITES = (
             structural(
                 "look_ahead",
                 "no_look_ahead",
-                "Nothing was found before the day it speaks for was over.",
+                "Nothing was found before its day was over.",
             ),
             none("off_week", "only_week_ends", "Tuning is as of the last trading day of a week."),
             none(

@@ -1,4 +1,4 @@
-"""`predtrack backfill`: a range of days in up to three runs, and what came of it."""
+"""`predtrack backfill`: a range of days in up to three runs, and the results."""
 
 from __future__ import annotations
 

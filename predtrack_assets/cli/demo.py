@@ -9,7 +9,7 @@ import dagster as dg
 
 from predtrack_assets.automation.jobs import BEFORE_TRAINING, TUNING
 from predtrack_assets.automation.progress import CONSOLE
-from predtrack_assets.automation.runs import prepare, run_reference, run_window
+from predtrack_assets.automation.runs import prepare, run_reference, run_waiting_checks, run_window
 from predtrack_assets.cli.backfill import explain, result_table
 from predtrack_assets.days import Window
 from predtrack_assets.reporting.tables.stored import row_counts
@@ -60,6 +60,8 @@ def run_demo(settings: Settings, home: Path | None, *, full: bool = False) -> bo
             report = run_window(defs, instance, sample, BEFORE_TRAINING)
         if report.success:
             report += run_window(defs, instance, predicted, results)
+        if report.success:
+            report += run_waiting_checks(defs, instance)
     console = wide_console()
     console.print()
     console.print(result_table(report))

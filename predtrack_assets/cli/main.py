@@ -223,7 +223,7 @@ def recommendations(
     ] = None,
     home: Home = None,
 ) -> None:
-    """BUY, SELL or HOLD of the champions of a day, and what came of it; none without a champion."""
+    """BUY, SELL or HOLD of the champions of a day with their outcomes; none without a champion."""
     _configure(home)
     from predtrack_assets.reporting.tables.decisions import recommendations_table
     from predtrack_assets.reporting.tables.text import wide_console
@@ -338,7 +338,7 @@ def db_status(home: Home = None) -> None:
         return
     if changed := differences_from_migrations(url, settings.sql_dir):
         ERRORS.print(
-            "Changed since the migrations made it (made anew | here):", style="red", markup=False
+            "Changed since the migrations made it (migrated | here):", style="red", markup=False
         )
         for difference in changed:
             ERRORS.print(f"  {difference}", markup=False)

@@ -1,4 +1,4 @@
-"""The proofs as asset checks: counts out of counts, every week, beside the tables they speak of.
+"""The proofs as asset checks: counts out of counts, every week, beside the tables they prove.
 
 Dagster runs an asset's checks whenever somebody materializes it. There a proof takes a sample, which
 it says; all of it is for runs of checks alone, as those of the weekly job.
@@ -28,7 +28,7 @@ SHOWN = 20
 NOTHING = "Nothing was there to prove."
 NO_FUTURE = "Nothing is stored after the days with predictions: there is no future to poison."
 WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
-SAMPLE = "one day, beside a materialization; the job `proof` takes {whole}"
+SAMPLE = "one day, beside a materialization; the job `prove` takes {whole}"
 
 
 def _key(stage: Stage) -> dg.AssetKey:
@@ -81,7 +81,7 @@ def replay_parity(
 
 @dg.multi_asset_check(
     name="prove_no_lookahead",
-    description="What comes of random days once everything known later is poisoned, in a copy.",
+    description="Random days, once everything known later is poisoned, in a copy.",
     specs=_specs(
         "no_lookahead",
         STAGES,

@@ -134,7 +134,7 @@ def _run(
 def _compute(
     transaction: PoisonedTransaction, stage: Stage, asked: Window, settings: Settings, day: date
 ) -> pl.DataFrame:
-    with np.errstate(all="ignore"):  # poison overflows; what comes of it is not compared
+    with np.errstate(all="ignore"):  # poison overflows; its results are not compared
         frame = stage.compute(transaction, asked, settings)
     rows = frame.filter(pl.col(stage.table.day) == day)
     if stage.stored and stage is not PREDICTED:  # later stages read what is stored

@@ -1,4 +1,4 @@
-"""Replay: what is stored, computed anew from what was known on its day, and compared bit for bit."""
+"""Replay: what is stored, recomputed from what was known on its day, and compared bit for bit."""
 
 from __future__ import annotations
 
@@ -96,12 +96,12 @@ def _replay_predictions(
     transaction: Transaction, stored: pl.DataFrame, asked: Window, show: int
 ) -> Parity:
     """Parity of stored predictions: each by the model, and the fit, that it names."""
-    spoke = (
+    referenced = (
         stored.filter(pl.col("artifact_id").is_not_null())
         .group_by("artifact_id")
         .agg(first=pl.col("trading_day").min(), last=pl.col("trading_day").max())
     )
-    turns, unavailable = referenced_fits(transaction, spoke)
+    turns, unavailable = referenced_fits(transaction, referenced)
     reason = _reasons(transaction, stored, unavailable)
     apart = stored.with_columns(reason).filter(reason.is_not_null())
     stored = stored.filter(reason.is_null())
@@ -113,7 +113,7 @@ def _replay_predictions(
     refused = [part.refused.select(*PREDICTIONS) for part in parts]
     recomputed = pl.concat([pl.DataFrame(schema=PREDICTIONS), *accepted, *refused])
     key = [*tables.PREDICTIONS.key, "artifact_id"]
-    # Around a refit both fits are asked for the days between; only what was said is compared.
+    # Around a refit both fits are asked for the days between; only stored predictions are compared.
     predicted = recomputed.join(stored.select(key), on=key, how="semi", nulls_equal=True)
     unfitted = pl.concat([pl.DataFrame(schema=PREDICTIONS), *accepted]).filter(
         pl.col("artifact_id").is_null()

@@ -33,7 +33,7 @@ class Stage:
     from what is stored of the stages before. by: the columns that parity is counted by.
 
     stored: whether these rows are kept, so that they can be replayed. asset: schema and table of the
-    asset that the proof speaks of. places: names of the numbers of a vector, where there is one."""
+    asset that the proof is of. places: names of the numbers of a vector, where there is one."""
 
     table: Table
     compute: Compute

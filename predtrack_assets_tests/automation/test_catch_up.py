@@ -42,7 +42,7 @@ def run(
     first: str,
     last: str,
     *,
-    job: str = "validation",
+    job: str = "resolve_outcomes",
     caught_up: bool = True,
 ) -> None:
     """A run of a job with this status."""
@@ -231,7 +231,7 @@ def test_no_more_than_the_setting_is_looked_back(
 
 
 def test_a_day_is_missed_when_one_asset_of_the_job_lacks_it(instance: dg.DagsterInstance) -> None:
-    job = REPOSITORY.get_job("calibration")
+    job = REPOSITORY.get_job("score_calibration")
     keys = sorted(job.asset_layer.executable_asset_keys)
     for key in keys:
         made(instance, "2024-03-05", key=key)
@@ -242,7 +242,7 @@ def test_a_day_is_missed_when_one_asset_of_the_job_lacks_it(instance: dg.Dagster
 
 
 def test_a_missed_week_and_a_missed_month_are_caught_up(instance: dg.DagsterInstance) -> None:
-    for key in REPOSITORY.get_job("gates").asset_layer.executable_asset_keys:
+    for key in REPOSITORY.get_job("judge_gates").asset_layer.executable_asset_keys:
         made(instance, "2024-02-29", "2024-03-01", key=key)
     asked = tick(utc(2024, 3, 17, 8), schedule="gates_schedule")
     assert asked == ("2024-03-04", "2024-03-15")
@@ -255,13 +255,13 @@ def test_a_missed_week_and_a_missed_month_are_caught_up(instance: dg.DagsterInst
     ("job", "failed", "sunday", "said"),
     [
         (
-            "training",
+            "fit_models",
             "2024-02",
             utc(2024, 4, 1, 3),
             "predtrack backfill --from 2024-03-01 --to 2024-03-01 --select pooled_models",
         ),
         (
-            "tuning",
+            "tune_models",
             "2024-03-07",
             utc(2024, 3, 17, 7),
             "predtrack backfill --from 2024-03-07 --to 2024-03-07 --select optimization_results",
@@ -277,8 +277,9 @@ def test_the_command_by_hand_is_one_that_makes_what_was_given_up(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     for key in REPOSITORY.get_job(job).asset_layer.executable_asset_keys:
-        made(instance, "2024-01" if job == "training" else "2024-03-06", "2024-03-08", key=key)
+        made(instance, "2024-01" if job == "fit_models" else "2024-03-06", "2024-03-08", key=key)
     for _ in range(2):
         run(instance, dg.DagsterRunStatus.FAILURE, failed, failed, job=job)
-    assert len(ticks(sunday, schedule=f"{job}_schedule")) == 1
+    schedule = {"fit_models": "training_schedule", "tune_models": "tuning_schedule"}[job]
+    assert len(ticks(sunday, schedule=schedule)) == 1
     assert said in capfd.readouterr().err

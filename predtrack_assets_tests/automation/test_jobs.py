@@ -9,7 +9,14 @@ from predtrack_assets.automation.jobs import JOBS
 from predtrack_assets.definitions import build_definitions
 
 DEFINITIONS = build_definitions()
-CHAIN = ["decision", "validation", "calibration", "symbol_accuracy", "gates", "trading"]
+CHAIN = [
+    "predict_day",
+    "resolve_outcomes",
+    "score_calibration",
+    "score_symbols",
+    "judge_gates",
+    "trade_day",
+]
 
 
 def assets_of(job: str) -> set[str]:
@@ -28,29 +35,29 @@ def test_only_the_weekly_job_runs_the_proofs() -> None:
         & {"prove_replay_parity", "prove_no_lookahead"}
         for job in JOBS
     }
-    assert {job for job, checks in proving.items() if checks} == {"proof"}
-    assert len(proving["proof"]) == 2
+    assert {job for job, checks in proving.items() if checks} == {"prove"}
+    assert len(proving["prove"]) == 2
 
 
 def test_the_scheduled_parts_make_up_the_daily_job_without_overlap() -> None:
     parts = [assets_of(job) for job in CHAIN]
-    assert set.union(*parts) == assets_of("daily")
-    assert sum(len(part) for part in parts) == len(assets_of("daily"))
+    assert set.union(*parts) == assets_of("whole_day")
+    assert sum(len(part) for part in parts) == len(assets_of("whole_day"))
 
 
 def test_reference_daily_and_training_make_up_the_graph() -> None:
     every = {key.to_user_string() for key in DEFINITIONS.resolve_asset_graph().get_all_asset_keys()}
-    training = assets_of("training") | assets_of("symbol_training") | assets_of("tuning")
-    assert assets_of("reference") | assets_of("daily") | training == every
-    assert not training & assets_of("daily")
-    assert not assets_of("reference") & assets_of("daily")
+    training = assets_of("fit_models") | assets_of("fit_symbols") | assets_of("tune_models")
+    assert assets_of("register_reference") | assets_of("whole_day") | training == every
+    assert not training & assets_of("whole_day")
+    assert not assets_of("register_reference") & assets_of("whole_day")
 
 
 def test_the_daily_job_has_days_and_the_reference_job_has_none() -> None:
     assert isinstance(
-        DEFINITIONS.resolve_job_def("daily").partitions_def, dg.TimeWindowPartitionsDefinition
+        DEFINITIONS.resolve_job_def("whole_day").partitions_def, dg.TimeWindowPartitionsDefinition
     )
-    assert DEFINITIONS.resolve_job_def("reference").partitions_def is None
+    assert DEFINITIONS.resolve_job_def("register_reference").partitions_def is None
 
 
 def test_parts_of_the_chain_never_wait_for_a_later_part() -> None:

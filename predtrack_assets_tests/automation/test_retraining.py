@@ -143,7 +143,7 @@ def launch(instance: dg.DagsterInstance, ticked: Any, status: dg.DagsterRunStatu
             "dagster/run_key": request.run_key,
             "dagster/sensor_name": RETRAINING,
         }
-        instance.add_run(dg.DagsterRun("symbol_training", tags=tags, status=status))
+        instance.add_run(dg.DagsterRun("fit_symbols", tags=tags, status=status))
     return [request.partition_key for request in ticked.run_requests]
 
 
@@ -182,7 +182,7 @@ def test_a_run_started_by_hand_is_not_doubled(flagged: str, instance: dg.Dagster
         "dagster/asset_partition_range_end": "S002",
     }
     status = dg.DagsterRunStatus.STARTED
-    instance.add_run(dg.DagsterRun("symbol_training", tags=by_hand, status=status))
+    instance.add_run(dg.DagsterRun("fit_symbols", tags=by_hand, status=status))
     asked = [request.partition_key for request in tick(flagged, instance).run_requests]
     assert asked == ["S003", "S004", "S005"], "two of five places are taken"
 

@@ -16,16 +16,16 @@ from predtrack_assets.domain.time.calendar import calendar
 
 REPOSITORY = build_definitions().get_repository_def()
 CRON = {
-    "decision_schedule": ("decision", "30 0 * * *"),
-    "validation_schedule": ("validation", "0 11 * * *"),
-    "calibration_schedule": ("calibration", "0 12 * * *"),
-    "market_conditions_schedule": ("market_conditions", "30 21 * * *"),
-    "symbol_accuracy_schedule": ("symbol_accuracy", "30 12 * * *"),
-    "training_schedule": ("training", "0 3 1 * *"),
-    "tuning_schedule": ("tuning", "0 7 * * 0"),
-    "trading_schedule": ("trading", "45 0 * * *"),
-    "gates_schedule": ("gates", "0 8 * * 0"),
-    "proof_schedule": ("proof", "0 6 * * 0"),
+    "decision_schedule": ("predict_day", "30 0 * * *"),
+    "validation_schedule": ("resolve_outcomes", "0 11 * * *"),
+    "calibration_schedule": ("score_calibration", "0 12 * * *"),
+    "market_conditions_schedule": ("refresh_prices", "30 21 * * *"),
+    "symbol_accuracy_schedule": ("score_symbols", "30 12 * * *"),
+    "training_schedule": ("fit_models", "0 3 1 * *"),
+    "tuning_schedule": ("tune_models", "0 7 * * 0"),
+    "trading_schedule": ("trade_day", "45 0 * * *"),
+    "gates_schedule": ("judge_gates", "0 8 * * 0"),
+    "proof_schedule": ("prove", "0 6 * * 0"),
 }
 BUILT = {schedule.name: schedule for schedule in build_schedules(())}
 DAILY = [s for s in build_schedules(()) if str(s.cron_schedule).endswith("* * *")]
@@ -159,7 +159,7 @@ def test_the_proofs_run_on_sundays_over_days_of_their_own_choice() -> None:
     assert isinstance(request, dg.RunRequest)
     assert request.partition_key is None
     assert request.run_key == "2024-03-10"
-    assert build_definitions().resolve_job_def("proof").partitions_def is None
+    assert build_definitions().resolve_job_def("prove").partitions_def is None
 
 
 def test_nothing_starts_by_itself() -> None:

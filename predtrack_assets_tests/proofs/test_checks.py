@@ -21,7 +21,7 @@ def run_proofs(url: str) -> Results:
     """The results of the weekly job by asset and check."""
     definitions = build_definitions(resources={"warehouse": Warehouse(url=url)})
     with dg.DagsterInstance.ephemeral() as instance:
-        done = definitions.resolve_job_def("proof").execute_in_process(instance=instance)
+        done = definitions.resolve_job_def("prove").execute_in_process(instance=instance)
     found = done.get_asset_check_evaluations()
     return {("/".join(e.asset_key.path), e.check_name): e for e in found}
 
@@ -75,7 +75,7 @@ def test_the_weekly_job_counts_what_is_equal(
     for name, count in (("no_lookahead", "digests_compared"), ("replay_parity", "rows_compared")):
         said = numbers(beside["market/market_conditions", name])
         assert said[count] == 1, "one day, in one way"
-        assert "the job `proof` takes" in str(said["sample"])
+        assert "the job `prove` takes" in str(said["sample"])
     assert "sample" not in counted
 
     assert rewrite(market_copy, NUDGE, DAY) == 1

@@ -57,14 +57,14 @@ def drift_metrics(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg
         record_run(
             transaction, "drift_report", tables.DRIFT_METRICS, (first, last), written, context.run
         )
-        said = _alerts(transaction, report_days, settings)
-        added = transaction.append(tables.DRIFT_ALERTS, said)
+        raised = _alerts(transaction, report_days, settings)
+        added = transaction.append(tables.DRIFT_ALERTS, raised)
         record_run(
             transaction, "drift_alert", tables.DRIFT_ALERTS, (first, last), added, context.run
         )
         attach(context, drift_plots(transaction, last))
     rows = rows_of_partitions(warehouse, tables.DRIFT_METRICS, asked)
-    return materialized(written + added, per_day=rows, alerts_changed=len(said))
+    return materialized(written + added, per_day=rows, alerts_changed=len(raised))
 
 
 def _metrics(
@@ -130,11 +130,11 @@ def _features(transaction: Transaction, sessions: Days, begin: int) -> list[Obse
 
 
 def _said_by(model: str) -> Read:
-    """What a model said, per kind and horizon."""
+    """Predictions of a model, per kind and horizon."""
 
     def read(transaction: Transaction, sessions: Days, begin: int) -> list[Observed]:
         first, last = sessions[begin].item(), sessions[-1].item()
-        rows = transaction.read(store.SAID, model_id=model, first=first, last=last)
+        rows = transaction.read(store.PREDICTED, model_id=model, first=first, last=last)
         parts = rows.sort("kind", "horizon", "trading_day").group_by(
             "kind", "horizon", maintain_order=True
         )
@@ -170,21 +170,21 @@ def _performance(
     sums = read_sums(transaction, first, epoch.last, epoch.last, SUMMED, models)
     losses = proper_losses(sums, CELL)
     yield degradation(losses, epoch.days, sessions, span, settings.drift_margin)
-    said = transaction.read(
+    predicted = transaction.read(
         store.OPEN,
         first=epoch.first - LONGEST,
         last=epoch.last,
         open_on=epoch.first,
         models=list(models),
     )
-    yield expected_scores(known_results(sums), said, epoch.days)
+    yield expected_scores(known_results(sums), predicted, epoch.days)
 
 
 # -- alerts --------------------------------------------------------------------------------------
 
 
 def _alerts(transaction: Transaction, report_days: Days, settings: Settings) -> pl.DataFrame:
-    """What the stored metrics have to say that was not said yet."""
+    """Alerts of the stored metrics that were not raised yet."""
     if not len(report_days):
         return pl.DataFrame()
     first, last = report_days[0].item(), report_days[-1].item()
@@ -196,8 +196,8 @@ def _alerts(transaction: Transaction, report_days: Days, settings: Settings) -> 
         last=last,
         decisive=list(alerts.DECISIVE),
     )
-    said = transaction.read(store.ALERTS_SAID, last=last)
-    return alerts.transitions(drifted, said, report_days, calm)
+    raised = transaction.read(store.ALERTS_RAISED, last=last)
+    return alerts.transitions(drifted, raised, report_days, calm)
 
 
 def _sessions(last: date) -> Days:

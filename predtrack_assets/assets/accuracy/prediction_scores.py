@@ -25,7 +25,7 @@ from predtrack_assets.warehouse.models import scores
 YEAR = timedelta(days=364)
 
 
-@day_asset(schema="models", deps=[day_sums, model_registry], code_version="2")
+@day_asset(schema="models", group="accuracy", deps=[day_sums, model_registry], code_version="2")
 def prediction_scores(
     context: dg.AssetExecutionContext, warehouse: Warehouse
 ) -> dg.MaterializeResult:
@@ -81,13 +81,13 @@ def skill_table(rows: pl.DataFrame) -> str:
     for (kind, horizon, score), cells in rows.group_by(
         "kind", "horizon", "score", maintain_order=True
     ):
-        said = {
+        shown = {
             cell[
                 "regime"
             ]: f"{skill_with_interval(cell['skill'], cell['skill_low'], cell['skill_high'])}"
             f" n {cell['n']:,}, n_eff {cell['n_eff']:,.0f}"
             for cell in cells.iter_rows(named=True)
         }
-        columns = " | ".join(said.get(regime, "") for regime in regimes)
+        columns = " | ".join(shown.get(regime, "") for regime in regimes)
         lines.append(f"| {kind} | {horizon} | {score} | {columns} |")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Outcomes stage: what came of each prediction, on the day it could be known."""
+"""Outcomes stage: results of predictions, on the day they could be known."""
 
 import dagster as dg
 

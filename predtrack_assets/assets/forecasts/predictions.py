@@ -1,4 +1,4 @@
-"""Forecasts stage: what every model says of every symbol, written down before the fact."""
+"""Forecasts stage: predictions of every model for every symbol, written before the fact."""
 
 from collections import Counter
 
@@ -9,7 +9,7 @@ from predtrack_assets.assets.features import feature_store
 from predtrack_assets.assets.market import prices
 from predtrack_assets.assets.metadata import materialized, rows_of_partitions
 from predtrack_assets.assets.models.registry import model_registry
-from predtrack_assets.assets.models.training import pooled_models, symbol_models
+from predtrack_assets.assets.models.training import pooled_models
 from predtrack_assets.assets.resources import Warehouse
 from predtrack_assets.domain.models.as_of_statistics import MIN_RETURNS
 from predtrack_assets.partitions import day_asset, window
@@ -28,15 +28,14 @@ from predtrack_assets.warehouse.models.registry import RETIRED
         feature_store,
         model_registry,
         # A day uses the fits of earlier months, whichever they are: the query that chooses knows.
-        *(
-            dg.AssetDep(fits, partition_mapping=dg.AllPartitionMapping())
-            for fits in (pooled_models, symbol_models)
-        ),
+        # Symbols' own are read too; as a dependency they would be missing wherever nobody asked
+        # for one, and the UI would warn of it at each Materialize.
+        dg.AssetDep(pooled_models, partition_mapping=dg.AllPartitionMapping()),
     ],
     code_version="3",
 )
 def predictions(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
-    """What every model that is not retired says of price, direction, touch and volatility; append-only."""
+    """Predictions of price, direction, touch and volatility by every model in force; append-only."""
     settings = get_settings()
     retired = warehouse.read(RETIRED)["model_id"].to_list()
     models = tuple(m for m in predicting_models(settings) if m.model_id not in retired)
@@ -59,11 +58,11 @@ def predictions(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.M
         )
     if written.conflicting:
         context.log.warning(
-            f"{written.conflicting:,} stored predictions differ from what the code now says of the same"
-            " day. The ledger keeps what was said; give a changed model a new version."
+            f"{written.conflicting:,} stored predictions differ from what the code now predicts for the same"
+            " day. The ledger keeps the first; give a changed model a new version."
         )
     if sealed.left_out:
-        context.log.warning(f"Rows that somebody else wrote are not committed: {sealed}")
+        context.log.warning(f"Predictions of external writers are not committed: {sealed}")
     return materialized(
         written,
         per_day=rows_of_partitions(warehouse, tables.PREDICTIONS, asked),

@@ -37,6 +37,7 @@ EXPECTED = (ArithmeticError, LookupError, OSError, RuntimeError, ValueError)
 
 @day_asset(
     schema="models",
+    group="tuning",  # it follows predictions, which follow the other models
     deps=[
         *prices.keys,
         feature_store,
@@ -103,7 +104,7 @@ class Work:
     accepted: int = 0
 
     def attempt(self, task: Task) -> str:
-        """Work a task off, unless another run has it; what came of it, in a sentence.
+        """Work a task off, unless another run has it; the result, in a sentence.
 
         Raises what the search raises, after the attempt is on record as failed.
         """

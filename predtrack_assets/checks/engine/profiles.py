@@ -136,7 +136,7 @@ def market_conditions(transaction: Transaction, days: Days) -> Profile:
 
 
 def predictions(transaction: Transaction, days: Days) -> Profile:
-    """Predictions, those refused, and symbols of which nothing was said."""
+    """Predictions, those refused, and symbols without a prediction."""
     span = span_of(days)
     sessions = _sessions(transaction, span["first"], _after_longest_horizon(days))
     frame = per_day(
@@ -147,7 +147,9 @@ def predictions(transaction: Transaction, days: Days) -> Profile:
         transaction.read(forecasts_profiles.PREDICTABLE, **span, history_days=HISTORY_DAYS),
         transaction.read(forecasts_profiles.SKIPPED_PREDICTIONS, **span),
     )
-    predicted, not_predicted, skipped = (pl.col(c) for c in ("predictions", "unsaid", "skipped"))
+    predicted, not_predicted, skipped = (
+        pl.col(c) for c in ("predictions", "not_predicted", "skipped")
+    )
     nothing = (predicted == 0) & (skipped == 0) & (not_predicted > 1)
     return Profile(
         frame.with_columns(

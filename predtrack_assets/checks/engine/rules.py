@@ -15,7 +15,7 @@ BETWEEN = "expect_column_values_to_be_between"
 class Rule:
     """One check. expectation and kwargs are Great Expectations' name of a rule and its arguments.
 
-    A blocking rule speaks about structure: when it fails, what lies downstream is not computed.
+    A blocking rule is about structure: when it fails, what lies downstream is not computed.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Do events happen as often as they were said to? Measures of one set of forecasts, and per window.
+"""Calibration: do events occur as often as predicted? Measures of one set of forecasts, and per window.
 
 p are probabilities in [0, 1], y outcomes 0/1, both (n,); n_eff is their effective sample size.
 """

@@ -6,7 +6,7 @@ summed per due day, and the due days of a window are added one after the other. 
 are differenced.
 
 The dates that n_eff is computed over are due days: decision days shifted by the horizon, as
-due_day is the last session a prediction speaks about, also where its outcome is known earlier.
+due_day is the last session of a prediction, also where its outcome is known earlier.
 Rows that fall due `horizon` sessions apart share no session, and a window holds whole dates.
 """
 

@@ -119,7 +119,7 @@ def _curves(view: Windows, bars: pl.DataFrame, horizon: int) -> pl.DataFrame:
     at_risk = total[:, None] - np.cumsum(hits + censored, axis=1)[:, :-1]
     seen = at_risk[:, 0]
     curves = kaplan_meier(hits[:, 1:], at_risk, n_eff / np.maximum(seen, 1))
-    said, baseline = _expected(view, total, horizon)
+    predicted, baseline = _expected(view, total, horizon)
     window, session = (i.ravel() for i in np.indices((len(view), horizon)))
     columns = {
         **{name: values[window] for name, values in view.labels().items()},
@@ -132,7 +132,7 @@ def _curves(view: Windows, bars: pl.DataFrame, horizon: int) -> pl.DataFrame:
         "survival": curves.survival.ravel(),
         "survival_low": curves.low.ravel(),
         "survival_high": curves.high.ravel(),
-        "predicted_survival": np.where(session + 1 == horizon, said[window], np.nan),
+        "predicted_survival": np.where(session + 1 == horizon, predicted[window], np.nan),
         "baseline_survival": baseline.ravel(),
     }
     return pl.DataFrame(columns).select(pl.col(name).cast(dtype) for name, dtype in CURVES.items())
@@ -179,13 +179,13 @@ def _counts(
 def _expected(view: Windows, total: Ints, horizon: int) -> tuple[Floats, Floats]:
     """Mean survival at the deadline as predicted (R,), and by first passage at 1 .. H (R, H)."""
     names = ("confidence", "reference_price", "sigma", "target_price")
-    said, reference, sigma, target = (column(view.rows, name) for name in names)
+    predicted, reference, sigma, target = (column(view.rows, name) for name in names)
     distance = np.log(target / reference)
     stays = [
         1 - hit_probability(distance, sigma, float(t), -(sigma**2) / 2)
         for t in range(1, horizon + 1)
     ]
-    sums = view.sums([view.per_date(values) for values in (1 - said, *stays)])
+    sums = view.sums([view.per_date(values) for values in (1 - predicted, *stays)])
     means = sums / np.maximum(total, 1)
     return means[0], means[1:].T
 

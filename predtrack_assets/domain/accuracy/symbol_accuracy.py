@@ -50,7 +50,7 @@ def symbol_accuracy(
 
     outcomes: the columns symbol, model_id, kind, event, horizon, due_day, status, confidence,
     occurred, error_magnitude and ADVICE; report_days: sorted datetime64[D], the windows' last days;
-    period: a name in windows.PERIODS. Accurate is what came true of calls.came_true. The posterior
+    period: a name in windows.PERIODS. Accurate are correct calls (forecasts/hits.py). The posterior
     is beta-binomial on effective counts, its interval 95 %. A recommendation follows from the
     prediction (recommendations.advised); its rates have Wilson's 95 % on their share of n_eff, and
     are null where none was given. Raises ValueError for an unknown period or a validated row
@@ -146,16 +146,16 @@ def _recommendations(view: Windows, worth: Floats) -> dict[str, pl.Series | Floa
     given = [position == side for side in SIDES.values()]
     parts = [view.per_date(part * 1.0) for side in given for part in (side, side & right)]
     sums = view.sums(parts).reshape(len(SIDES), 2, len(view))
-    speaks = np.where(sums[:, 0].sum(axis=0) > 0, 1.0, np.nan)  # a kind that recommends at all
+    recommends = np.where(sums[:, 0].sum(axis=0) > 0, 1.0, np.nan)  # a kind that recommends at all
     columns: dict[str, pl.Series | Floats] = {}
     for name, (count, came_right) in zip(SIDES, sums, strict=True):
         rate = came_right / np.where(count > 0, count, np.nan)
         low, high = wilson(rate, worth * count)
         for what, number in (("count", count), ("right", came_right)):
-            whole = pl.Series(number * speaks, nan_to_null=True).cast(pl.Int64)
+            whole = pl.Series(number * recommends, nan_to_null=True).cast(pl.Int64)
             columns[f"{name}_{what}"] = whole
         columns |= {f"{name}_accuracy": rate, f"{name}_low": low, f"{name}_high": high}
-    return {**columns, "band": BAND * speaks, "cost": COST * speaks}
+    return {**columns, "band": BAND * recommends, "cost": COST * recommends}
 
 
 def _pools(view: Windows, rows: pl.DataFrame, report_days: Days) -> tuple[Ints, Floats]:

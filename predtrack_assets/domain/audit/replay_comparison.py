@@ -1,4 +1,4 @@
-"""Stored rows beside the same rows computed anew: how many are equal, bit for bit."""
+"""Stored rows beside the same rows recomputed: how many are equal, bit for bit."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class Mismatch:
 class Parity:
     """Counts of rows per group (model and kind, or feature set).
 
-    equal, compared: of rows that could be computed anew. unreplayable: by group and reason, of
+    equal, compared: of rows that could be recomputed. unreplayable: by group and reason, of
     those that should have been and could not. foreign: the same of rows that no code here made.
-    unsaid: rows computed now that were never stored.
+    not_predicted: rows computed now that were never stored.
     """
 
     equal: Counter[tuple[str, ...]] = field(default_factory=Counter)
@@ -47,7 +47,7 @@ class Parity:
 
     @property
     def holds(self) -> bool:
-        """Whether every row that this code made could be computed anew, and is equal."""
+        """Whether every row that this code made could be recomputed, and is equal."""
         return self.equal.total() == self.compared.total() and not self.unreplayable
 
     @property

@@ -172,7 +172,7 @@ class ChampionSelection:
     def _duels(self, day: date) -> tuple[str, list[PairedTest]]:
         """Whom a challenger must beat at the end of `day`, and the tests with it.
 
-        Two that were tested go on with the test they had: another one would err anew.
+        Two that were tested go on with the test they had: another one could err again.
         """
         champion, since = self._in_force(as_of(day))
         control = (champion.model_id if champion else None) or DEFAULT_CONTROL
@@ -265,7 +265,7 @@ def paired_test(
 
 
 def conclusion(test: PairedTest, current: State) -> str | None:
-    """What came of it in words; None while it runs."""
+    """The result in words; None while it runs."""
     sentences = {
         e_process.PROMOTED: f"{test.treatment} forecasts better than {test.control}",
         e_process.REJECTED: f"{test.treatment} forecasts worse than {test.control}",

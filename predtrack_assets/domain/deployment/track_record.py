@@ -94,7 +94,7 @@ class Record:
 def measure(rows: pl.DataFrame) -> pl.DataFrame:
     """Predictions of price and direction with what the gate counts of each.
 
-    Adds called (whether the event that accuracy counts came true: within_5pct of a price, the
+    Adds called (whether the call was correct: within_5pct of a price, the
     likelier side of a direction), loss_difference (the score of no_change minus the model's own: CRPS of a
     price, Brier of a direction) and position (+1 BUY, -1 SELL, 0 HOLD). rows: kind, horizon,
     confidence, sigma, q50, occurred, brier, brier_no_change, crps, crps_no_change.

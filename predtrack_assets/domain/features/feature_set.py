@@ -1,4 +1,4 @@
-"""The standard features of a symbol on a day: what its bars and the market's said by then.
+"""The standard features of a symbol on a day: from its bars and the market's known by then.
 
 Sessions of the exchange are cut into blocks of BLOCK. All days of a block are computed from the
 session `WARM_UP` before it, in the shares of that session. So a day has the same bits alone, in a

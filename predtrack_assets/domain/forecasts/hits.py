@@ -1,4 +1,4 @@
-"""Which calls came true: what an accuracy counts, whatever the kind of prediction."""
+"""Correct calls: what an accuracy counts, whatever the kind of prediction."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import polars as pl
 
 
 def correct_call() -> pl.Expr:
-    """Whether a validated call came true, from kind, occurred and confidence.
+    """Whether a validated call was correct, from kind, occurred and confidence.
 
     A price calls its event. A direction or a touch calls the side that its probability makes
     likelier, a half counting as yes: an event given 10 % that stays away was called.

@@ -1,4 +1,4 @@
-"""What came of predictions: resolved when they fall due, in the shares of the day they were made."""
+"""Outcomes of predictions, resolved when they fall due, in the shares of the day they were made."""
 
 from __future__ import annotations
 
@@ -341,7 +341,7 @@ def _numbers(values: pl.Series) -> np.ndarray:
 
 
 def _no_change_probability(frame: pl.DataFrame) -> np.ndarray:
-    """What the no-change forecaster would have said of each row's own event."""
+    """What the no-change forecaster would have predicted for each row's own event."""
     sigma = frame["sigma"].to_numpy()
     horizon = frame["horizon"].to_numpy().astype(float)
     reference = frame["reference_price"].to_numpy()

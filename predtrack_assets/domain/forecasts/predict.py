@@ -67,8 +67,8 @@ def predict(
     days[0] through days[-1] (datetime64[D]), holding only rows known at the end of each day.
     Where a symbol has a bar but fewer than MIN_RETURNS returns, or does not move, each model has one
     row of EVERY_KIND and horizon 0 instead, with sigma null or 0. Where the due session lies beyond
-    the exchange's calendar, due_day is null and nothing is predicted. Nothing is said of cells of which
-    no fit of a fitted model speaks. Where the fit lacks the features of a cell, its numbers are NaN
+    the exchange's calendar, due_day is null and nothing is predicted. Nothing is predicted for cells of which
+    no fit of a fitted model is in force. Where the fit lacks the features of a cell, its numbers are NaN
     and the digest is null.
     Returns a frame with the columns of PREDICTIONS, one row per model, kind, symbol, day, horizon.
     """
@@ -91,7 +91,7 @@ def _unpredictable(
     at: tuple[np.ndarray, ...],
     models: tuple[Model | FittedModel, ...],
 ) -> list[pl.DataFrame]:
-    """One row per model that would speak of cells whose symbols have no volatility yet, or none."""
+    """One row per model that would predict cells whose symbols have no volatility yet, or none."""
     still = np.isfinite(statistics.drift[at])  # enough returns, all of them zero
     sigma = pl.Series("sigma", np.where(still, 0.0, np.nan)).fill_nan(None)
     cells = _cells_of(panel, at, horizon=0).with_columns(sigma)
@@ -194,7 +194,7 @@ def _predict_horizon(
 
 
 def _fitted_frames(common: pl.DataFrame, cells: Cells, model: FittedModel) -> list[pl.DataFrame]:
-    """Frames of the cells of which a fit speaks, its name and the digest of its features in them."""
+    """Frames of the cells with a fit in force, its name and the digest of its features in them."""
     symbols = common["symbol"].to_numpy()
     days = common["trading_day"].to_numpy().astype("datetime64[D]")
     turn = model.turns(symbols, days)

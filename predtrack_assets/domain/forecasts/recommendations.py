@@ -44,7 +44,7 @@ def advised(
 ) -> Floats:
     """+1 BUY, -1 SELL, 0 HOLD (N,) of predictions as stored, NaN of kinds that recommend nothing.
 
-    kind (N,): a price speaks by its median log return q50, a direction by the one that p_up
+    kind (N,): a price is judged by its median log return q50, a direction by the one that p_up
     implies. sigma: daily volatility; horizon: sessions.
     """
     kind = np.asarray(kind)

@@ -1,4 +1,4 @@
-"""When an outcome can first be known: what is said before that moment is a prediction."""
+"""When an outcome can first be known: what is committed before that moment is a prediction."""
 
 from __future__ import annotations
 

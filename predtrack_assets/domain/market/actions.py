@@ -1,7 +1,7 @@
 """Corporate actions: inferring them, undoing a vendor's adjustment, adjusting as of a day.
 
 Conventions (CRSP): a split's value is new shares per old share; a dividend's is cash per share as
-traded on the ex-date, after that day's split if there is one. Prices are as traded unless said.
+traded on the ex-date, after that day's split if there is one. Prices are as traded unless stated.
 """
 
 from __future__ import annotations

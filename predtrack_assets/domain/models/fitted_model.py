@@ -1,4 +1,4 @@
-"""Model versions that are fitted ahead of time: which fit speaks on which day, and what it says.
+"""Model versions that are fitted ahead of time: which fit is in force on which day, and its forecasts.
 
 A version is a procedure (`pooled-v1`): it is refitted again and again, and its fits take turns.
 A day is spoken of by the newest fit that used nothing of that day or later.
@@ -111,7 +111,7 @@ class Fit:
     """One fit of a version and the days on which it is the newest: after < D <= until.
 
     after: trained_through; until: that of the next fit, NaT while there is none. scope: the symbol
-    it was made for, or EVERY_SYMBOL. said: the forecasts of cells that carry features.
+    it was made for, or EVERY_SYMBOL. forecasts: the forecasts of cells that carry features.
     """
 
     artifact_id: str
@@ -135,15 +135,15 @@ class FittedModel:
         return self.procedure.model_id
 
     def turns(self, symbols: np.ndarray, days: np.ndarray) -> np.ndarray:
-        """Position in `fits` of the one that speaks of each cell (symbols[i], days[i]); -1: none."""
+        """Position in `fits` of the one in force for each cell (symbols[i], days[i]); -1: none."""
         turn = np.full(len(symbols), -1)
         for number, fit in enumerate(self.fits):
-            speaks = (turn < 0) & (days > fit.after)
+            in_force = (turn < 0) & (days > fit.after)
             if not np.isnat(fit.until):
-                speaks &= days <= fit.until
+                in_force &= days <= fit.until
             if fit.scope != EVERY_SYMBOL:
-                speaks &= symbols == fit.scope
-            turn[speaks] = number
+                in_force &= symbols == fit.scope
+            turn[in_force] = number
         return turn
 
     def forecast(self, cells: Cells, turn: np.ndarray) -> Forecast:
@@ -160,7 +160,7 @@ class FittedModel:
         return whole
 
     def artifact_ids(self, turn: np.ndarray) -> list[str]:
-        """Name of the fit that speaks of each cell."""
+        """Name of the fit in force for each cell."""
         return [self.fits[number].artifact_id for number in turn]
 
 

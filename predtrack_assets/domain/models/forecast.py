@@ -54,7 +54,7 @@ class Forecast:
     within 5 % of the median, within sigma sqrt(h) of it. p_up: that S_T > S0. side: +1 when the
     target lies one sigma sqrt(h) above S0, -1 below. p_hit and hit_days: of that target.
     volatility: expected standard deviation of the daily log returns over the horizon, (cells,);
-    None where the model does not speak of it.
+    None where the model does not predict it.
     """
 
     quantiles: np.ndarray

@@ -40,7 +40,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Proposal:
-    """What came of a search. accepted: better (a simpler one: no worse) on days that it had not seen.
+    """The result of a search. accepted: better (a simpler one: no worse) on days that it had not seen.
 
     old, new: values in force and found; before, after: their performance on those days. results: of
     each trial, in order; chosen: numbers of those in `new`. All plain JSON.

@@ -13,7 +13,7 @@ from predtrack_assets.domain.numerics.types import Floats, Ints
 
 @jit
 def miscalibration(probability: Floats, counts: Ints, hits: Ints) -> float:
-    """CORP's miscalibration of forecasts said (G,) in order, given counts and hits (G,).
+    """CORP's miscalibration of forecast probabilities p (G,) in order, given counts and hits (G,).
 
     Mean Brier score less that of the isotonic fit, by pooling adjacent violators in whole numbers.
 
@@ -45,7 +45,7 @@ def calibrated(
 ) -> Floats:
     """Miscalibrations (reps,) of `rows` calibrated forecasts, drawn with replacement each time.
 
-    said (G,): probability of each group; group (n,): which one each forecast is in. Of one uniform
+    p (G,): probability of each group; group (n,): which one each forecast is in. Of one uniform
     number the whole part of its n-fold picks a forecast and the rest decides whether it is a hit.
 
     >>> rng = np.random.default_rng(0)

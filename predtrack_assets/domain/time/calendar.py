@@ -112,7 +112,7 @@ class Calendar:
     def due_at(
         self, days: date | Days, horizon: int | NDArray[np.integer]
     ) -> NDArray[np.datetime64]:
-        """The moment that a prediction of `horizon` sessions (1 or more) made on each day speaks of.
+        """The moment that a prediction of `horizon` sessions (1 or more) made on each day is due.
 
         It is the actual close of the due session, datetime64[us] in UTC. Raises ValueError when a
         day or its due session lies outside the calendar.

@@ -1,4 +1,4 @@
-"""Checks R1 to R10 and R12 of a book's rows, each computed anew from what the rows say."""
+"""Checks R1 to R10 and R12 of a book's rows, each recomputed from the rows."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def reliability(panels: Mapping[str, Reliability], what: str) -> Picture:
             axis.scatter(panel.confidence, panel.rate, s=size, c=colours, zorder=3, linewidths=0)
             axis.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
             set_title(axis, title, f"n = {panel.rows.sum():,}")
-        picture.axes[0].set_ylabel("came true", fontsize=7, color=MUTED)
+        picture.axes[0].set_ylabel("share that occurred", fontsize=7, color=MUTED)
         note = "x: confidence · bars: where 90 % of calibrated rates lie · orange: outside"
         set_footer(picture, note)
     return picture.result
@@ -115,7 +115,7 @@ def ranking(panels: Mapping[str, Ranked], what: str, reference: float = 0.5) -> 
             axis.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
             axis.locator_params(axis="x", nbins=4)
             set_title(axis, title, f"{order.size:,} symbols")
-        note = "share of calls that came true: posterior mean and 95 % interval"
+        note = "share of correct calls: posterior mean and 95 % interval"
         set_footer(picture, f"{note} · the best and the worst · rule: {reference:.0%}")
     return picture.result
 
@@ -133,9 +133,7 @@ def by_regime(panels: Mapping[str, Ranked], what: str) -> Picture:
             axis.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
             axis.locator_params(axis="x", nbins=4)
             set_title(axis, title, "")
-        set_footer(
-            picture, "calls that came true, 95 % · regime (▲ ▼ unlike the others) · its dates"
-        )
+        set_footer(picture, "correct calls, 95 % · regime (▲ ▼ unlike the others) · its dates")
     return picture.result
 
 

@@ -62,7 +62,7 @@ def restore(
     """Put a backup into empty databases and a store of fitted models; its address and manifest.
 
     urls: as of `take_backup`; a database that the backup does not hold stays as it is. Views are
-    left out: `migrate` makes them anew, and what a newer version added. All of a database appears at
+    left out: `migrate` makes them again, and what a newer version added. All of a database appears at
     once, after the digest of each of its tables is as it was, ours last.
     Raises BackupError where one is not, ServerError where a database is not empty.
     """

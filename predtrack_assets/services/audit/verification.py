@@ -138,7 +138,7 @@ def _compared(
     columns = judged_columns(transaction)
     retained = transaction.read(RETAINED_FROM).item()
     groups = transaction.read(GROUPS, first=first, last=last).with_columns(
-        size=pl.max_horizontal("said", "sealed")
+        size=pl.max_horizontal("stored", "sealed")
     )
     spans = [span_of(part) for part in by_days(groups, "size")]
 

@@ -1,4 +1,4 @@
-"""Where champions and their challengers stand before an epoch, and what comes of its weeks."""
+"""Where champions and their challengers stand before an epoch, and the decisions of its weeks."""
 
 from __future__ import annotations
 

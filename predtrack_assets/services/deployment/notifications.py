@@ -24,7 +24,7 @@ class NotSent(RuntimeError):
 
 
 def payload(event: Mapping[str, Any]) -> dict[str, Any]:
-    """What is said of an event: plain JSON, with a key that is the same however often it is sent."""
+    """The payload of an event: plain JSON, with a key that is the same however often it is sent."""
     values = {name: json.loads(event[name] or "null") for name in ("old_value", "new_value")}
     plain = (
         "event_id", "event_type", "component_type", "component_id", "trigger_reason", "automated",

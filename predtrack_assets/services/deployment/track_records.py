@@ -77,7 +77,7 @@ def predictions_with_outcomes(
     }
     key = ["trading_day", "symbol", "model_id", "kind", "horizon"]
     results = transaction.read(queries.RESULTS, as_of=epoch.as_of, **cut)
-    predictions = transaction.read(queries.SAID, **cut)
+    predictions = transaction.read(queries.PREDICTIONS, **cut)
     if live is not None:
         predictions = predictions.join(live, on=["model_id", "kind", "trading_day"], how="semi")
     return predictions.join(results, on=key, how="left").sort(key)

@@ -47,7 +47,7 @@ def procedures(transaction: Transaction) -> tuple[Procedure, ...]:
 
 
 def fits_in_force(transaction: Transaction, first: date, last: date, *, retired: bool) -> Turns:
-    """The fits that speak of the days from first to last, per version; of retired ones too if asked.
+    """The fits in force on the days from first to last, per version; of retired ones too if asked.
 
     Reading a file raises ArtifactError when it is missing or not what was stored.
     """
@@ -60,17 +60,19 @@ def fits_in_force(transaction: Transaction, first: date, last: date, *, retired:
     return found
 
 
-def referenced_fits(transaction: Transaction, spoke: pl.DataFrame) -> tuple[Turns, dict[str, str]]:
+def referenced_fits(
+    transaction: Transaction, referenced: pl.DataFrame
+) -> tuple[Turns, dict[str, str]]:
     """The fits that stored predictions name, for the days they name them on; and why others cannot.
 
-    spoke: artifact_id, first, last (days). A fit is never given a day that it was trained on.
+    referenced: artifact_id, first, last (days). A fit is never given a day that it was trained on.
     """
-    names = spoke["artifact_id"].to_list()
+    names = referenced["artifact_id"].to_list()
     rows = transaction.read(NAMED_FITS, artifact_ids=names)
     unavailable = dict.fromkeys(set(names) - set(rows["artifact_id"]), "its fit is not registered")
     known = {procedure.model_id: procedure for procedure in procedures(transaction)}
     turns: Turns = []
-    for row in rows.join(spoke, on="artifact_id").sort("artifact_id").iter_rows(named=True):
+    for row in rows.join(referenced, on="artifact_id").sort("artifact_id").iter_rows(named=True):
         procedure = known.get(row["model_id"])
         if procedure is None:
             unavailable[row["artifact_id"]] = (

@@ -45,7 +45,7 @@ from predtrack_assets.warehouse.models.registry import Trial
 from predtrack_assets.warehouse.models.retraining import BY_HAND, Cause, note_retrained
 
 CODE_VERSION = "1"  # of the fitting; another one fits everything again
-CHOICE_MONTH = 12  # the fit that speaks from January on chooses the families of the year
+CHOICE_MONTH = 12  # the fit in force from January on chooses the families of the year
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Fitter:
 
 @dataclass
 class Report:
-    """What came of the cutoffs: new fits, those there already, reasons of the rest.
+    """Results of the cutoffs: new fits, those there already, reasons of the rest.
 
     restored: of those there, whose file was lost or altered and has been made again.
 
@@ -155,7 +155,7 @@ class Training:
     def fit(self, cutoff: date, data: TrainingData) -> None:
         """Fit `data` unless the version is retired, or it is fitted already, or too little.
 
-        What came of it is in `report`. Raises what the fit raises, after the run is on record as
+        The result is in `report`. Raises what the fit raises, after the run is on record as
         failed.
         """
         if self.retired:

@@ -1,4 +1,4 @@
-"""What features were worth to a fit in the time after it: computed when families are chosen anew."""
+"""What features were worth to a fit in the time after it: computed when families are chosen again."""
 
 from collections.abc import Mapping
 from datetime import date

@@ -191,7 +191,7 @@ class Preparation:
             models = [] if rows is None else rows["model_id"].to_list()
             asked = sorted({*models, task.model_id})
             predictions = transaction.read(
-                optimization.SAID,
+                optimization.PREDICTIONS,
                 first=task.first_day,
                 last=task.as_of_day,
                 kind=kind,
@@ -242,7 +242,7 @@ class Preparation:
             found = returns_of(
                 transaction, epoch, pl.concat(frames), task.first_day, self.settings.benchmark
             )
-        nothing = np.array([], "datetime64[D]"), np.zeros(0)  # its models never spoke together
+        nothing = np.array([], "datetime64[D]"), np.zeros(0)  # its models never predicted the same
         cells = (found.get(Cell(name, kind, horizon)) for name in names)
         return [(cell.days, cell.following) if cell else nothing for cell in cells]
 

@@ -1,4 +1,4 @@
-"""What drift is measured on, and what was measured and said before."""
+"""What drift is measured on, and which alerts were raised before."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ CANDIDATES = Query("""
     SELECT model_id FROM models.model_registry WHERE role = 'candidate' ORDER BY model_id
 """)
 
-# What a model said per symbol and day, as one number: a median in units of sigma sqrt(h), a
+# Predictions of a model per symbol and day, as one number: a median in units of sigma sqrt(h), a
 # probability, a volatility.
-SAID = Query("""
+PREDICTED = Query("""
     SELECT trading_day, kind, horizon,
            CASE kind WHEN 'price' THEN q50 / (sigma * sqrt(horizon))
                      WHEN 'volatility' THEN predicted_volatility ELSE confidence END AS value
@@ -39,7 +39,7 @@ DRIFTED = Query("""
     WHERE drifted AND as_of_day BETWEEN :first AND :last AND statistic = ANY(:decisive)
 """)
 
-ALERTS_SAID = Query("""
+ALERTS_RAISED = Query("""
     SELECT DISTINCT ON (subject, name, model_id, kind, horizon, as_of_day)
            subject, name, model_id, kind, horizon, as_of_day, event
     FROM accuracy.drift_alerts WHERE as_of_day <= :last

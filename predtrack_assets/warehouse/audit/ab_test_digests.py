@@ -1,4 +1,4 @@
-"""A/B tests by digest: the rows that each transaction wrote, said by its audit event and so chained."""
+"""A/B tests by digest: the rows that each transaction wrote, in its audit event and so chained."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from predtrack_assets.warehouse.database.query import Query
 from predtrack_assets.warehouse.database.transaction import Transaction
 from predtrack_assets.warehouse.forecasts.ledger import remember_encoding, row_bytes
 
-# Events of before keep what they said: a column added to the table later does not belong here.
+# Earlier events keep what they hold: a column added to the table later does not belong here.
 TEST = Encoding(
     (
         ("as_of_day", "date"),
@@ -37,7 +37,7 @@ TEST = Encoding(
     )
 )
 
-# SHA-256 over SHA-256(00 || row) of what a transaction (its rows share recorded_at) said of a day.
+# SHA-256 over SHA-256(00 || row) of what a transaction (its rows share recorded_at) wrote of a day.
 _DIGESTS = sql.SQL("""
     SELECT recorded_at, as_of_day,
            encode(sha256(string_agg(sha256('\\x00'::bytea || {row}), ''::bytea

@@ -13,11 +13,11 @@ from predtrack_assets.warehouse.database.query import Query
 from predtrack_assets.warehouse.database.transaction import Transaction
 
 # A row and an event belong together by key: the moment in force, or the override. Doubles of a key
-# are numbered, so that the second of them finds no partner. Rollbacks recorded before events said
+# are numbered, so that the second of them finds no partner. Rollbacks recorded before events held
 # `valid_from` belong to the last one in force by then.
 DECISIONS = Query("""
     WITH events AS MATERIALIZED (
-        SELECT event_index, event_type, subject, payload AS said, actor, at
+        SELECT event_index, event_type, subject, payload, actor, at
         FROM audit.audit_trail
         WHERE event_type IN ('deployment', 'rollback', 'manual_override')
           AND event_index <> ALL(:faulty::bigint[])
@@ -27,8 +27,8 @@ DECISIONS = Query("""
                     WHEN override_id IS NOT NULL THEN 'manual_override' ELSE 'deployment' END AS event_type
         FROM deployment.deployments d
     ), keyed AS (
-        SELECT e.*, CASE event_type WHEN 'manual_override' THEN said ->> 'override_id'
-            ELSE subject || ' ' || extract(epoch FROM coalesce((said ->> 'valid_from')::timestamptz, (
+        SELECT e.*, CASE event_type WHEN 'manual_override' THEN payload ->> 'override_id'
+            ELSE subject || ' ' || extract(epoch FROM coalesce((payload ->> 'valid_from')::timestamptz, (
                 SELECT max(m.valid_from) FROM made m
                 WHERE m.event_type = 'rollback' AND m.subject = e.subject AND m.valid_from <= e.at)))
             END AS key
@@ -64,26 +64,26 @@ DECISIONS = Query("""
                row_number() OVER (PARTITION BY o.override_id ORDER BY o.recorded_at) AS turn
         FROM deployment.gate_overrides o LEFT JOIN deployment.deployment_gates g USING (gate_id)
     ), differences AS (
-        SELECT d.*, r.event_index, r.subject AS said_subject, r.said, array_to_string(ARRAY[
-            CASE WHEN (r.said ->> 'deployment_id') <> d.deployment_id::text THEN 'id' END,
-            CASE WHEN d.event_type = 'rollback' AND (r.said ->> 'to') IS DISTINCT FROM d.model_id
-                   OR (r.said ->> 'model_id') <> d.model_id THEN 'model' END,
-            CASE WHEN (r.said ->> 'retires') IS DISTINCT FROM d.retires::text
-                   OR d.retires IS NOT NULL AND (r.said ->> 'from') IS DISTINCT FROM d.retired_model
+        SELECT d.*, r.event_index, r.subject AS recorded_subject, r.payload, array_to_string(ARRAY[
+            CASE WHEN (r.payload ->> 'deployment_id') <> d.deployment_id::text THEN 'id' END,
+            CASE WHEN d.event_type = 'rollback' AND (r.payload ->> 'to') IS DISTINCT FROM d.model_id
+                   OR (r.payload ->> 'model_id') <> d.model_id THEN 'model' END,
+            CASE WHEN (r.payload ->> 'retires') IS DISTINCT FROM d.retires::text
+                   OR d.retires IS NOT NULL AND (r.payload ->> 'from') IS DISTINCT FROM d.retired_model
                  THEN 'champion left' END,
             CASE WHEN r.subject <> d.subject THEN 'kind or scope' END,
             CASE WHEN d.event_type <> 'rollback'
-                  AND (r.said ->> 'gate_id') IS DISTINCT FROM
+                  AND (r.payload ->> 'gate_id') IS DISTINCT FROM
                       coalesce(d.gate_id::text, (SELECT min(o.gate_id::text) FROM deployment.gate_overrides o
                                                  WHERE o.override_id = d.override_id)) THEN 'gate' END,
-            CASE WHEN (r.said ->> 'valid_from')::timestamptz <> d.valid_from THEN 'moment' END,
+            CASE WHEN (r.payload ->> 'valid_from')::timestamptz <> d.valid_from THEN 'moment' END,
             CASE WHEN r.actor <> d.deployed_by THEN 'person' END,
-            CASE WHEN (r.said ->> 'reason') IS DISTINCT FROM d.reason THEN 'reason' END], ', ') AS differs
+            CASE WHEN (r.payload ->> 'reason') IS DISTINCT FROM d.reason THEN 'reason' END], ', ') AS differs
         FROM deployed d FULL JOIN recorded r USING (event_type, key, turn)
     )
-    SELECT 'deployment' AS what, coalesce(deployment_id::text, said ->> 'deployment_id') AS id,
-           coalesce(subject, said_subject) AS subject,
-           coalesce(model_id, said ->> 'model_id', said ->> 'to') AS model_id,
+    SELECT 'deployment' AS what, coalesce(deployment_id::text, payload ->> 'deployment_id') AS id,
+           coalesce(subject, recorded_subject) AS subject,
+           coalesce(model_id, payload ->> 'model_id', payload ->> 'to') AS model_id,
            nullif(concat_ws('; ',
                CASE WHEN event_index IS NULL THEN 'no audit event records it' END,
                CASE WHEN deployment_id IS NULL
@@ -108,15 +108,16 @@ DECISIONS = Query("""
                CASE WHEN baseline THEN 'a baseline is never champion' END), '') AS fault
     FROM differences
     UNION ALL
-    SELECT 'override', coalesce(o.override_id::text, e.said ->> 'override_id'),
+    SELECT 'override', coalesce(o.override_id::text, e.payload ->> 'override_id'),
            coalesce(o.subject, e.subject), NULL,
            CASE WHEN e.event_index IS NULL THEN 'no audit event records it'
                 WHEN o.override_id IS NULL
                 THEN 'audit event ' || e.event_index || ' records it and it is gone'
                 WHEN (o.gate_id::text, o.reason, o.requested_by, o.approved_by, o.requested_by, o.expires_at,
                       o.subject)
-                  IS DISTINCT FROM (e.said ->> 'gate_id', e.said ->> 'reason', e.said ->> 'requested_by',
-                      e.said ->> 'approved_by', e.actor, (e.said ->> 'expires_at')::timestamptz, e.subject)
+                  IS DISTINCT FROM (e.payload ->> 'gate_id', e.payload ->> 'reason',
+                      e.payload ->> 'requested_by', e.payload ->> 'approved_by', e.actor,
+                      (e.payload ->> 'expires_at')::timestamptz, e.subject)
                 THEN 'audit event ' || e.event_index || ' records another one' END
     FROM overrides o FULL JOIN (SELECT * FROM recorded WHERE event_type = 'manual_override') e
         ON e.key = o.override_id::text AND e.turn = o.turn

@@ -1,4 +1,4 @@
-"""Gates by digest: what each run decided for each week, said by its audit event and so chained."""
+"""Gates by digest: what each run decided for each week, in its audit event and so chained."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from predtrack_assets.warehouse.database.query import Query
 from predtrack_assets.warehouse.database.transaction import Transaction
 from predtrack_assets.warehouse.forecasts.ledger import remember_encoding, row_bytes
 
-# Events of before keep what they said: a column added to the table later does not belong here.
+# Earlier events keep what they hold: a column added to the table later does not belong here.
 GATE = Encoding(
     (
         ("gate_id", "uuid"),
@@ -56,20 +56,20 @@ _OF_RUN = sql.SQL("""
 """)
 OF_RUN = Query(_OF_RUN.format(stored=_DIGESTS).as_string())
 
-# Gates of before events said digests count as recorded where an event of that time covers their
-# day; once an event has said digests, none without them records anything.
+# Gates written before events held digests count as recorded where an event of that time covers their
+# day; once an event holds digests, none without them records anything.
 _RECORDED = sql.SQL("""
     WITH events AS MATERIALIZED (
-        SELECT event_index, at, payload AS said FROM audit.audit_trail
+        SELECT event_index, at, payload AS recorded FROM audit.audit_trail
         WHERE event_type = 'deployment_gate' AND event_index <> ALL(:faulty::bigint[])
     ), plain AS (
-        SELECT at, (said ->> 'first')::date AS first, (said ->> 'last')::date AS last FROM events
+        SELECT at, (recorded ->> 'first')::date AS first, (recorded ->> 'last')::date AS last FROM events
         WHERE event_index < coalesce((SELECT min(event_index) FROM events
-                                      WHERE said -> 'digests' IS NOT NULL), 9223372036854775807)
+                                      WHERE recorded -> 'digests' IS NOT NULL), 9223372036854775807)
     ), recorded AS (
-        SELECT event_index, (said ->> 'evaluated_at')::timestamptz AS evaluated_at,
+        SELECT event_index, (recorded ->> 'evaluated_at')::timestamptz AS evaluated_at,
                week.key::date AS as_of_day, week.value AS digest
-        FROM events CROSS JOIN LATERAL jsonb_each_text(said -> 'digests') week
+        FROM events CROSS JOIN LATERAL jsonb_each_text(recorded -> 'digests') week
     ), stored AS (
         {stored}
     )

@@ -15,7 +15,7 @@ from predtrack_assets.warehouse.forecasts.ledger import remember_encoding, row_b
 
 EVENT_TYPE = "improvement"
 
-# Events of before keep what they said: a column added to the table later does not belong here.
+# Earlier events keep what they hold: a column added to the table later does not belong here.
 IMPROVEMENT = Encoding(
     (
         ("event_id", "bigint"),

@@ -293,10 +293,10 @@ class EmbeddedServer:
         port = re.search(r"^port = (\d+)$", written, re.MULTILINE)
         if port is None or written == CONFIGURATION.format(port=port[1]):
             return
-        anew = path.with_suffix(".new")
-        anew.write_text(CONFIGURATION.format(port=port[1]))
-        account.give(anew)
-        anew.rename(path)
+        renewed = path.with_suffix(".new")
+        renewed.write_text(CONFIGURATION.format(port=port[1]))
+        account.give(renewed)
+        renewed.rename(path)
 
     def _prepare_socket_dir(self, account: Account) -> Path:
         """A directory that only `account` can enter, short enough for a socket's path."""

@@ -124,7 +124,7 @@ class PoisonedTransaction(Transaction):
         self._sources = sources
 
     def poison(self, how: Poison, day: date, as_of: datetime) -> None:
-        """Spoil every row that speaks of a day after `day` or became known after `as_of`.
+        """Spoil every row of a day after `day` or became known after `as_of`.
 
         Numbers become NaN, +1e9 or -1e9 and texts all the same, or the values of rows change
         places, or the rows go. Later fits go in any case, and what later days did to memberships.

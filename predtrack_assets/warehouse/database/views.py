@@ -1,4 +1,4 @@
-"""`sql/views/ROOM.sql`: views and functions for readers, made anew when a file's text changes.
+"""`sql/views/ROOM.sql`: views and functions for readers, made again when a file's text changes.
 
 All of them are dropped and made again together, as they build on each other across rooms. What a
 file made is recorded, so that dropping needs no list by hand. Nothing stored depends on them.
@@ -95,7 +95,7 @@ def applied_views(
 
 
 def apply_views(connection: psycopg.Connection, files: Sequence[ViewFile]) -> list[str]:
-    """Make all views anew if a file was added, changed or removed; the names of the files."""
+    """Make all views again if a file was added, changed or removed; the names of the files."""
     names = [file.name for file in files]
     if names == list(_recorded(connection)) and all(applied_views(connection, files).values()):
         return []
@@ -126,7 +126,7 @@ def drop_views(connection: psycopg.Connection) -> list[str]:
                     connection.execute(sql.SQL(drop))
                 except psycopg.errors.DependentObjectsStillExist as error:
                     raise MigrationError(
-                        f"{name}.sql is to be applied anew, but something of your own builds on "
+                        f"{name}.sql is to be applied again, but something of your own builds on "
                         f"it; drop that first: {error.diag.message_detail}"
                     ) from error
         if recorded:
@@ -135,7 +135,7 @@ def drop_views(connection: psycopg.Connection) -> list[str]:
 
 
 def drop_views_of(url: str) -> None:
-    """Drop what the files made in a database, and their record: the next `migrate` makes them anew."""
+    """Drop what the files made in a database, and their record: the next `migrate` makes them again."""
     with psycopg.connect(url) as connection:
         drop_views(connection)
 

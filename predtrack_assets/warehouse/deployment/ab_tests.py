@@ -34,7 +34,7 @@ COHORTS = Query("""
     WHERE kind = :kind AND split_part(scope, ':', 1) = :scope
 """)
 
-# Days on which all that a version said was committed before its outcome could be known.
+# Days on which all predictions of a version were committed before its outcome could be known.
 LIVE_DAYS = Query("""
     SELECT model_id, kind, trading_day FROM forecasts.prediction_batches
     WHERE trading_day <= :last GROUP BY model_id, kind, trading_day

@@ -15,7 +15,7 @@ PREDICTED_SPAN = Query("""
 
 # Read apart and joined outside: on tables just filled, which have no statistics yet, the planner
 # would take a nested loop over all rows.
-SAID = Query("""
+PREDICTIONS = Query("""
     SELECT model_id, kind, horizon, symbol, trading_day, due_day, confidence, sigma,
            q05, q10, q25, q50, q75, q90, q95
     FROM forecasts.predictions
@@ -25,7 +25,7 @@ SAID = Query("""
 """)
 
 # Cells that a version should have spoken of and was refused, due at once: the symbol had history
-# enough, so that others spoke (rows of every kind, '*', say that it had not).
+# enough, so that others predicted (rows of every kind, '*', say that it had not).
 REFUSED = Query("""
     SELECT model_id, kind, horizon, symbol, trading_day AS due_day
     FROM forecasts.skipped_predictions s
@@ -85,7 +85,7 @@ DEPLOYMENTS = Query("""
     WHERE kind = :kind AND scope = :scope ORDER BY valid_from
 """)
 
-# Models that people took back and nobody deployed anew. judged: one had its place by a gate, not
+# Models that people took back and nobody deployed again. judged: one had its place by a gate, not
 # by an override, and so is not redeployed by itself.
 ROLLED_BACK = Query("""
     SELECT former.model_id, bool_or(former.gate_id IS NOT NULL) AS judged
@@ -93,9 +93,9 @@ ROLLED_BACK = Query("""
     CROSS JOIN LATERAL deployment.champion_at(
         d.kind, d.scope, d.valid_from - interval '1 microsecond') former
     WHERE d.kind = :kind AND d.scope = :scope AND num_nonnulls(d.restores, d.retires) > 0
-      AND NOT EXISTS (SELECT FROM deployment.deployments anew
-                      WHERE (anew.kind, anew.scope, anew.model_id) = (d.kind, d.scope, former.model_id)
-                        AND anew.restores IS NULL AND anew.valid_from > d.valid_from)
+      AND NOT EXISTS (SELECT FROM deployment.deployments later
+                      WHERE (later.kind, later.scope, later.model_id) = (d.kind, d.scope, former.model_id)
+                        AND later.restores IS NULL AND later.valid_from > d.valid_from)
     GROUP BY former.model_id ORDER BY former.model_id
 """)
 

@@ -138,7 +138,7 @@ class LabelGrid:
 
 @dataclass(frozen=True)
 class TrainingFrame:
-    """Features beside what came of them. labels: float64 (n,). ends: datetime64[D] (n,)."""
+    """Features beside their outcomes. labels: float64 (n,). ends: datetime64[D] (n,)."""
 
     rows: FeatureRows
     labels: np.ndarray

@@ -41,8 +41,8 @@ ENCODINGS = Query("""
 
 # Rows and leaves of each group; a group whose counts agree has nothing left to seal.
 _GROUPS = """
-    SELECT trading_day, model_id, kind, coalesce(said, 0) AS said, coalesce(sealed, 0) AS sealed
-    FROM (SELECT trading_day, model_id, kind, count(*) AS said FROM forecasts.predictions
+    SELECT trading_day, model_id, kind, coalesce(stored, 0) AS stored, coalesce(sealed, 0) AS sealed
+    FROM (SELECT trading_day, model_id, kind, count(*) AS stored FROM forecasts.predictions
           WHERE trading_day BETWEEN :first AND :last GROUP BY 1, 2, 3) p
     FULL JOIN (SELECT trading_day, model_id, kind, sum(row_count)::bigint AS sealed
                FROM forecasts.prediction_batches
@@ -51,7 +51,7 @@ _GROUPS = """
 """
 GROUPS = Query(f"{_GROUPS} ORDER BY trading_day, model_id, kind")
 UNSEALED = Query(
-    f"{_GROUPS} WHERE coalesce(said, 0) <> coalesce(sealed, 0) AND coalesce(said, 0) > 0"
+    f"{_GROUPS} WHERE coalesce(stored, 0) <> coalesce(sealed, 0) AND coalesce(stored, 0) > 0"
     " ORDER BY trading_day, model_id, kind"
 )
 # What this very transaction has written; an index leads there, however many rows the days have.
@@ -187,7 +187,7 @@ def seal(transaction: Transaction, first: date = date.min, last: date = date.max
             f" was sealed at {before:%Y-%m-%d %H:%M:%S}: set the clock right, or wait until then"
         )
     built = [pl.DataFrame(schema=BATCHES)]
-    parts = [(part, False) for part in by_days(others, "said")] if len(others) else []
+    parts = [(part, False) for part in by_days(others, "stored")] if len(others) else []
     parts += [(added, True)] if len(added) else []
     for rows in read_ahead(lambda part: _unsealed(transaction, *part, terms), parts):
         _refuse_overtaken(rows)
@@ -199,7 +199,7 @@ def seal(transaction: Transaction, first: date = date.min, last: date = date.max
     batches = pl.concat(built)
     transaction.append(tables.PREDICTION_BATCHES, batches)
     sealed = int(batches["row_count"].sum())
-    rest = int((groups["said"] - groups["sealed"]).sum()) - sealed
+    rest = int((groups["stored"] - groups["sealed"]).sum()) - sealed
     return Sealed(sealed, len(batches), _left_out(transaction, groups) if rest else {})
 
 
@@ -303,7 +303,7 @@ def _added(transaction: Transaction, groups: pl.DataFrame) -> tuple[pl.DataFrame
     groups = groups.join(own, on=GROUP, how="left", maintain_order="left").with_columns(
         pl.col("own").fill_null(0)
     )
-    alone = (groups["sealed"] > 0) & (groups["said"] == groups["sealed"] + groups["own"])
+    alone = (groups["sealed"] > 0) & (groups["stored"] == groups["sealed"] + groups["own"])
     if groups.filter(alone)["own"].sum() > CHUNK_ROWS:
         alone = pl.Series([False]).new_from_index(0, len(groups))
     return groups.filter(alone), groups.filter(~alone)
@@ -312,7 +312,7 @@ def _added(transaction: Transaction, groups: pl.DataFrame) -> tuple[pl.DataFrame
 def _terms(
     transaction: Transaction, claimed: Query, span: tuple[date, date], encoding: Encoding
 ) -> _Terms:
-    """The moment, and what of the rows of these days is retroactive then, whatever they say."""
+    """The moment, and what of the rows of these days is retroactive then, whatever they state."""
     committed_at = transaction.read(CLOCK).item()
     days = {"first": span[0], "last": span[1]}
     claims = transaction.read(claimed, **days, committed_at=committed_at)

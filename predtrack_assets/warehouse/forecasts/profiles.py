@@ -68,7 +68,7 @@ REFERENCE_PRICES = Query("""
     GROUP BY trading_day
 """)
 # Symbols with a bar known by the end of the day and some months of history (:history_days), and
-# those of them for which nothing was said.
+# those of them without a prediction.
 PREDICTABLE = Query("""
     WITH since AS (
         SELECT m.symbol, first.bar + :history_days::integer AS day
@@ -81,13 +81,13 @@ PREDICTABLE = Query("""
         FROM market.market_data b JOIN since ON since.symbol = b.symbol AND b.trading_day >= since.day
         WHERE b.trading_day BETWEEN :first AND :last
           AND b.knowledge_time <= (b.trading_day + 1)::timestamp AT TIME ZONE 'UTC'
-    ), said AS (
+    ), predicted AS (
         SELECT DISTINCT trading_day, symbol FROM forecasts.predictions
         WHERE trading_day BETWEEN :first AND :last AND horizon_unit = 'session'
     )
     SELECT trading_day AS day, count(*) AS predictable,
-           count(*) FILTER (WHERE said.symbol IS NULL) AS unsaid
-    FROM bars LEFT JOIN said USING (trading_day, symbol)
+           count(*) FILTER (WHERE predicted.symbol IS NULL) AS not_predicted
+    FROM bars LEFT JOIN predicted USING (trading_day, symbol)
     GROUP BY trading_day
 """)
 # Kind * is of symbols that cannot be predicted yet: that is no fault of a day.
@@ -125,7 +125,7 @@ OUTCOMES = Query("""
     ) o
     GROUP BY resolved_day
 """)
-# Results that are not those of the prices beside them and of what was said, by the day of OUTCOMES.
+# Results that are not those of the prices beside them and of the predictions, by the day of OUTCOMES.
 # A quotient within 1e-12 of the bound of 5 % may fall on either side of it.
 RESULTS = Query("""
     SELECT resolved_day AS day, count(*) AS wrong_results
@@ -149,14 +149,14 @@ FALLEN_DUE = Query("""
         SELECT DISTINCT ON (prediction_id) prediction_id, due_day, status
         FROM forecasts.outcomes WHERE due_day BETWEEN :first AND :last
         ORDER BY prediction_id, knowledge_time DESC
-    ), said AS (
+    ), predicted AS (
         SELECT prediction_id, due_day, origin
         FROM forecasts.predictions WHERE due_day BETWEEN :first AND :last
     )
     SELECT due_day AS day, count(origin) AS due,
            count(*) FILTER (WHERE status IS NULL) AS unresolved,
            count(*) FILTER (WHERE status = 'expired') AS expired,
-           count(*) FILTER (WHERE origin IS NULL) AS unsaid
-    FROM said FULL JOIN ended USING (prediction_id, due_day)
+           count(*) FILTER (WHERE origin IS NULL) AS not_predicted
+    FROM predicted FULL JOIN ended USING (prediction_id, due_day)
     GROUP BY due_day
 """)

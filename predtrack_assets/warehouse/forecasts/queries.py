@@ -35,7 +35,7 @@ HAS_MINUTES = Query("""
     SELECT EXISTS (SELECT FROM forecasts.predictions
                    WHERE horizon_unit = 'minute' AND symbol = ANY(:symbols) AND due_day <= :last)
 """)
-# First due day that a bar of minutes speaks of which became known in (after, until].
+# First due day of a bar of minutes which became known in (after, until].
 FIRST_OF_NEW_BARS = Query("""
     SELECT min(bar_end AT TIME ZONE 'UTC')::date AS day FROM market.intraday_bars
     WHERE symbol = ANY(:symbols) AND knowledge_time > :after AND knowledge_time <= :until

@@ -13,7 +13,7 @@ RECOMMENDATIONS = Query("""
     ORDER BY kind, horizon, symbol
 """)
 
-# Kinds and horizons that have a champion at the end of a decision day, whether or not it spoke.
+# Kinds and horizons that have a champion at the end of a decision day, whether or not it predicted.
 CHAMPIONS_ON = Query("""
     SELECT DISTINCT d.kind, d.scope, d.model_id
     FROM (SELECT DISTINCT kind, scope FROM deployment.deployments) scopes,

@@ -99,7 +99,7 @@ SPEAKERS = Query("""
     GROUP BY p.kind, p.horizon, p.model_id ORDER BY p.kind, p.horizon, p.model_id
 """)
 
-SAID = Query("""
+PREDICTIONS = Query("""
     SELECT model_id, kind, horizon, symbol, trading_day, confidence, sigma, q50
     FROM forecasts.predictions
     WHERE trading_day BETWEEN :first AND :last AND kind = :kind AND horizon = :horizon

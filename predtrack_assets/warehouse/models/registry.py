@@ -207,7 +207,7 @@ def record_trials(
 
 
 def record_results(warehouse: Database, training_run_id: str, trials: Sequence[Trial]) -> None:
-    """Fill in what came of recorded trials, and commit. Raises ValueError for one never recorded."""
+    """Fill in results of recorded trials, and commit. Raises ValueError for one never recorded."""
     with warehouse.transaction() as transaction:
         filled = transaction.read(
             FINISH_TRIAL,

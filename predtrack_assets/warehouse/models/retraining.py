@@ -40,7 +40,7 @@ POOLED_FIT_BY = Query("""
     ORDER BY trained_through DESC, revision DESC LIMIT 1
 """)
 
-# What spoke for the symbol before: its own fit, else that of all symbols.
+# The fit in force for the symbol before: its own fit, else that of all symbols.
 NOTE_RETRAINED = Query("""
     INSERT INTO deployment.improvement_events (event_type, occurred_at, component_type, component_id,
         old_value, new_value, trigger_reason, performance_before, automated, approved_by)

@@ -2,7 +2,7 @@
 
 An alert is open on a report day if something decisive drifted then, or so lately that the current
 windows still share days. So its state is a function of the stored metrics; only changes against
-what was said already are said, and saying them twice is impossible.
+raised alerts are raised, each once.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def transitions(
     """What is to be added to accuracy.drift_alerts on sorted report days.
 
     drifted: SUBJECT, as_of_day, REASON, p_adjusted of what drifted by a DECISIVE statistic since
-    `calm_days` before the first report; said: SUBJECT, as_of_day, event, the last word of each day.
+    `calm_days` before the first report; raised: SUBJECT, as_of_day, event, the last alert of each day.
     """
     signs = _identified(drifted).sort("p_adjusted", "p_value", "statistic", nulls_last=True)
     signs = signs.unique([_ID, "as_of_day"], keep="first").sort("as_of_day")

@@ -1,6 +1,6 @@
 """How good are the predictions whose outcomes are not known yet? An estimate, never a score.
 
-Confidence-based estimation: outcomes known by the report day say how often events came true per
+Confidence-based estimation: outcomes known by the report day tell how often events occurred per
 bucket of confidence; were that still so, a prediction p from a bucket of rate c would have the
 expected Brier score p^2 - 2 p c + c. What the estimate cannot see is that rates change.
 Source: Guillory et al. 2021; NannyML calls it CBPE.
@@ -48,10 +48,10 @@ def expected_scores(
     """Expected Brier score and ECE of what is open on each report day: rows of drift_metrics.
 
     known: CELL, bucket, due_day, n, confidence, occurred, score: sums of validated outcomes; those
-    of the year up to the report are used. said: CELL, bucket, trading_day, due_day, n, confidence,
+    of the year up to the report are used. predicted: CELL, bucket, trading_day, due_day, n, confidence,
     squared: sums of predictions and their squares, from a horizon before the first report on.
     Probabilities, squares and scores are whole numbers of UNIT, so that sums are exact. Open on D is
-    what was said by D and falls due after it, whether or not it is decided already: a hit that came
+    what was predicted by D and falls due after it, whether or not it is decided already: a hit that came
     early says nothing about those that are still to come.
     """
     if not len(known) or not len(predicted):
