@@ -24,7 +24,16 @@ setup(
     ],
     python_requires=">=3.11",
     packages=find_packages(include=["predtrack_assets", "predtrack_assets.*"]),
-    package_data={"predtrack_assets": ["**/*.csv", "**/*.txt", "**/*.json"]},
+    package_data={
+        "predtrack_assets": [
+            "**/*.csv",
+            "**/*.txt",
+            "**/*.json",
+            "**/*.html",
+            "**/*.css",
+            "**/*.toml",
+        ]
+    },
     entry_points={"console_scripts": ["predtrack = predtrack_assets.cli.main:main"]},
     install_requires=[
         # Orchestration; the webserver pins the core to its own version.
@@ -59,10 +68,15 @@ setup(
         "curl-cffi>=0.15,<0.17",
         "requests>=2.32,<3",
         "great-expectations>=1.24,<2",
-        # The API: strict decoding, routes, a server.
+        # The API and its pages: strict decoding, routes, a server, templates.
         "fastapi>=0.165,<0.170",
         "msgspec>=0.22,<0.30",
         "uvicorn>=0.54,<1",
+        "jinja2>=3.1.6,<4",
+        "prometheus-client>=0.22,<1",
+        "structlog>=25.4",
+        # Alerts: Slack, Discord, mail, webhooks.
+        "apprise>=2.3,<3",
         # Settings, command line, logs, retries.
         "pydantic-settings>=2.12,<3",
         "tenacity>=9,<10",

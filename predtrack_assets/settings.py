@@ -178,6 +178,25 @@ class Settings(BaseSettings):
         None, description="Where improvement events are POSTed to. Unset: they are logged."
     )
 
+    alert_urls: SecretStr | None = Field(
+        None,
+        description="Where alerts go, by commas: slack://, discord://, mailto(s)://, json(s)://"
+        " addresses as apprise has them. Unset: they are logged.",
+    )
+    alert_rules: Path | None = Field(
+        None, description="TOML file of alert rules. Unset: the ones that ship."
+    )
+
+    log_format: Literal["text", "json"] = Field(
+        "text", description="Of the API's process: json is a line an event, requests included."
+    )
+
+    dashboard_access: Literal["local", "key"] = Field(
+        "local",
+        description="Who sees the dashboard without a key: browsers on this machine, or nobody."
+        " Behind a proxy on this machine: key.",
+    )
+
     retraining_cap: int = Field(
         5, ge=1, le=100, description="Symbols' retrainings that may be asked for and unfinished."
     )
@@ -235,7 +254,7 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().resolve()
 
-    @field_validator("file")
+    @field_validator("file", "alert_rules")
     @classmethod
     def _absolute_file(cls, value: Path | None) -> Path | None:
         return Path(os.path.abspath(value.expanduser())) if value else value  # a link may be a loop

@@ -111,3 +111,71 @@ GRANT ALL ON audit.row_encodings, audit.audit_trail, forecasts.prediction_batche
 GRANT SELECT, INSERT ON audit.api_keys TO predtrack_writer;
 GRANT UPDATE (revoked_at) ON audit.api_keys TO predtrack_writer;
 GRANT ALL ON audit.api_keys TO predtrack_owner;
+
+-- What is wrong now, who was told, and what is silenced (docs/guide/alerts.md).
+CREATE TABLE audit.alerts (
+    alert_id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    rule           text NOT NULL CHECK (rule ~ '^[a-z][a-z0-9_]{0,63}$'),
+    subject        text NOT NULL,
+    fingerprint    text NOT NULL GENERATED ALWAYS AS (md5(rule || '|' || subject)) STORED,
+    severity       text NOT NULL CHECK (severity IN ('info', 'warning', 'critical')),
+    value          double precision NOT NULL CHECK (market.is_finite(value)),
+    detail         text NOT NULL,
+    opened_at      timestamptz NOT NULL,
+    last_seen      timestamptz NOT NULL,
+    closed_at      timestamptz,
+    notified_at    timestamptz,
+    resolved_told  timestamptz,
+    CONSTRAINT times_in_order CHECK (opened_at <= last_seen AND last_seen <= closed_at),
+    CONSTRAINT resolved_after_closed CHECK (resolved_told IS NULL OR closed_at IS NOT NULL)
+);
+CREATE UNIQUE INDEX one_open_alert ON audit.alerts (fingerprint) WHERE closed_at IS NULL;
+CREATE INDEX alerts_to_resolve ON audit.alerts (closed_at) WHERE closed_at IS NOT NULL AND resolved_told IS NULL;
+COMMENT ON TABLE audit.alerts IS 'What a rule found wrong, from when until when; one open row per rule and subject.';
+COMMENT ON COLUMN audit.alerts.fingerprint IS 'Of rule and subject: the same fault, however often it is seen.';
+COMMENT ON COLUMN audit.alerts.notified_at IS 'When somebody was last told that it is open; NULL: nobody yet.';
+COMMENT ON COLUMN audit.alerts.resolved_told IS 'When somebody was told that it is over.';
+
+CREATE TABLE audit.alert_silences (
+    silence_id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    rule         text NOT NULL,
+    subject      text,
+    until        timestamptz NOT NULL CHECK (isfinite(until)),
+    reason       text NOT NULL CHECK (length(trim(reason)) > 0),
+    silenced_by  text NOT NULL CHECK (length(trim(silenced_by)) > 0),
+    recorded_at  timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE audit.alert_silences IS 'Alerts that nobody is told of until a moment; they are opened and shown all the same. Append-only.';
+COMMENT ON COLUMN audit.alert_silences.subject IS 'NULL: every subject of the rule.';
+
+CREATE TABLE audit.alert_messages (
+    message_id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    kind         text NOT NULL CHECK (kind IN ('open', 'resolved', 'held', 'heartbeat', 'test', 'report')),
+    status       text NOT NULL CHECK (status IN ('sent', 'failed')),
+    channel      text NOT NULL,
+    alerts       integer NOT NULL CHECK (alerts >= 0),
+    message      text NOT NULL,
+    fault        text,
+    recorded_at  timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX alert_messages_by_time ON audit.alert_messages (recorded_at);
+COMMENT ON TABLE audit.alert_messages IS 'Each attempt to tell somebody: the delivery log. Append-only.';
+COMMENT ON COLUMN audit.alert_messages.fault IS 'Why it failed, without any address.';
+
+CREATE TABLE audit.alert_clock (
+    one           boolean PRIMARY KEY DEFAULT true CHECK (one),
+    evaluated_at  timestamptz
+);
+INSERT INTO audit.alert_clock DEFAULT VALUES;
+COMMENT ON TABLE audit.alert_clock IS 'One row: when the rules were evaluated last. Held FOR UPDATE meanwhile, so that a tick is evaluated and told once.';
+
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit.alert_silences
+    FOR EACH STATEMENT EXECUTE FUNCTION forecasts.refuse_rewrite();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit.alert_messages
+    FOR EACH STATEMENT EXECUTE FUNCTION forecasts.refuse_rewrite();
+GRANT SELECT ON audit.alerts, audit.alert_silences, audit.alert_messages, audit.alert_clock
+    TO predtrack_reader, predtrack_writer;
+GRANT INSERT ON audit.alerts, audit.alert_silences, audit.alert_messages TO predtrack_writer;
+GRANT UPDATE (severity, value, detail, last_seen, closed_at, notified_at, resolved_told) ON audit.alerts TO predtrack_writer;
+GRANT UPDATE (evaluated_at) ON audit.alert_clock TO predtrack_writer;
+GRANT ALL ON audit.alerts, audit.alert_silences, audit.alert_messages, audit.alert_clock TO predtrack_owner;

@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 import dagster as dg
 
+from predtrack_assets.automation.alerting import build_alert_sensor
 from predtrack_assets.automation.degradation import build_degradation_sensor
 from predtrack_assets.automation.notifications import build_notification_sensor
 from predtrack_assets.automation.retraining import build_retraining_sensor
@@ -46,4 +47,5 @@ def build_sensors(allowed: Collection[str]) -> list[dg.SensorDefinition]:
         build_notification_sensor(allowed),
         build_retraining_sensor(allowed),
         build_degradation_sensor(allowed),
+        build_alert_sensor(allowed),
     ]

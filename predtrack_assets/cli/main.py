@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
+from predtrack_assets.cli.alerts import alerts
 from predtrack_assets.cli.api import keys, serve
 from predtrack_assets.cli.backup import backup, restore
 from predtrack_assets.cli.book import book
@@ -59,6 +60,7 @@ app.add_typer(book, name="book")
 app.add_typer(strategies, name="strategies")
 app.add_typer(predictions, name="predictions")
 app.add_typer(keys, name="keys")
+app.add_typer(alerts, name="alerts")
 app.command("api")(serve)
 app.command("up")(up)
 app.command("dev", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(dev)
