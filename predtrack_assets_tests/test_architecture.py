@@ -34,6 +34,7 @@ LAYERS: list[set[str]] = [
     {"automation"},
     {"definitions"},
     {"api"},
+    {"dashboard"},
     {"cli"},
 ]
 SIDEWAYS = {("checks", "assets")}  # a check names the asset that it checks

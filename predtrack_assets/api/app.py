@@ -56,7 +56,7 @@ async def _identify(
     answer = await call_next(request)
     answer.headers["X-Request-Id"] = request.state.request_id
     answer.headers["X-Content-Type-Options"] = "nosniff"
-    answer.headers["Cache-Control"] = "no-store"
+    answer.headers.setdefault("Cache-Control", "no-store")
     return answer
 
 

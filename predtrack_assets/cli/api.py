@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from predtrack_assets.cli.command import Home, ready_database
+from predtrack_assets.settings import get_settings
 
 keys = typer.Typer(no_args_is_help=True, help="Keys of the API: who may read and write.")
 
@@ -20,17 +21,29 @@ def serve(
     ] = None,
     home: Home = None,
 ) -> None:
-    """Serve the API at http://127.0.0.1:8600/api/v1 until it is interrupted.
+    """Serve the dashboard at http://127.0.0.1:8600/ and the API below /api/v1 until interrupted.
 
-    Make a key first: `predtrack keys create --name me --scope read --scope write`.
+    A browser on this machine sees the dashboard without a key; programs need one:
+    `predtrack keys create --name me --scope read --scope write`.
     """
     import uvicorn
 
     from predtrack_assets.api.app import LOCAL_HOSTS, create_app
+    from predtrack_assets.dashboard.app import mount, warm
+    from predtrack_assets.dashboard.logs import log_as_json
 
-    app = create_app(ready_database(home), (*LOCAL_HOSTS, *(allow_host or ())))
-    typer.echo(f"API: http://{host}:{port}/api/v1 (Ctrl-C ends it)")
-    uvicorn.run(app, host=host, port=port, access_log=False, log_level="warning")
+    database = ready_database(home)
+    settings = get_settings()
+    app = create_app(database, (*LOCAL_HOSTS, *(allow_host or ())))
+    warm(mount(app, database, open_here=settings.dashboard_access == "local"))
+    typer.echo(
+        f"Dashboard: http://{host}:{port}/ - API: http://{host}:{port}/api/v1 (Ctrl-C ends it)"
+    )
+    options: dict[str, Any] = {"access_log": False, "log_level": "warning"}
+    if settings.log_format == "json":
+        log_as_json()
+        options["log_config"] = None
+    uvicorn.run(app, host=host, port=port, **options)
 
 
 @keys.command("create")

@@ -71,6 +71,15 @@ def caller_of(transaction: Transaction, key: str) -> Caller | None:
     return Caller(row["key_id"], row["name"], frozenset(row["scopes"]))
 
 
+def caller_of_id(transaction: Transaction, key_id: str) -> Caller | None:
+    """Whom a key's id belongs to, for a session that was opened with the key; None if it is not valid."""
+    found = transaction.read(queries.FIND, key_id=key_id)
+    if found.is_empty() or not found["valid"][0]:
+        return None
+    row = found.row(0, named=True)
+    return Caller(row["key_id"], row["name"], frozenset(row["scopes"]))
+
+
 def revoke_key(transaction: Transaction, key_id: str) -> bool:
     """Revoke a key at once; whether there was one to revoke."""
     return not transaction.read(queries.REVOKE, key_id=key_id).is_empty()
