@@ -7,6 +7,7 @@ from predtrack_assets.checks.engine import profiles
 from predtrack_assets.checks.engine.factory import Suite, build_check
 from predtrack_assets.checks.engine.profiles import period_ends, reports
 from predtrack_assets.checks.engine.rules import BETWEEN, Rule, at_most, none, structural
+from predtrack_assets.checks.trading import TRADING_SUITES
 from predtrack_assets.checks.tuning import TUNING_SUITES
 from predtrack_assets.warehouse import tables
 from predtrack_assets.warehouse.accuracy import profiles as accuracy_profiles
@@ -375,6 +376,7 @@ SUITES = (
     *DRIFT_SUITES,
     *GATE_SUITES,
     *TUNING_SUITES,
+    *TRADING_SUITES,
 )
 
 

@@ -4,7 +4,8 @@ Statements run on the sample's history from March to December 2000 without the t
 constraints and triggers. COPY stands for the first row of the table, once more; <AAPL_DAY> and
 <REPORT> for the rows of one symbol and day, and of one report;
 <DUE> for the sums of one due day; <GATES>, <WEEK> and <MONTH> for those of
-a Friday, of another one, and of a month's last day.
+a Friday, of another one, and of a month's last day; <BOOK_DAY>, <BOOK_PERIOD> and <FIRST_BUY> for
+a day, its performance and the first purchase of a book.
 """
 
 from __future__ import annotations
@@ -18,6 +19,11 @@ WHERE = {
     "<DUE>": "WHERE known_day = '2000-10-31'",
     "<GATES>": "WHERE as_of_day = '2000-06-09'",
     "<WEEK>": "WHERE as_of_day = '2000-11-17'",
+    "<BOOK_DAY>": "WHERE (book, trading_day) = ('paper:equal_weight-v1', '2000-06-07')",
+    "<BOOK_PERIOD>": "WHERE (book, period_end) = ('paper:equal_weight-v1', '2000-06-07')"
+    " AND period_type = 'DAY'",
+    "<FIRST_BUY>": "WHERE order_id = (SELECT order_id FROM trading.fills WHERE side = 'buy'"
+    " AND book = 'paper:equal_weight-v1' ORDER BY filled_at, symbol LIMIT 1)",
     "<MONTH>": "WHERE evaluated_through = '2000-10-31'",
 }
 
@@ -446,6 +452,45 @@ _TUNING = [
     _tuned("accepted_has_an_event", _TASK, _ATTEMPT, _RESULT, accepted="true"),
 ]
 
+_TRADING = [
+    fault("trading.signals", "no_look_ahead",
+          "UPDATE <TABLE> SET recorded_at = '2000-03-31 12:00Z' WHERE trading_day = '2000-03-31'"),
+    fault("trading.signals", "directions_have_scores",
+          "UPDATE <TABLE> SET score = NULL WHERE trading_day = '2000-03-31' AND direction = 1"),
+    fault("trading.target_weights", "weights_within_equity",
+          "UPDATE <TABLE> SET weight = weight * 2 WHERE trading_day = '2000-03-31'"),
+    fault("trading.target_weights", "weights_follow_signals",
+          "UPDATE <TABLE> SET weight = -weight WHERE trading_day = '2000-03-31'"),
+    fault("trading.portfolio_state", "r1_cash",
+          "UPDATE trading.journal SET cash = cash + 1 WHERE kind = 'capital'"),
+    fault("trading.portfolio_state", "r2_quantity",
+          "UPDATE trading.positions SET symbol = 'NONE', stale = true <BOOK_DAY> AND symbol = 'IBM'",
+          also=("trading.positions",)),
+    fault("trading.portfolio_state", "r3_equity", "UPDATE <TABLE> SET long = long + 1 <BOOK_DAY>"),
+    fault("trading.portfolio_state", "r4_orders",
+          "UPDATE trading.order_events SET event = 'cancelled' <FIRST_BUY> AND n = 0"),
+    fault("trading.portfolio_state", "r5_decisions",
+          "UPDATE trading.fills SET bar_known = as_of <FIRST_BUY>", also=("trading.fills",)),
+    fault("trading.portfolio_state", "r6_prices",
+          "UPDATE trading.fills SET raw_price = raw_price * 2 <FIRST_BUY>", also=("trading.fills",)),
+    fault("trading.portfolio_state", "r7_participation",
+          "UPDATE trading.books SET rules = jsonb_set(rules, '{participation}', '\"0.0000001\"')"),
+    fault("trading.portfolio_state", "r8_actions",
+          "UPDATE trading.journal SET ex_date = ex_date - 400 WHERE kind = 'dividend'"),
+    fault("trading.portfolio_state", "r9_attribution",
+          "UPDATE trading.fills SET fee = fee + 1 <FIRST_BUY>", also=("trading.fills",)),
+    fault("trading.portfolio_state", "r10_result",
+          "UPDATE trading.trades SET gross_pnl = gross_pnl + 1", also=("trading.trades",)),
+    fault("trading.portfolio_state", "r11_digests",
+          "UPDATE <TABLE> SET previous_digest = decode(repeat('ab', 32), 'hex') <BOOK_DAY>"),
+    fault("trading.portfolio_state", "r12_stale", "DELETE FROM market.market_data <AAPL_DAY>"),
+    fault("trading.strategy_performance", "equity_is_the_books",
+          "UPDATE <TABLE> SET equity = equity + 1 <BOOK_PERIOD>"),
+    fault("trading.strategy_performance", "every_day_told",
+          "DELETE FROM <TABLE> <BOOK_PERIOD>"),
+]  # fmt: skip
+
 FAULTS = [
-    *_MARKET, *_FEATURES, *_FITS, *_FORECASTS, *_ACCURACY, *_PERFORMANCE, *_DRIFT, *_DEPLOYMENT, *_TUNING
+    *_MARKET, *_FEATURES, *_FITS, *_FORECASTS, *_ACCURACY, *_PERFORMANCE, *_DRIFT, *_DEPLOYMENT,
+    *_TUNING, *_TRADING,
 ]  # fmt: skip

@@ -139,6 +139,8 @@ def test_only_structure_blocks() -> None:
     structure = {
         "no_missing_days", "no_duplicate_keys", "no_look_ahead", "finite_numbers",
         "reference_price_was_known",
+        "r1_cash", "r2_quantity", "r3_equity", "r4_orders", "r5_decisions", "r6_prices",
+        "r7_participation", "r8_actions", "r9_attribution", "r10_result", "r11_digests", "r12_stale",
     }  # fmt: skip
     for suite in SUITES:
         assert {rule.name for rule in suite.rules if rule.blocking} <= structure
