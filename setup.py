@@ -72,6 +72,7 @@ setup(
         "fastapi>=0.165,<0.170",
         "msgspec>=0.22,<0.30",
         "uvicorn>=0.54,<1",
+        "limits>=5.8,<6",
         "jinja2>=3.1.6,<4",
         "prometheus-client>=0.22,<1",
         "structlog>=25.4",

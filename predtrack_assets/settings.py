@@ -8,6 +8,7 @@ the command line can change the environment before it.
 from __future__ import annotations
 
 import os
+import re
 from datetime import date
 from difflib import get_close_matches
 from functools import lru_cache
@@ -174,6 +175,16 @@ class Settings(BaseSettings):
         description="Strategies whose paper books are run; see `predtrack strategies list`.",
     )
 
+    rate_requests: int = Field(200, ge=1, description="API: requests a second of one key.")
+    rate_rows: int = Field(1_000_000, ge=1, description="API: rows a minute that one key may post.")
+    cors_origins: Annotated[tuple[str, ...], CommaList] = Field(
+        (), description="API: origins (https://host) whose pages may call it, each by its name."
+    )
+
+    drop: str | None = Field(
+        None, description="Folder of prediction files that drop_sensor takes: a directory or s3://."
+    )
+
     webhook_url: SecretStr | None = Field(
         None, description="Where improvement events are POSTed to. Unset: they are logged."
     )
@@ -241,7 +252,13 @@ class Settings(BaseSettings):
         return self.artifacts or str(self.home / "artifacts")
 
     @field_validator(
-        "exchanges", "horizons", "gate_horizons", "schedules", "strategies", mode="before"
+        "exchanges",
+        "horizons",
+        "gate_horizons",
+        "schedules",
+        "strategies",
+        "cors_origins",
+        mode="before",
     )
     @classmethod
     def _split_commas(cls, value: object) -> object:
@@ -272,6 +289,14 @@ class Settings(BaseSettings):
         horizons = info.data.get("horizons", value)
         if not set(value) <= set(horizons):
             raise ValueError(f"only horizons that are predicted can be gated: {horizons}")
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _named_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            if not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?", origin):
+                raise ValueError(f"{origin!r} is no origin like https://host: * is not taken")
         return value
 
     @field_validator("webhook_url")

@@ -112,6 +112,7 @@ CREATE TABLE forecasts.predictions (
 CREATE INDEX predictions_by_due_day ON forecasts.predictions (due_day);
 CREATE INDEX predictions_by_recording ON forecasts.predictions (recorded_at);
 CREATE INDEX predictions_of_minutes ON forecasts.predictions (due_day, symbol) WHERE horizon_unit = 'minute';
+CREATE INDEX predictions_of_model ON forecasts.predictions (model_id, kind, horizon, trading_day DESC, symbol);
 CREATE INDEX predictions_by_id ON forecasts.predictions (prediction_id);
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON forecasts.predictions
     FOR EACH STATEMENT EXECUTE FUNCTION forecasts.refuse_rewrite();
@@ -201,7 +202,8 @@ CREATE TABLE forecasts.outcomes (
         ELSE due_day - trading_day BETWEEN 0 AND 1 END),
     CONSTRAINT reason_of_what_has_no_result CHECK (
         reason IS NULL OR (status = 'expired' AND reason IN ('reference_price_is_not_the_close',
-            'due_day_is_not_the_horizons', 'loss_is_not_finite', 'not_written_by_the_run_of_its_model')))
+            'due_day_is_not_the_horizons', 'loss_is_not_finite', 'not_written_by_the_run_of_its_model',
+            'withdrawn_before_anything_was_known')))
 );
 CREATE INDEX outcomes_by_due_day ON forecasts.outcomes (due_day);
 CREATE INDEX outcomes_late ON forecasts.outcomes (resolved_day) WHERE resolved_day > due_day;
@@ -218,6 +220,46 @@ COMMENT ON COLUMN forecasts.outcomes.qlike IS 'x - ln x - 1, x = (realised / pre
 COMMENT ON COLUMN forecasts.outcomes.reason IS 'Why an expired one has no loss (docs/guide/predictions.md). NULL: no price came.';
 COMMENT ON INDEX forecasts.outcomes_late IS 'Outcomes that became known after they fell due.';
 
+CREATE TABLE forecasts.withdrawals (
+    prediction_id       uuid PRIMARY KEY
+        GENERATED ALWAYS AS (forecasts.prediction_id(model_id, kind, symbol, as_of, horizon, horizon_unit)) STORED,
+    model_id            text NOT NULL,
+    kind                text NOT NULL,
+    symbol              text NOT NULL,
+    trading_day         date NOT NULL,
+    as_of               timestamptz NOT NULL,
+    horizon             smallint NOT NULL,
+    horizon_unit        text NOT NULL DEFAULT 'session',
+    withdrawable_until  timestamptz NOT NULL,
+    reason              text NOT NULL
+        CONSTRAINT reason_has_1_to_200_characters CHECK (length(reason) BETWEEN 1 AND 200 AND reason !~ '[\x01-\x1f\x7f]'),
+    withdrawn_by        text NOT NULL,
+    recorded_at         timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT withdrawn_before_anything_was_known CHECK (recorded_at < withdrawable_until)
+);
+CREATE INDEX withdrawals_by_day ON forecasts.withdrawals (trading_day);
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON forecasts.withdrawals
+    FOR EACH STATEMENT EXECUTE FUNCTION forecasts.refuse_rewrite();
+-- Only what stands in the ledger can be withdrawn, and not once its outcome could be known.
+CREATE FUNCTION forecasts.refuse_late_withdrawal() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM forecasts.predictions p
+        WHERE (p.trading_day, p.symbol, p.model_id, p.kind, p.horizon, p.horizon_unit, p.as_of)
+            = (NEW.trading_day, NEW.symbol, NEW.model_id, NEW.kind, NEW.horizon, NEW.horizon_unit, NEW.as_of)
+          AND NEW.withdrawable_until <= p.earliest_resolution_time AND now() < NEW.withdrawable_until)
+    THEN
+        RAISE EXCEPTION 'forecasts.withdrawals: there is no such prediction, or its outcome could be known'
+            USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER in_time BEFORE INSERT ON forecasts.withdrawals
+    FOR EACH ROW EXECUTE FUNCTION forecasts.refuse_late_withdrawal();
+COMMENT ON TABLE forecasts.withdrawals IS 'Predictions that their owners took back before the next session opened. They stay, fall due, and are not validated. Append-only.';
+COMMENT ON COLUMN forecasts.withdrawals.withdrawable_until IS 'Opening of the session after the decision day: later nothing can be withdrawn.';
+COMMENT ON COLUMN forecasts.withdrawals.withdrawn_by IS 'The owner of the model: name of the key, or of the command line''s user.';
+
 CREATE TABLE forecasts.intake_batches (
     batch_id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     request_id       text NOT NULL,
@@ -232,6 +274,8 @@ CREATE TABLE forecasts.intake_batches (
     answer           jsonb NOT NULL,
     recorded_at      timestamptz NOT NULL DEFAULT now()
 );
+-- Up to megabytes that are written once and hardly ever read: compressing them takes longer than storing them.
+ALTER TABLE forecasts.intake_batches ALTER answer SET STORAGE EXTERNAL;
 CREATE UNIQUE INDEX intake_batches_by_key ON forecasts.intake_batches (coalesce(key_id, ''), idempotency_key)
     WHERE idempotency_key IS NOT NULL;
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON forecasts.intake_batches
@@ -241,6 +285,19 @@ COMMENT ON COLUMN forecasts.intake_batches.key_id IS 'The key it was sent with (
 COMMENT ON COLUMN forecasts.intake_batches.idempotency_key IS 'The sender''s name for the batch: sent again, it gets the same answer.';
 COMMENT ON COLUMN forecasts.intake_batches.body_sha256 IS 'SHA-256 of the body: the same key with another body is refused.';
 COMMENT ON COLUMN forecasts.intake_batches.answer IS 'Per row: status, code, prediction_id, origin, moments.';
+
+CREATE TABLE forecasts.intake_files (
+    sha256       bytea PRIMARY KEY CHECK (length(sha256) = 32),
+    name         text NOT NULL CHECK (length(name) BETWEEN 1 AND 255),
+    size         bigint NOT NULL CHECK (size >= 0),
+    status       text NOT NULL CONSTRAINT status_is_done_or_rejected CHECK (status IN ('done', 'rejected')),
+    report       jsonb NOT NULL,
+    recorded_at  timestamptz NOT NULL DEFAULT now()
+);
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON forecasts.intake_files
+    FOR EACH STATEMENT EXECUTE FUNCTION forecasts.refuse_rewrite();
+COMMENT ON TABLE forecasts.intake_files IS 'Files that were taken from the drop folder, by their content: none is taken twice. Append-only.';
+COMMENT ON COLUMN forecasts.intake_files.report IS 'As it lies beside the file: counts, batches, refused rows with their codes.';
 
 GRANT SELECT ON ALL TABLES IN SCHEMA forecasts TO predtrack_reader, predtrack_writer;
 GRANT ALL ON ALL TABLES IN SCHEMA forecasts TO predtrack_owner;

@@ -85,6 +85,18 @@ class Client:
         ids = [row["prediction_id"] for row in known.rows if row.get("prediction_id")]
         return [self._connection.get(f"/ledger/proofs/{each}") for each in dict.fromkeys(ids)]
 
+    def withdraw(self, ids: Receipt | Sequence[str], reason: str) -> list[dict[str, Any]]:
+        """Take predictions back before the session after their decision day opens.
+
+        ids: a receipt, or identities. They stay visible, and count as due and not validated. Returns
+        an answer each: withdrawn, duplicate, or rejected with a code.
+        """
+        rows = ids.rows if isinstance(ids, Receipt) else [{"prediction_id": i} for i in ids]
+        wanted = [row["prediction_id"] for row in rows if row.get("prediction_id")]
+        body = msgspec.json.encode({"prediction_ids": wanted, "reason": reason})
+        answers: list[dict[str, Any]] = self._connection.post("/withdrawals", body, {})["rows"]
+        return answers
+
     def receipt(self, batch: int) -> dict[str, Any]:
         """What a batch was answered, as the server keeps it."""
         found: dict[str, Any] = self._connection.get(f"/receipts/{batch}")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 from fastapi import Depends, Request
 
 from predtrack_assets.api.problems import Problem
+from predtrack_assets.api.rates import Rates
 from predtrack_assets.services.audit.api_keys import Caller, caller_of
-from predtrack_assets.warehouse.database.transaction import Database
+from predtrack_assets.warehouse.database.transaction import READER, Database, Transaction
+from predtrack_assets.warehouse.reads import LIMITS
 
 
 def database(request: Request) -> Database:
@@ -19,6 +22,14 @@ def database(request: Request) -> Database:
 
 
 Db = Annotated[Database, Depends(database)]
+
+
+@contextmanager
+def reading(db: Database) -> Iterator[Transaction]:
+    """A transaction that reads only, as the reader role, each statement for some seconds at most."""
+    with db.transaction(READER) as transaction:
+        transaction.read(LIMITS)
+        yield transaction
 
 
 def caller(request: Request, db: Db) -> Caller:
@@ -32,8 +43,11 @@ def caller(request: Request, db: Db) -> Caller:
         )
     with db.transaction() as transaction:
         found = caller_of(transaction, key.strip())
+    rates: Rates = request.app.state.rates
     if found is None:
+        rates.failure(request.client.host if request.client else "")
         raise Problem(401, "this key is unknown, expired or revoked", code="key_invalid")
+    rates.request(found.key_id)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from typing import Any
 
 import msgspec
@@ -16,14 +17,40 @@ def json_response(content: Any, status: int = 200) -> Response:
     return Response(msgspec.json.encode(content), status, media_type="application/json")
 
 
-async def body_of(request: Request) -> bytes:
-    """The body of a JSON request. Raises Problem 415 for another media type."""
+FORMS = {
+    "": "json",
+    "application/json": "json",
+    "application/x-ndjson": "ndjson",
+    "application/vnd.apache.arrow.stream": "arrow",
+    "application/vnd.apache.parquet": "parquet",
+}
+
+
+def form_of(request: Request, forms: Collection[str] = ("json",)) -> str:
+    """The form of the body: one of FORMS' values. Raises Problem 415 for one that is not taken."""
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media not in ("application/json", ""):
-        raise Problem(415, f"send application/json, not {media[:60]}", code="media_type")
+    if FORMS.get(media) not in forms:
+        taken = ", ".join(name for name, form in FORMS.items() if name and form in forms)
+        raise Problem(415, f"send {taken}, not {media[:60]}", code="media_type")
     if request.headers.get("content-encoding", "identity") != "identity":
         raise Problem(415, "bodies are not compressed", code="content_encoding")
-    return await request.body()
+    return FORMS[media]
+
+
+def parameters(*known: str) -> Callable[[Request], None]:
+    """A dependency: Problem 400 for a query parameter that is not known, or is given twice."""
+
+    def check(request: Request) -> None:
+        given = [name for name, _ in request.query_params.multi_items()]
+        if unknown := sorted(set(given) - set(known)):
+            there = f"there are {', '.join(known)}" if known else "this route has none"
+            raise Problem(
+                400, f"unknown parameter {unknown[0][:64]!r}: {there}", code="parameter_unknown"
+            )
+        if len(set(given)) < len(given):
+            raise Problem(400, "a parameter was given twice", code="parameter_twice")
+
+    return check
 
 
 def decoded(body: bytes, kind: type) -> Any:

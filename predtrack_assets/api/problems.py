@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import Request
@@ -13,10 +14,12 @@ TITLES = {
     403: "Not allowed",
     404: "Not found",
     405: "Method not allowed",
+    408: "Request timeout",
     409: "Conflict",
     413: "Content too large",
     415: "Unsupported media type",
     422: "Unprocessable content",
+    429: "Too many requests",
     500: "Internal error",
     503: "Not ready",
 }
@@ -25,9 +28,14 @@ TITLES = {
 class Problem(Exception):
     """A request that is answered with an error; extra fields stand beside the usual ones."""
 
-    def __init__(self, status: int, detail: str, **extra: Any) -> None:
+    def __init__(
+        self, status: int, detail: str, headers: Mapping[str, str] | None = None, **extra: Any
+    ) -> None:
         super().__init__(detail)
-        self.status, self.detail, self.extra = status, detail, extra
+        self.status, self.extra, self.headers = status, extra, dict(headers or {})
+        self.detail = detail.encode(
+            errors="replace"
+        ).decode()  # it may quote what no UTF-8 can hold
 
 
 def as_response(request: Request, problem: Problem) -> JSONResponse:
@@ -41,7 +49,7 @@ def as_response(request: Request, problem: Problem) -> JSONResponse:
         "instance": getattr(request.state, "request_id", None),
         **problem.extra,
     }
-    headers = {"WWW-Authenticate": "Bearer"} if problem.status == 401 else {}
+    headers = problem.headers | ({"WWW-Authenticate": "Bearer"} if problem.status == 401 else {})
     return JSONResponse(
         content, problem.status, headers=headers, media_type="application/problem+json"
     )

@@ -6,6 +6,7 @@ import dagster as dg
 
 from predtrack_assets.automation.alerting import build_alert_sensor
 from predtrack_assets.automation.degradation import build_degradation_sensor
+from predtrack_assets.automation.drop_folder import build_drop_sensor
 from predtrack_assets.automation.notifications import build_notification_sensor
 from predtrack_assets.automation.retraining import build_retraining_sensor
 
@@ -44,6 +45,7 @@ def build_sensors(allowed: Collection[str]) -> list[dg.SensorDefinition]:
 
     return [
         run_failure,
+        build_drop_sensor(allowed),
         build_notification_sensor(allowed),
         build_retraining_sensor(allowed),
         build_degradation_sensor(allowed),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,9 +15,9 @@ from predtrack_assets.cli.command import Home, ready_database
 
 predictions = typer.Typer(
     no_args_is_help=True,
-    help="Bring your own predictions from a file (JSON, NDJSON, CSV, Parquet).",
+    help="Bring your own predictions from a file (JSON, NDJSON, CSV, Parquet, Arrow).",
 )
-File = Annotated[Path, typer.Argument(help="*.json, *.ndjson, *.csv or *.parquet.")]
+File = Annotated[Path, typer.Argument(help="*.json, *.ndjson, *.csv, *.parquet or *.arrow.")]
 SHOWN = 20
 
 
@@ -80,30 +81,73 @@ def load(
         sys.exit(1)
 
 
+@predictions.command("watch")
+def watch(
+    folder: Annotated[str, typer.Argument(help="A directory, or s3://bucket/folder.")],
+    every: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 10,
+    once: Annotated[bool, typer.Option("--once", help="Two looks, then end.")] = False,
+    owner: Annotated[str, typer.Option(help="Whose models they are.")] = "local",
+    home: Home = None,
+) -> None:
+    """Take files of predictions that appear in a folder, once they stood still between two looks.
+
+    Each goes to done/ or rejected/ with a report beside it. A table has columns model and version.
+    """
+    from predtrack_assets.services.forecasts.intake_files import sweep
+    from predtrack_assets.stores.drop_folder import Seen
+
+    database, seen = ready_database(home), dict[str, Seen]()
+    looks = 0
+    with suppress(KeyboardInterrupt):
+        while not (once and looks == 2):
+            if looks:
+                time.sleep(every)
+            reports, seen = sweep(database, folder, seen, owner)
+            looks += 1
+            for report in reports:
+                counts = report.get("counts", {})
+                said = ", ".join(f"{n:,} {status}" for status, n in counts.items() if n)
+                said = said or f"{report['code']}: {report['message']}"
+                typer.echo(f"{report['file']}: {report['status']}: {said}")
+
+
+@predictions.command("withdraw")
+def withdraw_(
+    ids: Annotated[list[str], typer.Argument(help="Identities, as receipts have them.")],
+    reason: Annotated[str, typer.Option(help="Why, in one line; everybody sees it.")],
+    owner: Annotated[str, typer.Option(help="Whose model it is.")] = "local",
+    home: Home = None,
+) -> None:
+    """Take predictions back before the session after their decision day opens.
+
+    They stay visible, fall due, and are not validated: they count against coverage. Ends 1 where
+    one was not withdrawn.
+    """
+    from predtrack_assets.services.forecasts.withdrawals import withdraw
+
+    with ready_database(home).transaction() as transaction:
+        answers = withdraw(transaction, ids, reason, owner)
+    for row in answers:
+        why = f": {row['code']}: {row['message']}" if "code" in row else ""
+        typer.echo(f"{row['prediction_id']} {row['status']}{why}")
+    if any(row["status"] == "rejected" for row in answers):
+        sys.exit(1)
+
+
 def rows_of(file: Path) -> list[Any]:
     """The rows of a file as intake takes them. Raises ValueError for a file that cannot be read."""
-    from predtrack_assets.domain.forecasts.intake.rows import Unreadable, nested, read_json
+    from predtrack_assets.domain.forecasts.intake.rows import Unreadable
+    from predtrack_assets.services.forecasts.intake_formats import READERS, read_rows
 
+    form = file.suffix.lower().removeprefix(".")
+    if form not in READERS:
+        raise ValueError(f"{file.name}: a file of predictions is one of .{', .'.join(READERS)}")
     if not file.is_file():
         raise ValueError(f"there is no file {file}")
     try:
-        if file.suffix == ".json":
-            found = read_json(file.read_bytes())
-            rows = found.get("predictions") if isinstance(found, dict) else found
-            if not isinstance(rows, list):
-                raise ValueError("the file holds no list of predictions")
-            return rows
-        if file.suffix == ".ndjson":
-            return [read_json(line) for line in file.read_bytes().splitlines() if line.strip()]
+        return read_rows(file.read_bytes(), form, most=None).rows
     except Unreadable as error:
         raise ValueError(f"{file.name}: {error}") from None
-    import polars as pl
-
-    if file.suffix == ".csv":
-        return nested(pl.read_csv(file, try_parse_dates=False).iter_rows(named=True))
-    if file.suffix == ".parquet":
-        return nested(pl.read_parquet(file).iter_rows(named=True))
-    raise ValueError(f"{file.name}: a file of predictions is .json, .ndjson, .csv or .parquet")
 
 
 def _print(answers: list[dict[str, Any]]) -> None:

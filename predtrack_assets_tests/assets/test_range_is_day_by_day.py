@@ -126,6 +126,8 @@ def test_the_whole_graph_over_every_kind_of_trouble(prepared: str) -> None:
         "deployment.gate_overrides",
         "features.feature_importance",
         "forecasts.intake_batches",
+        "forecasts.intake_files",
+        "forecasts.withdrawals",
         "market.intraday_bars",
         "models.model_artifacts",
         "models.optimization_attempts",

@@ -5,17 +5,16 @@ from __future__ import annotations
 from datetime import date
 
 import msgspec
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from predtrack_assets.api.auth import Db, Reader, Writer
-from predtrack_assets.api.bodies import body_of, decoded, json_response
+from predtrack_assets.api.auth import Db, Reader, Writer, reading
+from predtrack_assets.api.bodies import decoded, form_of, json_response, parameters
 from predtrack_assets.api.pages import page
 from predtrack_assets.api.problems import Problem
 from predtrack_assets.services.accuracy.period_reports import scores_of_model
 from predtrack_assets.services.forecasts.external_models import ModelRefused, register_model
 from predtrack_assets.warehouse import reads
-from predtrack_assets.warehouse.database.transaction import READER
 
 router = APIRouter()
 
@@ -31,11 +30,11 @@ class ModelIn(msgspec.Struct, forbid_unknown_fields=True):
     trained_through: date | None = None
 
 
-@router.post("/models")
+@router.post("/models", dependencies=[Depends(parameters())])
 async def post_models(request: Request, caller: Writer, db: Db) -> Response:
     """Register a model version of one's own; it starts in shadow."""
-    body = await body_of(request)
-    asked = decoded(body, ModelIn)
+    form_of(request)
+    asked = decoded(await request.body(), ModelIn)
 
     def register() -> str:
         with db.transaction() as transaction:
@@ -63,10 +62,10 @@ def get_models(request: Request, _caller: Reader, db: Db) -> Response:
     return page(request, db, reads.MODELS)
 
 
-@router.get("/models/{model_id}/scores")
+@router.get("/models/{model_id}/scores", dependencies=[Depends(parameters())])
 def get_scores(model_id: str, _caller: Reader, db: Db) -> Response:
     """Its scores beside every baseline over all that has fallen due, with intervals."""
-    with db.transaction(READER) as transaction:
+    with reading(db) as transaction:
         rows = scores_of_model(transaction, model_id)
     if rows is None:
         raise Problem(404, f"there is no model {model_id[:64]!r}", code="model_unknown")

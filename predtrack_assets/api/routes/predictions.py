@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated, Any, Literal
 
 import msgspec
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Depends, Header, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from predtrack_assets.api.auth import Db, Reader, Writer
-from predtrack_assets.api.bodies import body_of, decoded, json_response
+from predtrack_assets.api.bodies import decoded, form_of, json_response, parameters
 from predtrack_assets.api.pages import page
 from predtrack_assets.api.problems import Problem
-from predtrack_assets.domain.forecasts.intake.rows import MAX_ROWS
+from predtrack_assets.domain.forecasts.intake.rows import MAX_ROWS, Unreadable
 from predtrack_assets.services.forecasts.external_models import ModelRefused
-from predtrack_assets.services.forecasts.intake import KeyReused, Sender, take_predictions
+from predtrack_assets.services.forecasts.intake import KeyReused, Post, Sender, take_posts
+from predtrack_assets.services.forecasts.intake_formats import TooManyRows, read_rows
 from predtrack_assets.warehouse import reads
+from predtrack_assets.warehouse.forecasts.ledger import LedgerError
 
 router = APIRouter()
 
@@ -33,26 +36,53 @@ class Envelope(msgspec.Struct, forbid_unknown_fields=True):
 class _RollBack(Exception):
     """Ends a dry run: nothing of its transaction stays."""
 
-    def __init__(self, answer: dict[str, Any]) -> None:
-        self.answer = answer
 
-
-@router.post("/predictions")
+@router.post(
+    "/predictions",
+    dependencies=[Depends(parameters("model", "version", "on_late", "dry_run"))],
+)
 async def post_predictions(
     request: Request,
     caller: Writer,
     db: Db,
     idempotency_key: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """Take up to 10,000 predictions; the answer has a status and, where refused, a code per row."""
-    body = await body_of(request)
-    return await run_in_threadpool(_post, request, caller, db, idempotency_key, body)
+    """Take up to 10,000 predictions; the answer has a status and, where refused, a code per row.
+
+    JSON is an envelope; of NDJSON, Arrow and Parquet the rows are the body, and the envelope is in
+    the parameters.
+    """
+    form = form_of(request, ("json", "ndjson", "arrow", "parquet"))
+    body = await request.body()
+    return await run_in_threadpool(_post, request, caller, db, idempotency_key, form, body)
+
+
+def _envelope(request: Request, form: str, body: bytes) -> Envelope:
+    """The envelope of a body of any form. Raises Problem 400 unreadable, 422 another shape."""
+    given = dict(request.query_params)
+    if form == "json":
+        if given:
+            raise Problem(400, "in JSON the envelope is in the body", code="parameter_unknown")
+        envelope: Envelope = decoded(body, Envelope)
+        return envelope
+    try:
+        handed = read_rows(body, form)
+    except TooManyRows as error:
+        raise Problem(422, str(error), code="rows") from None
+    except Unreadable as error:
+        raise Problem(400, str(error), code="unreadable") from None
+    said = {"model": handed.model, "version": handed.version}
+    about = {name: value for name, value in said.items() if value is not None} | given
+    try:
+        return msgspec.convert({**about, "predictions": handed.rows}, Envelope, strict=False)
+    except msgspec.ValidationError as error:
+        raise Problem(422, str(error)[:300], code="envelope") from None
 
 
 def _post(
-    request: Request, caller: Any, db: Any, idempotency_key: str | None, body: bytes
+    request: Request, caller: Any, db: Any, idempotency_key: str | None, form: str, body: bytes
 ) -> Response:
-    envelope = decoded(body, Envelope)
+    envelope = _envelope(request, form, body)
     if not 1 <= len(envelope.predictions) <= MAX_ROWS:
         raise Problem(
             422,
@@ -61,28 +91,46 @@ def _post(
         )
     if idempotency_key is not None and not 1 <= len(idempotency_key) <= 255:
         raise Problem(400, "an Idempotency-Key has 1 to 255 characters", code="idempotency_key")
+    request.app.state.rates.rows(caller.key_id, len(envelope.predictions))
     sender = Sender(caller.name, request.state.request_id, caller.key_id, idempotency_key)
+    post = Post(
+        envelope.model,
+        envelope.version,
+        envelope.predictions,
+        sender,
+        _told_apart(envelope, form, body),
+        envelope.on_late,
+        envelope.dry_run,
+    )
     try:
-        with db.transaction() as transaction:
-            answer = take_predictions(
-                transaction,
-                model=envelope.model,
-                version=envelope.version,
-                rows=envelope.predictions,
-                sender=sender,
-                body=body,
-                on_late=envelope.on_late,
-                dry_run=envelope.dry_run,
-            )
-            if envelope.dry_run:
-                raise _RollBack(answer)
-    except _RollBack as ended:
-        answer = ended.answer
+        if envelope.dry_run:
+            return json_response(_tried(db, post))
+        return json_response(request.app.state.intake.take(post))
     except ModelRefused as error:
         raise Problem(422, str(error), code=error.code) from None
+    except LedgerError as error:
+        raise Problem(409, str(error), code="not_sealed") from None
     except KeyReused as error:
         raise Problem(422, str(error), code="idempotency_key_reused") from None
-    return json_response(answer)
+
+
+def _tried(db: Any, post: Post) -> dict[str, Any]:
+    """What a post would be answered; nothing of it stays."""
+    answers: list[dict[str, Any] | ValueError] = []
+    with suppress(_RollBack), db.transaction() as transaction:
+        answers = take_posts(transaction, [post])
+        raise _RollBack
+    if isinstance(answers[0], ValueError):
+        raise answers[0]
+    return answers[0]
+
+
+def _told_apart(envelope: Envelope, form: str, body: bytes) -> bytes:
+    """What an idempotency key stands for: the body, and the envelope where that is not in it."""
+    if form == "json":
+        return body
+    about = (envelope.model, envelope.version, envelope.on_late, envelope.dry_run)
+    return msgspec.json.encode(about) + body
 
 
 @router.get("/predictions")

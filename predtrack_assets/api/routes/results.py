@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
-from predtrack_assets.api.auth import Db, Reader
-from predtrack_assets.api.bodies import json_response
+from predtrack_assets.api.auth import Db, Reader, reading
+from predtrack_assets.api.bodies import json_response, parameters
 from predtrack_assets.api.pages import page
 from predtrack_assets.api.problems import Problem
 from predtrack_assets.domain.audit.ledger.proof import ProofError
@@ -17,7 +17,7 @@ from predtrack_assets.warehouse.database.transaction import READER
 from predtrack_assets.warehouse.forecasts.ledger import LedgerError
 
 router = APIRouter()
-health = APIRouter()
+health = APIRouter(dependencies=[Depends(parameters())])
 
 
 @router.get("/recommendations")
@@ -43,15 +43,15 @@ def analytics(subject: str, request: Request, _caller: Reader, db: Db) -> Respon
     return page(request, db, view)
 
 
-@router.get("/ledger/head")
+@router.get("/ledger/head", dependencies=[Depends(parameters())])
 def ledger_head(_caller: Reader, db: Db) -> Response:
     """The newest batch of the chain."""
-    with db.transaction(READER) as transaction:
+    with reading(db) as transaction:
         rows = transaction.read(reads.LEDGER_HEAD).to_dicts()
     return json_response(rows[0] if rows else {"batch_index": None, "hash": None})
 
 
-@router.get("/ledger/proofs/{prediction_id}")
+@router.get("/ledger/proofs/{prediction_id}", dependencies=[Depends(parameters())])
 def ledger_proof(prediction_id: str, _caller: Reader, db: Db) -> Response:
     """A proof that a prediction is in the ledger, to be checked without us."""
     try:
@@ -76,6 +76,6 @@ def live() -> dict[str, str]:
 @health.get("/health/ready")
 def ready(db: Db) -> Response:
     """Whether the database answers, and when a batch was sealed last."""
-    with db.transaction(READER) as transaction:
+    with reading(db) as transaction:
         sealed = transaction.read(reads.LAST_SEALED).row(0, named=True)
     return json_response({"status": "ready", "last_sealed": sealed})

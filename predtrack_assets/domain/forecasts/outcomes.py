@@ -23,6 +23,7 @@ NOT_THE_CLOSE = "reference_price_is_not_the_close"
 NOT_THE_HORIZON = "due_day_is_not_the_horizons"
 NOT_FINITE = "loss_is_not_finite"
 NOT_BY_ITS_MODEL = "not_written_by_the_run_of_its_model"
+WITHDRAWN = "withdrawn_before_anything_was_known"
 ERRORS = ("accuracy_pct", "relative_error", "log_error", "days_error")
 OUTCOMES: dict[str, pl.DataType] = {
     "model_id": pl.String(),

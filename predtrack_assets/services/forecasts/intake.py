@@ -9,40 +9,37 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
+import msgspec
 import polars as pl
 
-from predtrack_assets.domain.forecasts.identity import prediction_id
-from predtrack_assets.domain.forecasts.intake.rows import (
-    MAX_ROWS,
-    Refused,
-    statement,
+from predtrack_assets.domain.forecasts.identity import prediction_ids
+from predtrack_assets.domain.forecasts.intake.completion import (
+    completed,
+    with_first,
+    with_log_returns,
 )
+from predtrack_assets.domain.forecasts.intake.rows import MAX_ROWS
 from predtrack_assets.domain.forecasts.predict import PREDICTIONS
 from predtrack_assets.domain.models.as_of_statistics import MIN_RETURNS
-from predtrack_assets.domain.models.forecast import (
-    QUANTILE_NAMES,
-)
+from predtrack_assets.domain.models.forecast import QUANTILE_NAMES
 from predtrack_assets.services.forecasts.external_models import NAME, ModelRefused
-from predtrack_assets.services.forecasts.intake_basis import (
-    IntakeRow,
-    basis_of,
-    open_rows,
-    place,
-    values_of,
-)
+from predtrack_assets.services.forecasts.intake_basis import basis_of, place
+from predtrack_assets.services.forecasts.intake_batch import CELL, Batch
 from predtrack_assets.warehouse import tables
 from predtrack_assets.warehouse.database.transaction import Transaction
 from predtrack_assets.warehouse.forecasts import intake as queries
 from predtrack_assets.warehouse.forecasts.ledger import seal
 
-COLUMNS: dict[str, Any] = {"index": pl.Int64(), **PREDICTIONS}
-SAME = 1e-12  # relative: a number that went through JSON and back is the same
+# What statements fill: of the baseline's columns these are not taken.
+FILLED = [
+    *QUANTILE_NAMES, "predicted_price", "p_within_band", "predicted_volatility", "confidence",
+]  # fmt: skip
 
 
 class KeyReused(ValueError):
@@ -61,67 +58,121 @@ class Sender:
 
 def check_rows(rows: Sequence[Any]) -> list[dict[str, Any]]:
     """What is wrong with rows by themselves, without a database: one answer per row."""
-    return [row.answer or {"index": row.index, "status": "accepted"} for row in _parse(rows)]
+    return [{"status": "accepted", **answer} for answer in Batch(rows).answers]
 
 
-def take_predictions(
-    transaction: Transaction,
-    *,
-    model: str,
-    version: int,
-    rows: Sequence[Any],
-    sender: Sender,
-    body: bytes,
-    on_late: str = "replay",
-    dry_run: bool = False,
-) -> dict[str, Any]:
-    """Accept what can be, seal it, and answer every row; all in this transaction.
+@dataclass(frozen=True)
+class Post:
+    """A batch as it was handed in.
 
     rows: decoded JSON objects, at most MAX_ROWS. body: what they were read from; its digest tells
     a repeated idempotency key from a reused one. on_late: `replay` or `reject` a row whose outcome
     could be known already. dry_run: answer, and write nothing (the caller rolls back).
+    """
+
+    model: str
+    version: int
+    rows: Sequence[Any]
+    sender: Sender
+    body: bytes
+    on_late: str = "replay"
+    dry_run: bool = False
+
+
+def take_predictions(transaction: Transaction, **post: Any) -> dict[str, Any]:
+    """Accept what can be of a Post, seal it, and answer every row; all in this transaction.
+
     Raises ModelRefused for a model that is not registered or not the sender's, KeyReused, and
     ValueError for a batch that is empty or too large.
     """
-    if not 1 <= len(rows) <= MAX_ROWS:
-        raise ValueError(f"a batch has 1 to {MAX_ROWS:,} rows, not {len(rows):,}")
-    digest = hashlib.sha256(body).digest()
-    if sender.idempotency_key and (found := _answered(transaction, sender, digest)):
-        return found
-    if not NAME.fullmatch(model):
-        raise ModelRefused("model_unknown", "this is no name that a model can have")
-    registered = transaction.read(queries.MODEL, name=model, version=version)
-    if registered.is_empty():
-        raise ModelRefused("model_unknown", f"{model} version {version} is not registered")
-    about = registered.row(0, named=True)
-    if about["owner"] != sender.owner:
-        raise ModelRefused("model_of_another_owner", f"{about['model_id']} belongs to another key")
-    if about["status"] == "retired":
-        raise ModelRefused("model_retired", f"{about['model_id']} is retired")
+    (answer,) = take_posts(transaction, [Post(**post)])
+    if isinstance(answer, ValueError):
+        raise answer
+    return answer
 
-    parsed = _parse(rows)
-    _refuse_kinds(parsed, about["kinds"])
+
+def take_posts(
+    transaction: Transaction, posts: Sequence[Post]
+) -> list[dict[str, Any] | ValueError]:
+    """Take posts in one transaction, sealed once: an answer each, or why it was refused whole.
+
+    What a post is refused for is found before anything of it is written.
+    """
+    found: list[_Taken | dict[str, Any] | ValueError] = []
+    for post in posts:
+        try:
+            found.append(_take(transaction, post))
+        except ValueError as error:
+            found.append(error)
+    taken = [each for each in found if isinstance(each, _Taken)]
+    days = [day for each in taken for day in each.days]
+    sealed = seal(transaction, min(days), max(days)) if days else None
+    for each in taken:
+        each.answer["sealed_batches"] = sealed.batches if sealed and each.days else 0
+        if not each.post.dry_run:
+            each.answer["batch"] = _remember(transaction, each)
+    return [each.answer if isinstance(each, _Taken) else each for each in found]
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """A post whose rows are written and not sealed yet. days: first and last, of those."""
+
+    post: Post
+    model_id: str
+    digest: bytes
+    days: list[date]
+    answer: dict[str, Any]
+
+
+def _take(transaction: Transaction, post: Post) -> _Taken | dict[str, Any]:
+    """Write what is new of a post; or the answer that its idempotency key got before."""
+    if not 1 <= len(post.rows) <= MAX_ROWS:
+        raise ValueError(f"a batch has 1 to {MAX_ROWS:,} rows, not {len(post.rows):,}")
+    digest = hashlib.sha256(post.body).digest()
+    if post.sender.idempotency_key and (found := _answered(transaction, post.sender, digest)):
+        return found
+    about = _model_of(transaction, post)
+    batch = Batch(post.rows)
+    batch.refuse(
+        ~pl.col("kind").is_in(about["kinds"]),
+        "kind_not_of_the_model",
+        "",
+        f"the model was registered for {', '.join(about['kinds'])}",
+    )
     now = transaction.now
-    place(transaction, parsed, now)
-    frame = _complete(transaction, parsed, about["model_id"])
-    frame = _first_statements(transaction, parsed, frame, about["model_id"])
-    frame = _with_origin(parsed, frame, now, on_late)
-    if len(frame):
-        transaction.append(tables.PREDICTIONS, frame.drop("index"))
-        sealed = seal(transaction, frame["trading_day"].min(), frame["trading_day"].max())  # type: ignore[arg-type]
-    else:
-        sealed = None
+    place(transaction, batch, now)
+    _complete(transaction, batch)
+    new = _new_rows(transaction, batch, about["model_id"], now, post.on_late)
+    if len(new):
+        named = new.with_columns(model_id=pl.lit(about["model_id"]))
+        transaction.insert(tables.PREDICTIONS, named.select(*PREDICTIONS, "origin"))
     answer = {
         "model_id": about["model_id"],
         "committed_at": now.isoformat(),
-        "dry_run": dry_run,
-        "counts": _counts(parsed),
-        "sealed_batches": sealed.batches if sealed else 0,
-        "rows": [row.answer for row in parsed],
+        "dry_run": post.dry_run,
+        "counts": batch.counts(),
+        "rows": batch.answers,
     }
-    if not dry_run:
-        answer["batch"] = _remember(transaction, sender, about["model_id"], digest, answer)
-    return answer
+    days = new["trading_day"].unique().sort().to_list() if len(new) else []
+    return _Taken(post, about["model_id"], digest, [*days[:1], *days[-1:]], answer)
+
+
+def _model_of(transaction: Transaction, post: Post) -> dict[str, Any]:
+    """The registered model of a post. Raises ModelRefused."""
+    if not NAME.fullmatch(post.model):
+        raise ModelRefused("model_unknown", "this is no name that a model can have")
+    registered = transaction.read(queries.MODEL, name=post.model, version=post.version)
+    if registered.is_empty():
+        raise ModelRefused(
+            "model_unknown", f"{post.model} version {post.version} is not registered"
+        )
+    about = registered.row(0, named=True)
+    if about["owner"] != post.sender.owner:
+        raise ModelRefused("model_of_another_owner", f"{about['model_id']} belongs to another key")
+    if about["status"] == "retired":
+        raise ModelRefused("model_retired", f"{about['model_id']} is retired")
+    return about
 
 
 def _answered(transaction: Transaction, sender: Sender, digest: bytes) -> dict[str, Any] | None:
@@ -139,171 +190,110 @@ def _answered(transaction: Transaction, sender: Sender, digest: bytes) -> dict[s
     return {**json.loads(row["answer"]), "batch": row["batch_id"], "replayed": True}
 
 
-def _parse(rows: Sequence[Any]) -> list[IntakeRow]:
-    parsed = []
-    for index, raw in enumerate(rows):
-        row = IntakeRow(index, answer={})
-        client_id = raw.get("client_id") if isinstance(raw, Mapping) else None
-        named = {"index": index, **({"client_id": client_id} if isinstance(client_id, str) else {})}
-        try:
-            row.stated = statement(raw)
-        except Refused as refused:
-            row.answer = dict(named)
-            row.refuse(refused)
-        parsed.append(row)
-    return parsed
+def _complete(transaction: Transaction, batch: Batch) -> None:
+    """Put what the server knows beside the open rows, and their statements into its units."""
+    if batch.open.is_empty():
+        return
+    basis = basis_of(transaction, batch.open.select(*CELL, "exchange")).drop(FILLED)
+    batch.open = batch.open.join(basis, on=CELL, how="left", maintain_order="left")
+    batch.refuse(
+        pl.col("reference_price").is_null(),
+        "no_reference_price",
+        "/symbol",
+        lambda row: (
+            f"there is no close of {row['symbol']} on {row['trading_day']}, or fewer than"
+            f" {MIN_RETURNS} daily returns before it"
+        ),
+    )
+    batch.open = with_log_returns(batch.open)
+    batch.refuse(
+        pl.col("far").fill_null(False),
+        "unit_suspect",
+        "/price",
+        lambda row: (
+            f"a median of {row['reference_price'] * math.exp(min(row['q50'], 20)):.6g} beside"
+            f" a close of {row['reference_price']:.6g}: are these prices as traded, in the currency of"
+            " the listing?"
+        ),
+    )
+    batch.open = completed(batch.open)
 
 
-def _refuse_kinds(rows: Sequence[IntakeRow], kinds: Sequence[str]) -> None:
-    for row in open_rows(rows):
-        assert row.stated
-        row.answer = {"index": row.index}
-        if row.stated.row.client_id:
-            row.answer["client_id"] = row.stated.row.client_id
-        if row.stated.kind not in kinds:
-            row.refuse(
-                Refused(
-                    "kind_not_of_the_model",
-                    f"/{row.stated.kind}",
-                    f"the model was registered for {', '.join(kinds)}",
-                )
-            )
-
-
-def _complete(transaction: Transaction, rows: Sequence[IntakeRow], model_id: str) -> pl.DataFrame:
-    """Columns of PREDICTIONS and `index` of the rows that the server knows a close for."""
-    wanted = open_rows(rows)
-    if not wanted:
-        return pl.DataFrame(schema=COLUMNS)
-    basis = basis_of(transaction, wanted)
-    frames = []
-    for row in wanted:
-        assert row.stated
-        assert row.day
-        key = (row.stated.row.symbol, row.day, row.stated.row.horizon, row.stated.kind)
-        known = basis.get(key)
-        if known is None:
-            row.refuse(
-                Refused(
-                    "no_reference_price",
-                    "/symbol",
-                    f"there is no close of {key[0]} on {row.day}, or fewer than {MIN_RETURNS}"
-                    " daily returns before it",
-                )
-            )
-            continue
-        try:
-            values = values_of(row.stated, known)
-        except Refused as refused:
-            row.refuse(refused)
-            continue
-        stated = {**known, **values, "index": row.index, "model_id": model_id}
-        frames.append({name: stated[name] for name in COLUMNS})
-    return pl.DataFrame(frames, schema=COLUMNS)
-
-
-def _first_statements(
-    transaction: Transaction, rows: Sequence[IntakeRow], frame: pl.DataFrame, model_id: str
+def _new_rows(
+    transaction: Transaction, batch: Batch, model_id: str, now: datetime, on_late: str
 ) -> pl.DataFrame:
-    """The rows that are new; the others are answered as duplicates or conflicts."""
-    if frame.is_empty():
-        return frame
-    existing = transaction.read(
+    """The rows that are first of their cell; every other row gets its answer here.
+
+    Live is what was committed before its outcome could be known; late rows are replay, or rejected.
+    """
+    if batch.open.is_empty():
+        return batch.open
+    transaction.lock(tables.PREDICTIONS)  # what is not there stays so until it is inserted
+    stored = transaction.read(
         queries.EXISTING,
         model_id=model_id,
-        first=frame["trading_day"].min(),
-        last=frame["trading_day"].max(),
-        symbols=frame["symbol"].unique().to_list(),
+        first=batch.open["trading_day"].min(),
+        last=batch.open["trading_day"].max(),
+        symbols=batch.open["symbol"].unique().to_list(),
     )
-    key = ("symbol", "kind", "trading_day", "horizon")
-    stored = {tuple(r[k] for k in key): r for r in existing.iter_rows(named=True)}
-    new = []
-    for values in frame.iter_rows(named=True):
-        row = rows[values["index"]]
-        identity = tuple(values[k] for k in key)
-        made = prediction_id(
-            model_id, values["kind"], values["symbol"], values["as_of"], values["horizon"]
-        )
-        row.answer["prediction_id"] = str(made)
-        first = stored.get(identity)
-        if first is None:
-            stored[identity] = values
-            new.append(values["index"])
-        elif _same(first, values):
-            row.answer["status"] = "duplicate"
-        else:
-            row.answer |= {
-                "status": "conflict",
-                "code": "first_statement_stands",
-                "message": "another statement of this model, symbol, day and horizon was first",
-            }
-    return frame.filter(pl.col("index").is_in(new))
-
-
-def _same(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
-    names = (
-        ["confidence"] if b["kind"] == "direction" else [*QUANTILE_NAMES, "predicted_volatility"]
-    )
-    return all(_equal(a[name], b[name]) for name in names)
-
-
-def _equal(a: float | None, b: float | None) -> bool:
-    if a is None or b is None:
-        return a is b
-    return abs(a - b) <= SAME * max(abs(b), 1)
-
-
-def _with_origin(
-    rows: Sequence[IntakeRow], frame: pl.DataFrame, now: datetime, on_late: str
-) -> pl.DataFrame:
-    """Live where committed before the outcome could be known; late rows are replay or rejected."""
     live = pl.col("earliest_resolution_time") > pl.lit(now)
-    frame = frame.with_columns(
-        pl.when(live).then(pl.lit("live")).otherwise(pl.lit("replay")).alias("origin")
+    batch.open = with_first(batch.open, stored, CELL).with_columns(
+        origin=pl.when(live).then(pl.lit("live")).otherwise(pl.lit("replay"))
     )
-    kept = []
-    for values in frame.iter_rows(named=True):
-        row = rows[values["index"]]
-        seconds = (values["earliest_resolution_time"] - now).total_seconds()
-        if values["origin"] == "replay" and on_late == "reject":
-            row.refuse(
-                Refused("late", "/decision_day", "the outcome could be known when this arrived")
-            )
-            continue
-        kept.append(values["index"])
-        row.answer |= {
-            "status": "accepted",
-            "origin": values["origin"],
-            "decision_day": str(values["trading_day"]),
-            "due_day": str(values["due_day"]),
-            "reference_price": values["reference_price"],
-            "earliest_resolution_time": values["earliest_resolution_time"].isoformat(),
-            "seconds_before": seconds if seconds > 0 else None,
-        }
-    return frame.filter(pl.col("index").is_in(kept))
+    if on_late == "reject":
+        message = "the outcome could be known when this arrived"
+        late = (pl.col("first") >= 0) & (pl.col("origin") == "replay")
+        batch.refuse(late, "late", "/decision_day", message)
+    cells = batch.open.select("kind", "symbol", "as_of", "horizon").iter_rows()
+    ids = prediction_ids(model_id, cells)
+    rows = batch.open.with_columns(prediction_id=pl.Series(ids, dtype=pl.String))
+    new = pl.col("first") == pl.col("index")
+    moment = pl.col("earliest_resolution_time")
+    seconds = (moment - pl.lit(now)).dt.total_microseconds() / 1e6
+    batch.answer(
+        rows.filter(new).select(
+            "index",
+            "prediction_id",
+            "origin",
+            "reference_price",
+            pl.lit("accepted").alias("status"),
+            pl.col("trading_day").dt.to_string().alias("decision_day"),
+            pl.col("due_day").dt.to_string(),
+            moment.dt.strftime("%Y-%m-%dT%H:%M:%S%:z"),
+            pl.when(seconds > 0).then(seconds).alias("seconds_before"),
+        )
+    )
+    again = rows.filter(~new)
+    known = pl.when("same").then(pl.lit("duplicate")).otherwise(pl.lit("conflict"))
+    other = pl.when(~pl.col("same"))
+    batch.answer(
+        again.select(
+            "index",
+            "prediction_id",
+            known.alias("status"),
+            other.then(pl.lit("first_statement_stands")).alias("code"),
+            other.then(
+                pl.lit("another statement of this model, symbol, day and horizon was first")
+            ).alias("message"),
+        )
+    )
+    return rows.filter(new)
 
 
-def _counts(rows: Sequence[IntakeRow]) -> dict[str, int]:
-    found = Counter(row.answer["status"] for row in rows)
-    return {name: found[name] for name in ("accepted", "duplicate", "conflict", "rejected")}
-
-
-def _remember(
-    transaction: Transaction, sender: Sender, model_id: str, digest: bytes, answer: dict[str, Any]
-) -> int:
-    counts = answer["counts"]
+def _remember(transaction: Transaction, taken: _Taken) -> int:
+    counts, sender = taken.answer["counts"], taken.post.sender
     return int(
         transaction.read(
             queries.RECEIPT,
             request_id=sender.request_id,
             key_id=sender.key_id,
-            model_id=model_id,
+            model_id=taken.model_id,
             idempotency_key=sender.idempotency_key,
-            digest=digest,
+            digest=taken.digest,
             accepted=counts["accepted"],
             duplicates=counts["duplicate"],
             conflicts=counts["conflict"],
             rejected=counts["rejected"],
-            answer=json.dumps(answer, allow_nan=False),
+            answer=msgspec.json.encode(taken.answer).decode(),
         ).item()
     )

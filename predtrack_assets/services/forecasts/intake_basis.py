@@ -1,11 +1,12 @@
-"""What the server adds to a statement: its decision day, reference price, sigma, moments."""
+"""What the server adds to statements: decision days, reference prices, sigma, base rates, moments."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import OrderedDict
+from collections.abc import Sequence
 from datetime import date, datetime
 from difflib import get_close_matches
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -13,93 +14,81 @@ import polars as pl
 
 from predtrack_assets.days import window_start
 from predtrack_assets.domain.forecasts.identity import SESSION
-from predtrack_assets.domain.forecasts.intake.completion import in_log_returns
-from predtrack_assets.domain.forecasts.intake.rows import Refused, Statement
-from predtrack_assets.domain.forecasts.predict import predict
+from predtrack_assets.domain.forecasts.predict import PREDICTIONS, predict
 from predtrack_assets.domain.models.as_of_statistics import lookback
 from predtrack_assets.domain.models.baselines import MODELS
-from predtrack_assets.domain.models.forecast import QUANTILE_NAMES, band_5pct, cdf
 from predtrack_assets.domain.time.calendar import Calendar, as_of, calendar
+from predtrack_assets.services.forecasts.intake_batch import CELL, Batch
 from predtrack_assets.settings import get_settings
 from predtrack_assets.warehouse.database.transaction import Transaction
 from predtrack_assets.warehouse.market import queries as market_queries
 from predtrack_assets.warehouse.market.epochs import market_epochs, read_panel, sessions_before
 
-SESSIONS_A_YEAR = {"24/7": 365, "24/5": 260}
+MAX_DAYS_KEPT = 8
 
 
-@dataclass
-class IntakeRow:
-    """A row on its way: its place in the batch, and what it is answered."""
-
-    index: int
-    stated: Statement | None = None
-    day: date | None = None
-    answer: dict[str, Any] = field(default_factory=dict)
-
-    def refuse(self, refused: Refused) -> None:
-        why = refused.refusal
-        self.answer |= {
-            "status": "rejected",
-            "code": why.code,
-            "pointer": why.pointer,
-            "message": why.message,
-        }
-
-
-def open_rows(rows: Sequence[IntakeRow]) -> list[IntakeRow]:
-    """Rows that have no answer yet."""
-    return [row for row in rows if "status" not in row.answer]
-
-
-def place(transaction: Transaction, rows: Sequence[IntakeRow], now: datetime) -> None:
-    """Give every row its decision day, or the reason why it has none."""
-    symbols = dict(
-        transaction.read(market_queries.SYMBOLS).select("symbol", "exchange").iter_rows()
+def place(transaction: Transaction, batch: Batch, now: datetime) -> None:
+    """Give every open row its exchange and decision day, or the reason why it has none."""
+    listed = transaction.read(market_queries.SYMBOLS).select("symbol", "exchange")
+    known = listed["symbol"].to_list()
+    batch.open = batch.open.join(listed, on="symbol", how="left", maintain_order="left")
+    batch.refuse(
+        pl.col("exchange").is_null(),
+        "symbol_unknown",
+        "/symbol",
+        lambda row: f"there is no symbol {row['symbol']!r}" + _near(row["symbol"], known),
     )
-    for row in open_rows(rows):
-        assert row.stated
-        try:
-            row.day = _decision_day(row.stated, symbols, now)
-        except Refused as refused:
-            row.refuse(refused)
+    batch.refuse(
+        pl.col("exchange_said").fill_null(pl.col("exchange")) != pl.col("exchange"),
+        "exchange_disagrees",
+        "/exchange",
+        lambda row: f"{row['symbol']} trades on {row['exchange']}",
+    )
+    parts = batch.open.partition_by("exchange", maintain_order=True)
+    placed = [_placed(part, calendar(part["exchange"][0]), now) for part in parts]
+    if not placed:
+        return
+    batch.open = pl.concat(placed).sort("index")
+    batch.refuse(
+        pl.col("trading_day") > pl.col("last"),
+        "day_in_future",
+        "/decision_day",
+        lambda row: f"the session of {row['trading_day']} is not over; the last is {row['last']}",
+    )
+    batch.refuse(
+        ~pl.col("is_session"),
+        "day_not_a_session",
+        "/decision_day",
+        lambda row: (
+            f"{row['trading_day']} is no session of {row['exchange']}"
+            f"; the one before it is {row['before']}"
+        ),
+    )
+    batch.refuse(
+        pl.col("due_said").fill_null(pl.col("due")) != pl.col("due"),
+        "due_day_disagrees",
+        "/due_day",
+        lambda row: f"{row['horizon']} sessions after {row['trading_day']} is {row['due']}",
+    )
+    batch.open = batch.open.drop("last", "is_session", "before", "due")
 
 
-def _decision_day(stated: Statement, symbols: Mapping[str, str], now: datetime) -> date:
-    row = stated.row
-    if row.symbol not in symbols:
-        near = get_close_matches(row.symbol, symbols, 3, 0.6)
-        raise Refused(
-            "symbol_unknown",
-            "/symbol",
-            f"there is no symbol {row.symbol!r}"
-            + (f"; near: {', '.join(near)}" if near else ": load its prices first"),
-        )
-    exchange = calendar(symbols[row.symbol])
-    if row.exchange is not None and row.exchange != exchange.name:
-        raise Refused("exchange_disagrees", "/exchange", f"{row.symbol} trades on {exchange.name}")
+def _near(symbol: str, known: Sequence[str]) -> str:
+    near = get_close_matches(symbol, known, 3, 0.6)
+    return f"; near: {', '.join(near)}" if near else ": load its prices first"
+
+
+def _placed(rows: pl.DataFrame, exchange: Calendar, now: datetime) -> pl.DataFrame:
+    """The rows of one exchange with trading_day, and what there is to hold against it."""
     last = _last_completed(exchange, now)
-    day = row.decision_day or last
-    if day > last:
-        raise Refused(
-            "day_in_future",
-            "/decision_day",
-            f"the session of {day} is not over; the last is {last}",
-        )
-    if not bool(exchange.is_session(day)):
-        after = exchange.sessions[np.searchsorted(exchange.sessions, np.datetime64(day)) - 1]
-        raise Refused(
-            "day_not_a_session",
-            "/decision_day",
-            f"{day} is no session of {exchange.name}; the one before it is {after}",
-        )
-    if row.due_day is not None:
-        due = exchange.offset(day, row.horizon).item()
-        if row.due_day != due:
-            raise Refused(
-                "due_day_disagrees", "/due_day", f"{row.horizon} sessions after {day} is {due}"
-            )
-    return day
+    rows = rows.with_columns(trading_day=pl.col("day_said").fill_null(last), last=pl.lit(last))
+    days = rows["trading_day"].to_numpy().astype("datetime64[D]")
+    at = np.clip(np.searchsorted(exchange.sessions, days) - 1, 0, None)
+    return rows.with_columns(
+        pl.Series("is_session", exchange.is_session(days)),
+        pl.Series("before", exchange.sessions[at]),
+        pl.Series("due", exchange.offset_or_nat(days, rows["horizon"].to_numpy().astype(int))),
+    )
 
 
 def _last_completed(exchange: Calendar, now: datetime) -> date:
@@ -110,61 +99,67 @@ def _last_completed(exchange: Calendar, now: datetime) -> date:
     return closed[-1].item()
 
 
-def basis_of(
-    transaction: Transaction, rows: Sequence[IntakeRow]
-) -> dict[tuple[str, date, int, str], dict[str, Any]]:
-    """What no_change says of the same cells: reference, sigma, climatology, moments, digest."""
+class _Known:
+    """What was computed of decision days, for the posts of a day that follow each other.
+
+    It is a function of what the market tables hold: rows that have changed there forget it. Only
+    what was found is kept, so that a close that arrives later is seen.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._frames: OrderedDict[tuple[Any, ...], pl.DataFrame] = OrderedDict()
+
+    def get(self, key: tuple[Any, ...]) -> pl.DataFrame:
+        """The rows of a key; none where nothing was computed."""
+        with self._lock:
+            return self._frames.get(key, pl.DataFrame(schema=PREDICTIONS))
+
+    def put(self, key: tuple[Any, ...], frame: pl.DataFrame) -> None:
+        """Keep the rows of a key, and of MAX_DAYS_KEPT at most."""
+        with self._lock:
+            self._frames[key] = frame
+            self._frames.move_to_end(key)
+            while len(self._frames) > MAX_DAYS_KEPT:
+                self._frames.popitem(last=False)
+
+
+_KNOWN = _Known()
+
+
+def basis_of(transaction: Transaction, rows: pl.DataFrame) -> pl.DataFrame:
+    """What no_change says of the same cells: reference, sigma, base rate, moments, digest.
+
+    rows: CELL and exchange. Returns CELL and the other columns of PREDICTIONS, of cells that the
+    server can say something of.
+    """
+    state = transaction.read(market_queries.STATE).row(0)
+    frames = [pl.DataFrame(schema=PREDICTIONS)]
+    for (name, day), members in rows.group_by("exchange", "trading_day"):
+        key = (*state, name, day)
+        known = _KNOWN.get(key)
+        missing = members.join(known, on=CELL, how="anti")
+        if len(missing):
+            found = _computed(transaction, calendar(str(name)), day, missing)
+            known = pl.concat([known, found]).unique(CELL)
+            _KNOWN.put(key, known)
+        frames.append(known)
+    return pl.concat(frames)
+
+
+def _computed(
+    transaction: Transaction, exchange: Calendar, day: Any, rows: pl.DataFrame
+) -> pl.DataFrame:
+    """`basis_of` one exchange and decision day."""
+    horizons = tuple(rows["horizon"].unique().sort())
+    symbols = rows["symbol"].unique().sort().to_list()
     reference = tuple(m for m in MODELS if m.model_id == "no_change")
-    settings = get_settings()
-    asked: dict[str, list[IntakeRow]] = {}
-    exchanges = dict(
-        transaction.read(market_queries.SYMBOLS).select("symbol", "exchange").iter_rows()
-    )
-    for row in rows:
-        assert row.stated
-        asked.setdefault(exchanges[row.stated.row.symbol], []).append(row)
-    frames = []
-    for name, members in asked.items():
-        exchange = calendar(name)
-        horizons = tuple(sorted({r.stated.row.horizon for r in members if r.stated}))
-        symbols = sorted({r.stated.row.symbol for r in members if r.stated})
-        days = np.unique(np.array([r.day for r in members], "datetime64[D]"))
-        for epoch in market_epochs(transaction, days, window_start(days[0].item(), settings)):
-            first = sessions_before(exchange, epoch.first, lookback(max(horizons)))
-            panel = read_panel(transaction, symbols, exchange, first, epoch)
-            basis = predict(panel, exchange, epoch.days, horizons, reference)
-            frames.append(basis.with_columns(exchange=pl.lit(name)))
-    frame = pl.concat(frames).filter(pl.col("horizon") > 0)
-    return {
-        (row["symbol"], row["trading_day"], row["horizon"], row["kind"]): row
-        for row in frame.iter_rows(named=True)
-    }
-
-
-def values_of(stated: Statement, known: Mapping[str, Any]) -> dict[str, Any]:
-    """The columns that the sender's statement fills, beside those of the server."""
-    empty = dict.fromkeys([*QUANTILE_NAMES, "predicted_price", "p_within_band"])
-    empty |= {"predicted_volatility": None, "confidence": None}
-    if stated.kind == "direction":
-        return {**empty, "confidence": stated.values[0]}
-    if stated.kind == "volatility":
-        daily = stated.values[0]
-        if stated.unit == "year":
-            daily /= float(np.sqrt(SESSIONS_A_YEAR.get(known["exchange"], 252)))
-        return {**empty, "predicted_volatility": daily}
-    columns = in_log_returns(stated, known["reference_price"])
-    quantiles = np.array([[columns[name] for name in QUANTILE_NAMES]])
-    low, high = (np.atleast_1d(edge) for edge in band_5pct(quantiles[:, 3]))
-    spread = known["sigma"] * np.sqrt(known["horizon"])
-    median = quantiles[:, 3]
-    return {
-        **empty,
-        **columns,
-        "confidence": float(np.clip(cdf(quantiles, high) - cdf(quantiles, low), 0, 1)[0]),
-        "p_within_band": float(
-            np.clip(cdf(quantiles, median + spread) - cdf(quantiles, median - spread), 0, 1)[0]
-        ),
-    }
+    days = np.array([day], "datetime64[D]")
+    (epoch,) = market_epochs(transaction, days, window_start(day, get_settings()))
+    first = sessions_before(exchange, epoch.first, lookback(max(horizons)))
+    panel = read_panel(transaction, symbols, exchange, first, epoch)
+    basis = predict(panel, exchange, epoch.days, horizons, reference)
+    return basis.filter((pl.col("horizon") > 0) & pl.col("due_day").is_not_null())
 
 
 def deadlines(transaction: Transaction, horizons: Sequence[int]) -> list[dict[str, Any]]:

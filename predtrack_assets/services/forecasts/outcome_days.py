@@ -14,6 +14,7 @@ from predtrack_assets.domain.time.calendar import Calendar
 from predtrack_assets.services.forecasts.minute_outcome_days import minute_outcomes
 from predtrack_assets.services.forecasts.other_hands import Hands
 from predtrack_assets.services.forecasts.reference_prices import with_reason
+from predtrack_assets.services.forecasts.withdrawals import with_withdrawn
 from predtrack_assets.settings import Settings
 from predtrack_assets.warehouse.database.transaction import Transaction
 from predtrack_assets.warehouse.forecasts import queries as forecasts_queries
@@ -65,8 +66,9 @@ def _resolve_group(
     panel = read_panel(transaction, symbols, exchange, earliest, epoch)
     if not len(panel.symbols):
         return pl.DataFrame(schema=OUTCOMES)
+    judged = hands.with_reason(with_reason(transaction, open_, panel))
     return resolve(
-        hands.with_reason(with_reason(transaction, open_, panel)),
+        with_withdrawn(transaction, judged),
         panel,
         exchange,
         epoch.days,

@@ -146,6 +146,13 @@ class Transaction:
         self._cursor.adbc_ingest(table.name, small, mode="append", db_schema_name=table.schema)
         return Written(inserted=len(rows))
 
+    def insert(self, table: Table, frame: pl.DataFrame) -> Written:
+        """Add rows none of whose keys is there yet; lock the table before that is found out.
+
+        A row whose key is there after all is refused by the database, and all with it.
+        """
+        return self._ingest(table, frame)
+
     def lock(self, table: Table) -> None:
         """Two writers of one table wait for each other, so that what was compared stays true."""
         self._lock(table)

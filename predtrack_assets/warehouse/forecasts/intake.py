@@ -52,3 +52,32 @@ RECEIPT_OF = Query("""
     SELECT b.batch_id, b.key_id, b.model_id, b.answer::text AS answer, b.recorded_at
     FROM forecasts.intake_batches b WHERE batch_id = :batch_id
 """)
+FILE = Query("SELECT report::text AS report FROM forecasts.intake_files WHERE sha256 = :digest")
+REMEMBER_FILE = Query("""
+    INSERT INTO forecasts.intake_files (sha256, name, size, status, report)
+    VALUES (:digest, :name, :size, :status, :report::jsonb)
+    ON CONFLICT DO NOTHING RETURNING name
+""")
+# Predictions by identity, whose they are, and whether they are withdrawn already.
+TO_WITHDRAW = Query("""
+    SELECT p.prediction_id::text AS prediction_id, p.model_id, p.kind, p.symbol, p.trading_day, p.as_of,
+           p.horizon, p.horizon_unit, p.earliest_resolution_time, s.exchange,
+           r.hyperparameters ->> 'owner' AS owner, w.prediction_id IS NOT NULL AS withdrawn
+    FROM forecasts.predictions p JOIN models.model_registry r USING (model_id)
+    JOIN market.symbols s USING (symbol)
+    LEFT JOIN forecasts.withdrawals w ON w.prediction_id = p.prediction_id
+    WHERE p.prediction_id = ANY (:ids::uuid[])
+""")
+WITHDRAW = Query("""
+    INSERT INTO forecasts.withdrawals (model_id, kind, symbol, trading_day, as_of, horizon, horizon_unit,
+                                       withdrawable_until, reason, withdrawn_by)
+    SELECT p.model_id, p.kind, p.symbol, p.trading_day, p.as_of, p.horizon, p.horizon_unit, asked.until,
+           :reason, :owner
+    FROM unnest(:ids::uuid[], :untils::timestamptz[]) AS asked (id, until)
+    JOIN forecasts.predictions p ON p.prediction_id = asked.id
+    RETURNING prediction_id::text AS prediction_id
+""")
+WITHDRAWN = Query("""
+    SELECT model_id, kind, symbol, trading_day, as_of, horizon, horizon_unit FROM forecasts.withdrawals
+    WHERE trading_day BETWEEN :first AND :last
+""")

@@ -113,3 +113,13 @@ KNOWN_CLOSES = Query("""
     WHERE symbol = ANY(:symbols) AND trading_day BETWEEN :first AND :last
       AND knowledge_time AT TIME ZONE 'UTC' <= trading_day + 1
 """)
+# Changes whenever rows of the market's tables do, some seconds later at most: the server counts the
+# rows that were written, those of chunks (TimescaleDB) under a schema of their own.
+STATE = Query("""
+    SELECT (SELECT oid::bigint FROM pg_database WHERE datname = current_database()) AS database,
+           pg_postmaster_start_time()::text AS server,
+           coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0)::bigint AS rows_written
+    FROM pg_stat_all_tables
+    WHERE schemaname IN ('_timescaledb_internal')
+       OR (schemaname = 'market' AND relname IN ('market_data', 'corporate_actions', 'symbols'))
+""")

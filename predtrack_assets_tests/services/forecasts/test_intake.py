@@ -11,12 +11,12 @@ import polars as pl
 import psycopg
 import pytest
 
-from predtrack_assets.domain.forecasts.intake.rows import statement
+from predtrack_assets.domain.forecasts.intake.completion import completed, with_log_returns
 from predtrack_assets.domain.time.calendar import calendar
 from predtrack_assets.services.audit.verification import verify
 from predtrack_assets.services.forecasts.external_models import ModelRefused, register_model
 from predtrack_assets.services.forecasts.intake import KeyReused, Sender, take_predictions
-from predtrack_assets.services.forecasts.intake_basis import values_of
+from predtrack_assets.services.forecasts.intake_batch import Batch
 from predtrack_assets.warehouse.database.transaction import READER, Database
 from predtrack_assets_tests import graph
 
@@ -178,6 +178,8 @@ def test_models_belong_to_who_registered_them(market: str) -> None:
 def test_a_volatility_a_year_is_of_the_sessions_of_its_calendar(
     exchange: str, sessions: int
 ) -> None:
-    stated = statement({"symbol": "A", "horizon": 5, "volatility": {"sd": 0.4, "per": "year"}})
-    values = values_of(stated, {"exchange": exchange})
-    assert values["predicted_volatility"] == pytest.approx(0.4 / np.sqrt(sessions))
+    batch = Batch([{"symbol": "A", "horizon": 5, "volatility": {"sd": 0.4, "per": "year"}}])
+    known = {"exchange": exchange, "reference_price": 100.0, "sigma": 0.01}
+    rows = batch.open.with_columns(pl.lit(value).alias(name) for name, value in known.items())
+    daily = completed(with_log_returns(rows))["predicted_volatility"].item()
+    assert daily == pytest.approx(0.4 / np.sqrt(sessions))

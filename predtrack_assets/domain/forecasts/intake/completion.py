@@ -1,30 +1,93 @@
-"""A statement beside the close that the server knows: its columns in the ledger's units."""
+"""Statements beside what the server knows of their cells: columns of the ledger, in its units."""
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
+import polars as pl
 
-from predtrack_assets.domain.forecasts.intake.rows import Refused, Statement
-from predtrack_assets.domain.models.forecast import QUANTILE_NAMES
+from predtrack_assets.domain.models.forecast import QUANTILE_NAMES, band_5pct, cdf
+from predtrack_assets.domain.numerics.types import Floats
+
+SESSIONS_A_YEAR = {"24/7": 365, "24/5": 260}
+FAR = np.log(5)
+SAME = 1e-12  # relative: a number that went through JSON and back is the same
+STATED = tuple(f"stated_{name}" for name in QUANTILE_NAMES)
 
 
-def in_log_returns(stated: Statement, reference: float) -> dict[str, float]:
-    """Columns q05..q95 and predicted_price of a price's statement, given S0 as traded.
+def with_log_returns(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows of prices with q05..q95 as log returns, and `far`.
 
-    Raises Refused (`unit_suspect`) where the median is more than a factor 5 away from S0, as prices
-    from before a split are, and log returns sent as prices.
+    rows: STATED values, unit (price or log_return), reference_price. far: the median is more than
+    a factor 5 away from the reference, as prices from before a split are, and returns sent as prices.
     """
-    values = np.asarray(stated.values)
-    returns = values if stated.unit == "log_return" else np.log(values / reference)
-    median = float(returns[len(returns) // 2])
-    if abs(median) > math.log(5):
-        raise Refused(
-            "unit_suspect",
-            "/price",
-            f"a median of {reference * math.exp(min(median, 20)):.6g} beside a close of"
-            f" {reference:.6g}: are these prices as traded, in the currency of the listing?",
-        )
-    columns = dict(zip(QUANTILE_NAMES, returns.tolist(), strict=True))
-    return {**columns, "predicted_price": reference * math.exp(columns["q50"])}
+    reference = pl.col("reference_price")
+    returns = [
+        pl.when(pl.col("unit") == "price").then((pl.col(said) / reference).log()).otherwise(said)
+        .alias(name)
+        for said, name in zip(STATED, QUANTILE_NAMES, strict=True)
+    ]  # fmt: skip
+    return rows.with_columns(returns).with_columns(far=pl.col("q50").abs() > FAR)
+
+
+def completed(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with the columns that their statements fill; those of other kinds are null.
+
+    rows: kind, value (p_up, or the sd in `unit`), q05..q95 of prices, reference_price, sigma,
+    horizon and exchange.
+    """
+    price, kind = pl.col("kind") == "price", pl.col("kind")
+    year = pl.col("exchange").replace_strict(SESSIONS_A_YEAR, default=252, return_dtype=pl.Float64)
+    daily = pl.when(pl.col("unit") == "year").then(pl.col("value") / year.sqrt())
+    rows = rows.with_columns(
+        confidence=pl.when(kind == "direction").then("value"),
+        predicted_volatility=pl.when(kind == "volatility").then(daily.otherwise("value")),
+        predicted_price=pl.when(price).then(pl.col("reference_price") * pl.col("q50").exp()),
+        p_within_band=pl.lit(None, pl.Float64),
+    )
+    prices = rows.filter(price)
+    if prices.is_empty():
+        return rows
+    quantiles = prices.select(QUANTILE_NAMES).to_numpy()
+    median = quantiles[:, 3]
+    spread = prices["sigma"].to_numpy() * np.sqrt(prices["horizon"].to_numpy())
+    filled = prices.with_columns(
+        confidence=_between(quantiles, *band_5pct(median)),
+        p_within_band=_between(quantiles, median - spread, median + spread),
+    )
+    return pl.concat([rows.filter(~price), filled]).sort("index")
+
+
+def with_first(rows: pl.DataFrame, stored: pl.DataFrame, key: list[str]) -> pl.DataFrame:
+    """The rows with `first` (index of the first statement of their cell, -1 one that is stored) and
+    `same`: whether they say the same as it."""
+    said = ["confidence", *QUANTILE_NAMES, "predicted_volatility"]
+    names = ["index", *key, *said]
+    both = pl.concat(
+        [stored.with_columns(index=pl.lit(-1, pl.Int64)).select(names), rows.select(names)],
+        how="vertical_relaxed",
+    )
+    # A price's confidence follows from its quantiles; it may be rounded otherwise elsewhere.
+    agrees = [
+        _equal(name) | ((pl.col("kind") == "price") if name == "confidence" else pl.lit(False))
+        for name in said
+    ]
+    firsts = both.with_columns(
+        pl.col("index").first().over(key).alias("first"),
+        *(pl.col(name).first().over(key).alias(f"first_{name}") for name in said),
+    ).with_columns(same=pl.all_horizontal(agrees))
+    return rows.join(
+        firsts.filter(pl.col("index") >= 0).select("index", "first", "same"),
+        on="index",
+        how="left",
+        maintain_order="left",
+    )
+
+
+def _between(quantiles: Floats, low: Floats, high: Floats) -> Floats:
+    return np.clip(cdf(quantiles, high) - cdf(quantiles, low), 0, 1)
+
+
+def _equal(name: str) -> pl.Expr:
+    a, b = pl.col(name), pl.col(f"first_{name}")
+    close = (a - b).abs() <= SAME * pl.max_horizontal(b.abs(), pl.lit(1.0))
+    return pl.when(a.is_null() | b.is_null()).then(a.is_null() & b.is_null()).otherwise(close)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -118,6 +119,14 @@ class Statement:
     values: tuple[float, ...]
 
 
+# What no text of a database can be, or nobody means: control characters, halves of surrogate pairs.
+_ODD = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+
+
+_SPACE = re.compile(r"\s")
+_LONGEST = {"symbol": 1_000, "exchange": 64, "client_id": 64, "note": 200, "inputs_sha256": 64}
+
+
 class _NotANumber:
     """What stands where JSON had NaN, Infinity or -Infinity."""
 
@@ -135,7 +144,9 @@ def read_json(body: bytes) -> Any:
 
     try:
         return json.loads(body, object_pairs_hook=unique, parse_constant=lambda _: _NotANumber())
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except Unreadable:
+        raise
+    except ValueError as error:  # no JSON, no UTF-8, or a number of thousands of digits
         raise Unreadable(f"the body is no JSON: {error}") from None
     except RecursionError:
         raise Unreadable("the body is nested too deeply") from None
@@ -143,10 +154,10 @@ def read_json(body: bytes) -> Any:
 
 def statement(raw: Any) -> Statement:
     """The statement that a decoded row makes. Raises Refused with the first thing that is wrong."""
-    _refuse_odd_values(raw, "")
     try:
         row = msgspec.convert(raw, Row, strict=True)
     except msgspec.ValidationError as error:
+        _refuse_odd_values(raw, "")  # a better reason, where there is one
         raise _as_refusal(str(error)) from None
     _check_names(row)
     forms = [
@@ -188,6 +199,7 @@ def _price(row: Row, form: Price) -> Statement:
     else:
         assert form.samples is not None
         values = _of_samples(form.samples)
+    _check_finite("/price", *values, 0.0 if form.median is None else form.median)
     if unit == "price" and min(values) <= 0:
         raise Refused("predicted_price_is_positive", "/price", "a price is above 0")
     if any(a > b for a, b in pairwise(values)):
@@ -226,6 +238,7 @@ def _seven(given: list[float] | Mapping[str, float]) -> tuple[float, ...]:
 
 
 def _of_normal(form: Normal) -> tuple[float, ...]:
+    _check_finite("/price/normal", form.mean, form.sd)
     if not 0 < form.sd <= 10:
         raise Refused("sd_is_positive", "/price/normal/sd", "sd is above 0 and at most 10")
     return tuple(NormalDist(form.mean, form.sd).inv_cdf(level) for level in QUANTILE_LEVELS)
@@ -236,6 +249,7 @@ def _of_samples(samples: list[float]) -> tuple[float, ...]:
         raise Refused(
             "samples_20_to_1000", "/price/samples", f"20 to {MAX_SAMPLES} samples are taken"
         )
+    _check_finite("/price/samples", *samples)
     return tuple(_quantile(sorted(samples), level) for level in QUANTILE_LEVELS)
 
 
@@ -248,6 +262,7 @@ def _quantile(ordered: list[float], level: float) -> float:
 
 
 def _direction(row: Row, form: Direction) -> Statement:
+    _check_finite("/direction/p_up", form.p_up)
     if not 0 < form.p_up < 1:
         raise Refused(
             PROBABILITY, "/direction/p_up", f"p_up lies between 0 and 1, not {form.p_up:g}"
@@ -256,6 +271,7 @@ def _direction(row: Row, form: Direction) -> Statement:
 
 
 def _volatility(row: Row, form: Volatility) -> Statement:
+    _check_finite("/volatility/sd", form.sd)
     if not 0 < form.sd <= 100:
         raise Refused(
             "predicted_volatility_is_positive", "/volatility/sd", "sd is above 0 and at most 100"
@@ -263,17 +279,37 @@ def _volatility(row: Row, form: Volatility) -> Statement:
     return Statement(row, "volatility", form.per, (form.sd,))
 
 
+def is_plain(text: str) -> bool:
+    """Whether a text has no control character and no half of a surrogate pair."""
+    return _ODD.search(text) is None
+
+
 def _check_names(row: Row) -> None:
-    if not 1 <= len(row.symbol) <= 32 or any(c.isspace() or c == "|" for c in row.symbol):
+    for name in ("symbol", "exchange", "client_id", "note", "inputs_sha256"):
+        text = getattr(row, name)
+        if text is None:
+            continue
+        if _ODD.search(text):
+            raise _odd_text(f"/{name}")
+        if len(text) > _LONGEST[name]:
+            raise Refused(
+                "text_too_long", f"/{name}", f"{name} has at most {_LONGEST[name]} characters"
+            )
+    if not 1 <= len(row.symbol) <= 32 or "|" in row.symbol or _SPACE.search(row.symbol):
         raise Refused(
             "symbol_has_1_to_32_characters_and_no_space",
             "/symbol",
             "a symbol has 1 to 32 characters, no space and no bar",
         )
-    for name, most in (("client_id", 64), ("note", 200), ("inputs_sha256", 64)):
-        text = getattr(row, name)
-        if text is not None and len(text) > most:
-            raise Refused("text_too_long", f"/{name}", f"{name} has at most {most} characters")
+
+
+def _check_finite(pointer: str, *values: float) -> None:
+    if not all(map(math.isfinite, values)):
+        raise Refused("not_a_number", pointer, "numbers are finite")
+
+
+def _odd_text(pointer: str) -> Refused:
+    return Refused("text_invalid", pointer, "text has no control characters or surrogates")
 
 
 def _refuse_odd_values(value: Any, pointer: str) -> None:
@@ -281,8 +317,8 @@ def _refuse_odd_values(value: Any, pointer: str) -> None:
     if isinstance(value, _NotANumber) or (isinstance(value, float) and not math.isfinite(value)):
         raise Refused("not_a_number", pointer, "numbers are finite")
     if isinstance(value, str):
-        if any(ord(c) < 32 or 0xD800 <= ord(c) <= 0xDFFF or ord(c) == 127 for c in value):
-            raise Refused("text_invalid", pointer, "text has no control characters or surrogates")
+        if _ODD.search(value):
+            raise _odd_text(pointer)
     elif isinstance(value, Mapping):
         for key, part in value.items():
             _refuse_odd_values(key, pointer)
