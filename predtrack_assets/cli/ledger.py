@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +13,7 @@ import typer
 
 from predtrack_assets.cli.command import Home, ready_database
 from predtrack_assets.settings import get_settings
+from predtrack_assets.stores.ledger_key import KEY_FILE, private_key
 
 ledger = typer.Typer(
     no_args_is_help=True,
@@ -22,7 +22,6 @@ ledger = typer.Typer(
 )
 claim = typer.Typer(no_args_is_help=True, help="Figures that somebody stated, computed again.")
 
-KEY_FILE = "ledger_key"
 FAILED = 1
 SHOWN = 20  # findings
 
@@ -142,14 +141,14 @@ def ledger_checkpoint(
 
     warehouse = ready_database(home)
     if verify is None:
-        key = _private_key(get_settings().home / KEY_FILE)
+        key = private_key(get_settings().home / KEY_FILE)
         typer.echo(f"public key: {public_key_of(key).hex()}", err=True)
         with warehouse.transaction(READER) as transaction:
             typer.echo(json.dumps(checkpoint(transaction, key), indent=1))
         return
     old = _json(verify)
     own = get_settings().home / KEY_FILE
-    trusted = _key(public_key) or (public_key_of(_private_key(own)) if own.exists() else None)
+    trusted = _key(public_key) or (public_key_of(private_key(own)) if own.exists() else None)
     check_signature(old, trusted)
     with warehouse.transaction(READER) as transaction:
         batches, events = check_against(transaction, old)
@@ -249,15 +248,3 @@ def _key(text: str | None) -> bytes | None:
         return bytes.fromhex(text)
     except ValueError as error:
         raise ValueError(f"a public key is hexadecimal, not {text!r}") from error
-
-
-def _private_key(path: Path) -> bytes:
-    """The Ed25519 key in a file that only its owner may read; made where there is none."""
-    try:
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except FileExistsError:
-        return bytes.fromhex(path.read_text(encoding="ascii"))
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        key = os.urandom(32)
-        file.write(key.hex())
-    return key

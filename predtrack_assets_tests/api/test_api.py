@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
+from predtrack_assets.domain.audit.ledger.checkpoint import check_signature
 from predtrack_assets.domain.audit.ledger.proof import check_proof
 from predtrack_assets.services.audit.api_keys import create_key, revoke_key
 from predtrack_assets.warehouse import reads
@@ -57,6 +59,17 @@ def test_a_prediction_goes_in_and_its_proof_comes_out(client: TestClient) -> Non
     check_proof(proof.json())
     receipt = client.get(f"{BASE}/receipts/{answer.json()['batch']}").json()
     assert receipt["rows"] == answer.json()["rows"]
+
+
+def test_a_checkpoint_is_signed_and_holds_what_was_sent(client: TestClient, tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    register(client)
+    client.post(f"{BASE}/predictions", json=batch(up()))
+    found = client.get(f"{BASE}/ledger/checkpoints").json()
+    check_signature(found)
+    assert found["batches"] == 1
+    assert found["hash"] == client.get(f"{BASE}/ledger/head").json()["hash"]
+    assert (tmp_path / "home" / "ledger_key").stat().st_mode & 0o077 == 0
 
 
 def test_an_idempotency_key_is_answered_once(client: TestClient) -> None:

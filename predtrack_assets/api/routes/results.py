@@ -11,7 +11,9 @@ from predtrack_assets.api.bodies import json_response, parameters
 from predtrack_assets.api.pages import page
 from predtrack_assets.api.problems import Problem
 from predtrack_assets.domain.audit.ledger.proof import ProofError
-from predtrack_assets.services.audit.inclusion_proofs import prove
+from predtrack_assets.services.audit.inclusion_proofs import checkpoint, prove
+from predtrack_assets.settings import get_settings
+from predtrack_assets.stores.ledger_key import KEY_FILE, private_key
 from predtrack_assets.warehouse import reads
 from predtrack_assets.warehouse.database.transaction import READER
 from predtrack_assets.warehouse.forecasts.ledger import LedgerError
@@ -49,6 +51,17 @@ def ledger_head(_caller: Reader, db: Db) -> Response:
     with reading(db) as transaction:
         rows = transaction.read(reads.LEDGER_HEAD).to_dicts()
     return json_response(rows[0] if rows else {"batch_index": None, "hash": None})
+
+
+@router.get("/ledger/checkpoints", dependencies=[Depends(parameters())])
+def ledger_checkpoint(_caller: Reader, db: Db) -> Response:
+    """A signed tree head of the ledger and the audit trail as they are now: keep it elsewhere."""
+    key = private_key(get_settings().home / KEY_FILE)
+    try:
+        with db.transaction(READER) as transaction:
+            return json_response(checkpoint(transaction, key))
+    except LedgerError as error:
+        raise Problem(409, str(error), code="ledger_fault") from None
 
 
 @router.get("/ledger/proofs/{prediction_id}", dependencies=[Depends(parameters())])
