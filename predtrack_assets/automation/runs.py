@@ -232,7 +232,8 @@ def _run_range(
     span: tuple[str, str],
 ) -> RunReport:
     """One run of the partitions from span[0] to span[1]."""
-    job = dg.define_asset_job(name, assets)
+    about = "A stage of `predtrack backfill`: inputs, then the fits they allow, then results."
+    job = dg.define_asset_job(name, assets, description=about)
     tags = {
         "dagster/asset_partition_range_start": span[0],
         "dagster/asset_partition_range_end": span[1],

@@ -8,7 +8,14 @@ import dagster as dg
 import pytest
 
 from predtrack_assets.automation import runs
-from predtrack_assets.automation.runs import RunReport, months_before, run_window, selection_of
+from predtrack_assets.automation.progress import progress_logger
+from predtrack_assets.automation.runs import (
+    RunReport,
+    months_before,
+    run_waiting_checks,
+    run_window,
+    selection_of,
+)
 from predtrack_assets.days import Window, month_ends
 from predtrack_assets.definitions import build_definitions
 from predtrack_assets.partitions import MONTHS
@@ -82,3 +89,25 @@ def test_a_mistyped_asset_is_told_the_nearest() -> None:
         selection_of(["markt"], build_definitions())
     with pytest.raises(ValueError, match="did you mean forecasts/predictions"):
         selection_of(["forecasts.prediction"], build_definitions())
+
+
+def test_checks_that_no_run_has_evaluated_are_run_once() -> None:
+    @dg.asset(key=["market", "universe_members"])
+    def reference() -> None: ...
+
+    @dg.asset(key=["models", "symbol_models"])
+    def fits() -> None: ...
+
+    @dg.asset_check(asset=fits)
+    def holds() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=True)
+
+    loggers = {"progress": progress_logger}
+    defs = dg.Definitions([reference, fits], asset_checks=[holds], loggers=loggers)
+    with dg.DagsterInstance.ephemeral() as instance:
+        report = run_waiting_checks(defs, instance)
+        assert report.success
+        assert list(report.materialized) == ["market/universe_members"]
+        key = dg.AssetCheckKey(dg.AssetKey(["models", "symbol_models"]), "holds")
+        assert key in instance.event_log_storage.get_latest_asset_check_execution_by_key([key])
+        assert run_waiting_checks(defs, instance).materialized == {}

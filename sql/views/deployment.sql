@@ -132,10 +132,6 @@ COMMENT ON VIEW deployment.v_degradations IS 'What has become worse and goes on:
 CREATE VIEW forecasts.recommendations AS
     SELECT p.prediction_id AS id, p.symbol, p.trading_day, p.kind, p.horizon, d.scope, p.model_id, d.deployment_id,
            (ARRAY['SELL', 'HOLD', 'BUY'])[advice + 2] AS recommendation,
-           CASE advice WHEN 1 THEN 1 - forecasts.probability_below(band + cost, quantiles)
-                     WHEN -1 THEN forecasts.probability_below(-band - cost, quantiles)
-                     ELSE forecasts.probability_below(band, quantiles) - forecasts.probability_below(-band, quantiles)
-           END AS confidence_score,
            p.reference_price AS current_price,
            coalesce(p.predicted_price, CASE WHEN abs(median) < 'Infinity' THEN p.reference_price * exp(median) END) AS target_price,
            median AS median_return, band, cost,
@@ -155,21 +151,12 @@ CREATE VIEW forecasts.recommendations AS
         SELECT forecasts.advised(p.kind, p.q50, p.confidence, p.sigma, p.horizon) AS advice,
                CASE p.kind WHEN 'price' THEN p.q50
                     ELSE forecasts.implied_median(p.confidence, p.sigma, p.horizon) END AS median,
-               p.sigma * sqrt(p.horizon::float8) AS spread,
                forecasts.recommendation_band() * p.sigma * sqrt(p.horizon::float8) AS band,
                forecasts.recommendation_cost() AS cost) limits
-    CROSS JOIN LATERAL (
-        SELECT CASE p.kind
-            WHEN 'price' THEN ARRAY[p.q05, p.q10, p.q25, p.q50, p.q75, p.q90, p.q95]
-            ELSE ARRAY[median - 1.6448536269514722 * spread, median - 1.2815515655446004 * spread,
-                       median - 0.6744897501960817 * spread, median, median + 0.6744897501960817 * spread,
-                       median + 1.2815515655446004 * spread, median + 1.6448536269514722 * spread]
-        END AS quantiles) distribution
     LEFT JOIN LATERAL forecasts.latest_outcome(
         p.trading_day, p.symbol, p.model_id, p.kind, p.horizon, p.horizon_unit, p.as_of) o ON true;
 COMMENT ON VIEW forecasts.recommendations IS 'BUY, SELL or HOLD of the model that was champion for the symbol at the end of each decision day. Without a champion nothing is recommended, and there is no row.';
 COMMENT ON COLUMN forecasts.recommendations.scope IS 'What the model was champion for: h5, or h5:IBM for IBM alone.';
-COMMENT ON COLUMN forecasts.recommendations.confidence_score IS 'Probability of being right, of price alone (dividends left out): linear between the stored quantiles, of a direction those of the normal distribution that p_up implies; never below 0.05 or above 0.95.';
 COMMENT ON COLUMN forecasts.recommendations.target_price IS 'Median forecast, in the shares of the decision day.';
 COMMENT ON COLUMN forecasts.recommendations.band IS 'Log return: half of sigma x sqrt(horizon). BUY and SELL must go beyond band + cost.';
 COMMENT ON COLUMN forecasts.recommendations.origin IS 'live: prediction and deployment were both written before the outcome could be known. Otherwise replay.';

@@ -122,19 +122,6 @@ CREATE FUNCTION forecasts.was_right(
 $$;
 COMMENT ON FUNCTION forecasts.was_right IS 'Whether a recommendation was correct: BUY and SELL after cost beyond the band, HOLD within it, by total log return.';
 
-CREATE FUNCTION forecasts.probability_below(x double precision, quantiles double precision[])
-    RETURNS double precision LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT CASE
-        WHEN array_position(quantiles, NULL) IS NOT NULL OR cardinality(quantiles) <> 7 THEN NULL
-        WHEN x <= quantiles[1] THEN 0.05
-        WHEN x >= quantiles[7] THEN 0.95
-        ELSE level[k] + (level[k + 1] - level[k]) * (x - quantiles[k]) / (quantiles[k + 1] - quantiles[k])
-    END
-    FROM (SELECT '{0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95}'::float8[] AS level,
-                 CASE WHEN array_position(quantiles, NULL) IS NULL THEN width_bucket(x, quantiles) END AS k) place
-$$;
-COMMENT ON FUNCTION forecasts.probability_below IS 'Probability of less than x by the quantiles 5, 10, 25, 50, 75, 90, 95 %: linear between them, 0.05 and 0.95 beyond.';
-
 -- A prediction has one due day, so that naming it here changes no row; but readers that ask by it reach its index.
 CREATE FUNCTION forecasts.outcomes_as_of(known_at timestamptz) RETURNS SETOF forecasts.outcomes
     LANGUAGE sql STABLE PARALLEL SAFE AS $$

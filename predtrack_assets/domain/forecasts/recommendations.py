@@ -10,7 +10,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from predtrack_assets.domain.models.forecast import QUANTILE_LEVELS, cdf
 from predtrack_assets.domain.numerics.types import Floats
+from predtrack_assets.domain.statistics.first_passage import normal_cdf
 
 BAND = 0.5  # in sigma sqrt(h)
 COST = 0.001  # 10 basis points of the position, once
@@ -51,6 +53,38 @@ def advised(
     median = np.where(kind == "price", q50, implied_median(p_up, sigma, horizon))
     position = recommend(median, sigma, horizon).astype(np.float64)
     return np.where(np.isin(kind, ("price", "direction")), position, np.nan)
+
+
+def p_right(
+    position: ArrayLike,
+    quantiles: Floats,
+    median: ArrayLike,
+    sigma: ArrayLike,
+    horizon: ArrayLike,
+) -> Floats:
+    """Probability (N,) that recommendations (+1, -1, 0) will be right, by their own forecasts.
+
+    quantiles: (N, 7) of a price at QUANTILE_LEVELS; NaN of a direction, whose distribution is the
+    normal one around `median` of spread sigma sqrt(horizon). Of price alone: dividends are left
+    out. NaN where position is.
+
+    >>> nothing = np.full((1, 7), np.nan)
+    >>> p_right([1], nothing, [0.02], [0.01], [4]).round(4)  # P(X > 0.011), X normal(0.02, 0.02)
+    array([0.6736])
+    """
+    position = np.asarray(position, np.float64)
+    spread = np.broadcast_to(np.asarray(sigma, np.float64) * np.sqrt(horizon), position.shape)
+    center = np.asarray(median, np.float64)
+    is_normal = np.asarray(np.isnan(quantiles).any(axis=1))
+    known = np.where(is_normal[:, None], QUANTILE_LEVELS, quantiles)
+
+    def below(x: Floats) -> Floats:
+        return np.where(is_normal, normal_cdf((x - center) / spread), cdf(known, x))
+
+    band = BAND * spread
+    sold, held = below(-band - COST), below(band) - below(-band)
+    bought = 1 - below(band + COST)
+    return np.select([position == 1, position == -1, position == 0], [bought, sold, held], np.nan)
 
 
 def was_right(

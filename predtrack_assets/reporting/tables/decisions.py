@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+import numpy as np
 import polars as pl
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -18,12 +19,15 @@ from predtrack_assets.domain.deployment.gates import (
     PASSED,
     Thresholds,
 )
+from predtrack_assets.domain.forecasts.recommendations import p_right
+from predtrack_assets.domain.models.forecast import QUANTILE_NAMES
 from predtrack_assets.reporting.tables.text import counted, number
 from predtrack_assets.warehouse.database.transaction import Database
 from predtrack_assets.warehouse.deployment import queries as decided
 from predtrack_assets.warehouse.deployment import queries as deployment_queries
 from predtrack_assets.warehouse.forecasts import recommendations as recommended
 
+SIDES = {"SELL": -1, "HOLD": 0, "BUY": 1}
 UNMEASURED = "too few BUYs and SELLs to measure, or none"
 
 
@@ -139,17 +143,27 @@ def recommendations_table(warehouse: Database, day: date | None = None) -> Rende
         *numbers[4:],
     ):
         table.add_column(column, justify="right" if column in numbers else "left")
-    for row in found.iter_rows(named=True):
+    for row, p in zip(found.iter_rows(named=True), _p_right(found), strict=True):
         right = {None: row["validation_status"], True: "right", False: "wrong"}[row["was_right"]]
         table.add_row(
             *(row["symbol"], row["kind"], str(row["horizon"]), row["recommendation"]),
-            number(row["confidence_score"], ".1%"),
+            number(p, ".1%"),
             number(row["current_price"], ",.2f"),
             number(row["target_price"], ",.2f"),
             *(row["origin"], row["model_id"], right),
             number(row["return_after_cost"], "+.2%"),
         )
     return table
+
+
+def _p_right(found: pl.DataFrame) -> list[float]:
+    """The probability that each recommendation will be right."""
+    side = found["recommendation"].replace_strict(SIDES, return_dtype=pl.Float64).to_numpy()
+    quantiles = found.select(pl.col(QUANTILE_NAMES).cast(pl.Float64).fill_null(np.nan)).to_numpy()
+    median, sigma, horizon = (
+        found[name].cast(pl.Float64).to_numpy() for name in ("median_return", "sigma", "horizon")
+    )
+    return p_right(side, quantiles, median, sigma, horizon).tolist()
 
 
 def latest_gates(warehouse: Database) -> RenderableType:

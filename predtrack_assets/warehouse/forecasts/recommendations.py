@@ -7,10 +7,13 @@ from predtrack_assets.warehouse.database.query import Query
 LAST_DAY = Query("SELECT max(trading_day) AS day FROM forecasts.prediction_batches")
 
 RECOMMENDATIONS = Query("""
-    SELECT symbol, kind, horizon, model_id, recommendation, confidence_score, current_price,
-           target_price, origin, validation_date, validation_status, was_right, return_after_cost
-    FROM forecasts.recommendations WHERE trading_day = :day
-    ORDER BY kind, horizon, symbol
+    SELECT r.symbol, r.kind, r.horizon, r.model_id, r.recommendation, r.current_price, r.target_price,
+           r.origin, r.validation_date, r.validation_status, r.was_right, r.return_after_cost,
+           r.median_return, p.sigma, p.q05, p.q10, p.q25, p.q50, p.q75, p.q90, p.q95
+    FROM forecasts.recommendations r
+    JOIN forecasts.predictions p ON p.prediction_id = r.id AND p.trading_day = r.trading_day
+    WHERE r.trading_day = :day
+    ORDER BY r.kind, r.horizon, r.symbol
 """)
 
 # Kinds and horizons that have a champion at the end of a decision day, whether or not it predicted.

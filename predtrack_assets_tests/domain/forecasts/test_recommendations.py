@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -12,10 +13,12 @@ from predtrack_assets.domain.forecasts.recommendations import (
     COST,
     advised,
     implied_median,
+    p_right,
     recommend,
     was_right,
 )
 from predtrack_assets.domain.market.panel import Panel
+from predtrack_assets.domain.models.forecast import QUANTILE_LEVELS
 from predtrack_assets.domain.trading.following import daily_returns, follow, total_returns
 from predtrack_assets_tests.builders.panels import panels, random_panel
 
@@ -55,6 +58,20 @@ def test_who_is_right_earned_the_band_after_cost_or_stayed_within_it() -> None:
         0.0: [0, 0, 1, 1, 1, 0, 0, 0],
     }
     assert not was_right(np.nan, gone, 0.01, 4).any()
+
+
+def test_probability_of_being_right_is_that_of_the_forecast() -> None:
+    """A normal forecast of spread 2 %: a band of 1 %, with 0.1 % of cost for who trades."""
+    normal = NormalDist(0.02, 0.02)
+    exact = [1 - normal.cdf(0.011), normal.cdf(-0.011), normal.cdf(0.01) - normal.cdf(-0.01)]
+    unknown = np.full((3, 7), np.nan)
+    found = p_right([1, -1, 0], unknown, [0.02] * 3, 0.01, 4)
+    np.testing.assert_allclose(found, exact, rtol=1e-12)
+    stated = np.tile([normal.inv_cdf(level) for level in QUANTILE_LEVELS], (3, 1))
+    np.testing.assert_allclose(p_right([1, -1, 0], stated, np.nan, 0.01, 4), exact, rtol=1e-9)
+    far = p_right([1, -1, 0], unknown, [np.inf] * 3, 0.01, 4)
+    assert far.tolist() == [1.0, 0.0, 0.0]
+    assert np.isnan(p_right([np.nan], unknown[:1], [0.0], 0.01, 4)).all()
 
 
 def test_what_is_advised_is_right_when_what_is_foreseen_comes_true() -> None:

@@ -108,17 +108,6 @@ def test_the_normal_quantile_is_exact(database_url: str) -> None:
     np.testing.assert_array_equal(ends, [-math.inf, math.inf, math.nan, math.nan])
 
 
-def test_between_stored_quantiles_the_distribution_is_linear(database_url: str) -> None:
-    random = np.random.default_rng(12)
-    quantiles = np.sort(random.normal(0, 0.05, 7))
-    x = np.concatenate([quantiles, random.normal(0, 0.06, 500)])
-    array = ", ".join(map(str, quantiles))
-    found = computed(database_url, f"forecasts.probability_below(x, '{{{array}}}'::float8[])", x=x)
-    np.testing.assert_allclose(found, np.interp(x, quantiles, LEVELS), atol=1e-12)
-    missing = "forecasts.probability_below(x, '{0, 1, NULL, 3, 4, 5, 6}'::float8[])"
-    assert np.isnan(computed(database_url, missing, x=[0.5])).all()
-
-
 # -- the view ----------------------------------------------------------------------------------
 
 
@@ -223,12 +212,6 @@ def test_a_recommendation_says_what_the_domain_says_of_the_stored_forecast(champ
     median = implied_median(p_up, sigma, horizon)
     z = np.array([NormalDist().inv_cdf(level) for level in LEVELS])
     q = np.where((kind == "price")[:, None], q, median[:, None] + z * spread[:, None])
-    confidence = rows["confidence_score"].to_list()
-    for stance, said_, knots, width in zip(side, confidence, q, BAND * spread, strict=True):
-        ends = {1: (-9, width + COST), -1: (-width - COST, 9), 0: (-width, width)}[int(stance)]
-        low, high = (float(np.interp(end, knots, LEVELS)) for end in ends)
-        expected = {1: 1 - high, -1: low, 0: high - low}[int(stance)]
-        assert said_ == pytest.approx(expected, abs=1e-12)
     target = rows["current_price"].to_numpy() * np.exp(q[:, 3])
     np.testing.assert_allclose(rows["target_price"].to_numpy(), target, rtol=1e-12)
 
