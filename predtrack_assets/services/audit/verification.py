@@ -97,7 +97,7 @@ def verify_days(transaction: Transaction, first: date, last: date) -> Verdict:
     verdict.batches_good = len(batches) - len(wrong)
     verdict.rows = int(batches["row_count"].sum())
     frames = [pl.DataFrame(wrong, schema=FINDINGS, orient="row")]
-    frames += _compared(transaction, verdict, first, last, lambda *_: None)
+    frames += _compared(transaction, verdict, first, last, lambda *_: None, batches)
     verdict.findings = pl.concat(frames).sort("batch_index", "position", nulls_last=[True, False])
     return verdict
 
@@ -132,9 +132,17 @@ def _finding(batch: dict[str, Any], fault: tuple[int, str]) -> tuple[Any, ...]:
 
 
 def _compared(
-    transaction: Transaction, verdict: Verdict, first: date, last: date, progress: Progress
+    transaction: Transaction,
+    verdict: Verdict,
+    first: date,
+    last: date,
+    progress: Progress,
+    batches: pl.DataFrame | None = None,
 ) -> list[pl.DataFrame]:
-    """Findings of rows against leaves, part by part; the next part is read meanwhile."""
+    """Findings of rows against leaves, part by part; the next part is read meanwhile.
+
+    batches: those of the days, where they have been read.
+    """
     columns = judged_columns(transaction)
     retained = transaction.read(RETAINED_FROM).item()
     groups = transaction.read(GROUPS, first=first, last=last).with_columns(
@@ -143,15 +151,19 @@ def _compared(
     spans = [span_of(part) for part in by_days(groups, "size")]
 
     def read(span: tuple[date, date]) -> tuple[pl.DataFrame, pl.DataFrame]:
-        batches = transaction.read(BATCHES_OF_DAYS, first=span[0], last=span[1])
+        sealed = (
+            transaction.read(BATCHES_OF_DAYS, first=span[0], last=span[1])
+            if batches is None
+            else batches.filter(pl.col("trading_day").is_between(*span))
+        )
         rows = read_rows(transaction, columns, *span)
-        if rows["live"].any() or (batches["origin"] == "live").any():
+        if rows["live"].any() or (sealed["origin"] == "live").any():
             rows = _with_earliest_resolution(transaction, rows, span)
-        return batches, rows
+        return sealed, rows
 
     findings = []
-    for batches, rows in read_ahead(read, spans):
-        compared = compare(batches, rows, retained)
+    for sealed, rows in read_ahead(read, spans):
+        compared = compare(sealed, rows, retained)
         verdict.rows_good += compared.good
         verdict.pruned += compared.pruned
         findings.append(compared.findings)
