@@ -161,7 +161,7 @@ def _all_symbols(box: Sandbox, options: Options, prices: Path) -> Iterator[Line]
 
 
 def _backfill(first: str, last: str, select: str) -> list[str]:
-    return ["backfill", "--from", first, "--to", last, "--select", select]
+    return ["backfill", "--no-warm-up", "--from", first, "--to", last, "--select", select]
 
 
 def _prices(box: Sandbox, path: Path, span: tuple[str, str], most: int | None) -> dict[str, str]:
