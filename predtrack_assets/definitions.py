@@ -24,6 +24,7 @@ from predtrack_assets.automation.jobs import JOBS
 from predtrack_assets.automation.progress import progress_logger
 from predtrack_assets.automation.schedules import build_schedules
 from predtrack_assets.automation.sensors import build_sensors
+from predtrack_assets.automation.weekly_report import weekly_report_job
 from predtrack_assets.checks.drift import no_open_drift_alerts
 from predtrack_assets.checks.ledger import ledger_verifies
 from predtrack_assets.checks.suites import CHECKS
@@ -71,7 +72,7 @@ def build_definitions(**overrides: Any) -> dg.Definitions:
     parts: dict[str, Any] = {
         "assets": ASSETS,
         "asset_checks": [*CHECKS, ledger_verifies, no_open_drift_alerts, *PROOFS],
-        "jobs": JOBS,
+        "jobs": [*JOBS, weekly_report_job],
         "schedules": schedules,
         "sensors": sensors,
         "resources": {"warehouse": Warehouse()},

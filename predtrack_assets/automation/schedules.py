@@ -6,10 +6,11 @@ nothing to do says why. A month is fitted on the first of the next one: after it
 ingested at 00:30, a day before the first decision that the fit is for.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import groupby
+from typing import Any
 
 import dagster as dg
 
@@ -26,6 +27,7 @@ from predtrack_assets.automation.jobs import (
     tuning_job,
     validation_job,
 )
+from predtrack_assets.automation.weekly_report import weekly_report_job
 from predtrack_assets.days import Window
 from predtrack_assets.partitions import MONTHS, TRADING_DAYS
 from predtrack_assets.settings import get_settings
@@ -71,7 +73,7 @@ def month_before(tick: datetime) -> Asked:
     return Asked(known[-1:], known[:-1], nothing)
 
 
-TIMES = {
+TIMES: dict[str, tuple[Any, str, Callable[[datetime], Asked] | None]] = {
     "decision": (decision_job, "30 0 * * *", day_before),
     "trading": (trading_job, "45 0 * * *", day_before),
     "validation": (validation_job, "0 11 * * *", day_before),
@@ -82,6 +84,7 @@ TIMES = {
     "tuning": (tuning_job, "0 7 * * 0", week_before),
     "gates": (gates_job, "0 8 * * 0", week_before),
     "proof": (proof_job, "0 6 * * 0", None),
+    "weekly_report": (weekly_report_job, "0 9 * * 0", None),
 }
 """Job, cron expression, and what a tick is for; None: the job finds its own days."""
 

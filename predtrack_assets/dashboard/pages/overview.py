@@ -22,6 +22,7 @@ from predtrack_assets.dashboard.pages.intake import deadlines_grid
 from predtrack_assets.dashboard.reading import Reading
 from predtrack_assets.dashboard.scores import TONES, Scores, interval, scores, sessions
 from predtrack_assets.domain.deployment.gates import PASSED
+from predtrack_assets.warehouse.audit.alerts import OPEN_COUNTS, STATE
 from predtrack_assets.warehouse.database.transaction import Transaction
 from predtrack_assets.warehouse.deployment.queries import CHAMPIONS, LATEST_GATES
 from predtrack_assets.warehouse.market.queries import SPAN
@@ -109,7 +110,21 @@ def _facts(reading: Reading, found: Scores, mine: list[dict[str, Any]], span: An
             f"{plural(span['symbols'], 'symbol')} since {numbers.day(span['first'])}",
             "/data",
         ),
+        _alerts(reading),
     ]
+
+
+def _alerts(reading: Reading) -> Fact:
+    counts = dict(reading.transaction.read(OPEN_COUNTS).iter_rows())
+    evaluated = reading.transaction.read(STATE)["evaluated_at"][0]
+    worst = next((s for s in ("critical", "warning", "info") if counts.get(s)), "")
+    tone = {"critical": "bad", "warning": "warn"}.get(worst, "")
+    note = f"{counts[worst]} {worst}" if worst else ""
+    watched = (
+        f"evaluated {numbers.moment(evaluated)}" if evaluated else "rules were never evaluated"
+    )
+    value = plural(sum(counts.values()), "alert")
+    return Fact("Open alerts", value, "; ".join(filter(None, (note, watched))), "/alerts", tone)
 
 
 def _skills(found: Scores, mine: list[dict[str, Any]]) -> Grid:

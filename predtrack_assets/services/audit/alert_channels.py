@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 SCHEMES = frozenset({"slack", "discord", "mailto", "mailtos", "json", "jsons"})
-Send = Callable[[str, str, str], str]  # title, text, severity -> why it failed, or nothing
+WITH_FILES = frozenset({"discord", "mailto", "mailtos", "json", "jsons"})  # of those
 TYPES = {"info": "info", "warning": "warning", "critical": "failure"}
+
+
+class Send(Protocol):
+    """Sends a message, with a file where the channel takes one: why it failed, or nothing."""
+
+    def __call__(
+        self, title: str, text: str, severity: str, attachment: Path | None = None
+    ) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -32,7 +41,7 @@ def channels(urls: str, log: Callable[[str], None]) -> list[Channel]:
 
 
 def _to_log(log: Callable[[str], None]) -> Send:
-    def send(title: str, text: str, severity: str) -> str:
+    def send(title: str, text: str, severity: str, attachment: Path | None = None) -> str:
         log(f"{title}: {text}")
         return ""
 
@@ -52,14 +61,15 @@ def _channel(number: int, url: str) -> Channel:
             f"PREDTRACK_ALERT_URLS, address {number} ({scheme}): apprise cannot use it; its"
             " documentation has the form of each"
         )
-    return Channel(f"{scheme.lower()} {number}", _by_apprise(sender))
+    return Channel(f"{scheme.lower()} {number}", _by_apprise(sender, scheme.lower() in WITH_FILES))
 
 
-def _by_apprise(sender: Any) -> Send:
-    def send(title: str, text: str, severity: str) -> str:
+def _by_apprise(sender: Any, files: bool) -> Send:
+    def send(title: str, text: str, severity: str, attachment: Path | None = None) -> str:
+        attached = {"attach": str(attachment)} if attachment and files else {}
         try:
             done = sender.notify(
-                body=text, title=title, notify_type=TYPES[severity], body_format="text"
+                body=text, title=title, notify_type=TYPES[severity], body_format="text", **attached
             )
         except (TypeError, OSError) as error:  # its message may hold the address
             return type(error).__name__

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from importlib.resources import files
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -156,6 +157,26 @@ def send_test(warehouse: Database, channels: Sequence[Channel], by: str) -> dict
     with warehouse.transaction() as transaction:
         for channel in channels:
             faults[channel.name] = channel.send(TITLE, message.text, message.severity)
+            note(transaction, message, channel.name, faults[channel.name])
+    return faults
+
+
+def send_report(
+    warehouse: Database, channels: Sequence[Channel], title: str, text: str, attachment: Path
+) -> dict[str, str] | None:
+    """Send a report to every channel, unless one of its title was sent; None where it was.
+
+    Returns per channel why it failed, or nothing. A report that no channel took is not on record
+    as sent, so that the next try sends it.
+    """
+    faults = {}
+    with warehouse.transaction() as transaction:
+        transaction.read(store.CLOCK)
+        if transaction.read(store.REPORTED, title=title).item():
+            return None
+        message = Message("report", (), "info", title)
+        for channel in channels:
+            faults[channel.name] = channel.send(title, text, message.severity, attachment)
             note(transaction, message, channel.name, faults[channel.name])
     return faults
 

@@ -56,6 +56,10 @@ SENT_LATELY = Query("""
             WHERE kind = 'heartbeat' AND status = 'sent') AS heartbeat_at
     FROM audit.alert_messages WHERE status = 'sent' AND recorded_at > now() - interval '1 hour'
 """)
+REPORTED = Query("""
+    SELECT EXISTS (SELECT FROM audit.alert_messages
+                   WHERE kind = 'report' AND status = 'sent' AND message = :title)
+""")
 SILENCES = Query("""
     SELECT silence_id, rule, subject, until, reason, silenced_by FROM audit.alert_silences
     WHERE until > now() ORDER BY until
