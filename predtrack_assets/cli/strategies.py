@@ -47,10 +47,12 @@ def performance(
 ) -> None:
     """What each paper book earned: growth, Sharpe with its interval, deflated by the trials, drawdown.
 
-    Beside it the excess over the benchmark with its interval, trades, turnover and cost.
+    Beside it the excess over the benchmark with its interval, trades, turnover, cost, and the gate: the
+    criteria of money that models are judged by. --json tells why a gate is not passed.
     """
     from predtrack_assets.reporting.tables.strategies import strategies_table
     from predtrack_assets.reporting.tables.text import wide_console
+    from predtrack_assets.services.deployment.strategy_gates import strategy_gates
     from predtrack_assets.services.trading.strategy_report import strategy_reports
 
     warehouse = ready_database(home)
@@ -59,9 +61,11 @@ def performance(
         return
     with warehouse.transaction() as transaction:
         reports = strategy_reports(transaction, get_settings())
+    gates = strategy_gates(reports, get_settings())
     rows = [
         {
-            **report._asdict(),
+            **{name: value for name, value in report._asdict().items() if name != "daily"},
+            "gate": gates[report.strategy_id]._asdict() if report.strategy_id in gates else None,
             "record": None if report.record is None else report.record._asdict(),
             "trades": report.trades._asdict(),
         }

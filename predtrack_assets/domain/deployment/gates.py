@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from predtrack_assets.domain.deployment.track_record import Record
+from predtrack_assets.domain.deployment.track_record import Record, Returns
 from predtrack_assets.domain.numerics.types import Days, Floats, Ints
 from predtrack_assets.domain.statistics import expanding, returns
 from predtrack_assets.domain.statistics.effective_size import normal_quantile, wilson
@@ -120,7 +120,7 @@ def _gate(
 ) -> pl.DataFrame:
     n = _sizes(record.scores.days, report_days)
     accuracy, calibration = _rates(record, n, limits)
-    outperformance, drawdown = _performance(record, report_days, limits)
+    outperformance, drawdown = _performance(record.returns, report_days, limits)
     criteria = {
         "accuracy": accuracy,
         "skill": _skill(record, n, limits),
@@ -309,11 +309,29 @@ def _skill(record: Record, n: Ints, limits: Thresholds) -> Criterion:
     return Criterion(mean, low, _constant(limits.skill, n), rows, windows, enough)
 
 
-def _performance(
-    record: Record, report_days: Days, limits: Thresholds
-) -> tuple[Criterion, Criterion]:
+def judge_strategy(
+    followed: Returns, variance: float, trials: int, limits: Thresholds
+) -> dict[str, Criterion]:
+    """The three criteria of money, of a strategy's whole record, as a model's gate judges them.
+
+    variance: of the daily Sharpe ratios of the `trials` strategies of its family, at least that of
+    pure luck is taken. Each criterion is of one day, the last.
+    """
+    last = followed.days[-1:]
+    n = _sizes(followed.days, last)
+    moments = expanding.return_moments(followed.excess(_period(limits.risk_free_rate)), n)
+    spread = _constant(max(variance, 1 / max(float(n[0]) - 1.0, 1.0)), n)
+    outperformance, drawdown = _performance(followed, last, limits)
+    sharpe = _sharpe(moments, spread, np.array([trials]), outperformance.enough, limits)
+    return {
+        "market_outperformance": outperformance,
+        "sharpe_ratio": sharpe,
+        "max_drawdown": drawdown,
+    }
+
+
+def _performance(r: Returns, report_days: Days, limits: Thresholds) -> tuple[Criterion, Criterion]:
     """Growth a year above that of the harder benchmark, and the drawdown of 252 sessions."""
-    r = record.returns
     n = _sizes(r.days, report_days)
     enough = n >= limits.min_sessions
     growth = np.log1p(np.maximum(r.following, -0.999))

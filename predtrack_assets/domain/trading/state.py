@@ -107,10 +107,12 @@ def day_digest(
 ) -> str:
     """SHA-256 of the digest before, the day's cash, receivable and equity, and what it wrote.
 
-    That is its journal, its orders with all their terms, and what happened to orders. 64 hex digits.
+    That is its journal, its orders with their terms, and what happened to orders. 64 hex digits.
     """
     lines = [f"{previous}|{day}|{money[0]}|{money[1]}|{money[2]}"]
     lines += [f"{e[0]}|{e[2]}|{e[3]}|{e[4]}|{e[5]}|{e[6]}" for e in rows.entries]
-    lines += ["|".join(map(str, order)) for order in rows.orders]
+    lines += [
+        f"{o[0]}|{o[4]}|{o[5]}|{o[6]}|{o[7]}|{o[8]}|{o[9]}|{o[10]}|{o[11]}" for o in rows.orders
+    ]
     lines += [f"{e[0]}|{e[1]}|{e[3]}" for e in rows.events]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

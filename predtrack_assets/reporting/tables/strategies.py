@@ -8,49 +8,64 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.table import Table
 
+from predtrack_assets.services.deployment.strategy_gates import strategy_gates
 from predtrack_assets.services.trading.strategy_report import StrategyReport, strategy_reports
 from predtrack_assets.settings import get_settings
 from predtrack_assets.warehouse.database.transaction import Database
 
+COLUMNS = (
+    "strategy", "equity", "a year", "Sharpe", "95 %", "DSR", "trials", "drawdown", "above index a year",
+    "95 %", "trades", "cost", "gate",
+)  # fmt: skip
 BASELINES = ("buy_and_hold", "equal_weight")
 
 
 def strategies_table(warehouse: Database) -> RenderableType:
     """Every strategy's paper book in one row, and a sentence on what that shows."""
+    settings = get_settings()
     with warehouse.transaction() as transaction:
-        reports = strategy_reports(transaction, get_settings())
+        reports = strategy_reports(transaction, settings)
+    gates = strategy_gates(reports, settings)
     if not reports:
         return "No strategy has a paper book yet: they begin with the first day that is run."
     table = Table(title="Paper books of strategies, after fees and slippage", title_justify="left")
-    for name in ("strategy", "days", "equity", "a year", "volatility", "Sharpe (95 %)", "DSR", "trials",
-                 "drawdown", "above benchmark a year", "trades", "won", "turnover", "cost"):  # fmt: skip
+    for name in COLUMNS:
         first = name == "strategy"
         table.add_column(name, justify="left" if first else "right", no_wrap=first)
     for report in reports:
-        table.add_row(*_cells(report))
+        gate = gates.get(report.strategy_id)
+        verdict = "baseline" if gate is None else gate.status.removesuffix("_evidence")
+        table.add_row(*_cells(report), verdict)
     return Group(table, *_sentences(reports))
 
 
 def _cells(report: StrategyReport) -> list[str]:
-    record, trades = report.record, report.trades
+    """In the order of COLUMNS, but for the last."""
+    record = report.record
     if record is None:
-        return [report.strategy_id, "1", f"{report.equity:,.0f}", *["-"] * 11]
+        return [report.strategy_id, f"{report.equity:,.0f}", *["-"] * (len(COLUMNS) - 3)]
     return [
         report.strategy_id,
-        f"{record.n:,}",
         f"{report.equity:,.0f}",
         _percent(record.growth),
-        _percent(record.volatility),
-        f"{record.sharpe:.2f} ({record.sharpe_low:.2f} to {record.sharpe_high:.2f})",
-        f"{record.dsr:.2f}",
+        _number(record.sharpe),
+        _interval(_number(record.sharpe_low), _number(record.sharpe_high)),
+        _number(record.dsr),
         str(record.trials),
         _percent(record.max_drawdown),
-        f"{_percent(record.excess)} ({_percent(record.excess_low)} to {_percent(record.excess_high)})",
-        str(trades.trades),
-        _percent(trades.win_rate),
-        f"{report.turnover:.1f}x",
+        _percent(record.excess),
+        _interval(_percent(record.excess_low), _percent(record.excess_high)),
+        str(report.trades.trades),
         _percent((report.fees + report.slippage) / report.capital),
     ]
+
+
+def _interval(low: str, high: str) -> str:
+    return "-" if low == "-" else f"{low} to {high}"
+
+
+def _number(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.2f}"
 
 
 def _percent(share: float) -> str:

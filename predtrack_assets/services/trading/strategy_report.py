@@ -26,7 +26,10 @@ EARLIEST, LATEST = date(1900, 1, 1), date(2999, 12, 31)
 
 
 class StrategyReport(NamedTuple):
-    """A book's record. equity, fees, slippage: money; turnover: a year, one-sided."""
+    """A book's record. equity, fees, slippage: money; turnover: a year, one-sided.
+
+    daily: trading_day, daily_return, benchmark, gross, net. variance: of the family's Sharpe ratios.
+    """
 
     strategy_id: str
     book: str
@@ -40,6 +43,8 @@ class StrategyReport(NamedTuple):
     live_decisions: int
     record: TrackRecord | None
     trades: TradeRecord
+    variance: float
+    daily: pl.DataFrame
 
 
 def strategy_reports(transaction: Transaction, settings: Settings) -> list[StrategyReport]:
@@ -85,7 +90,8 @@ def strategy_reports(transaction: Transaction, settings: Settings) -> list[Strat
                 row["strategy_id"], row["book"], own["trading_day"][0], own["trading_day"][-1],
                 row["capital"], own["equity"][-1], fees, slippage,
                 amount / (2 * mean_equity) / years, row["live"], record,
-                trade_record(pnl.astype(np.float64)),
+                trade_record(pnl.astype(np.float64)), variance.get(row["family"], 0.0),
+                own.select("trading_day", "daily_return", "benchmark", "gross", "net"),
             )
         )  # fmt: skip
     return found

@@ -8,11 +8,14 @@ from datetime import UTC, date, datetime, time, timedelta
 import numpy as np
 import psycopg
 import pytest
+from rich.console import Console
 
 from predtrack_assets.days import Window
 from predtrack_assets.domain.time.calendar import calendar
 from predtrack_assets.domain.trading.strategies.catalogue import STRATEGIES
 from predtrack_assets.domain.trading.strategies.strategy import Strategy
+from predtrack_assets.reporting.tables.strategies import strategies_table
+from predtrack_assets.services.deployment.strategy_gates import strategy_gates
 from predtrack_assets.services.trading import portfolio_days
 from predtrack_assets.services.trading.decide import decide
 from predtrack_assets.services.trading.portfolio_days import BookGap, PortfolioRun, run_portfolios
@@ -242,3 +245,11 @@ def test_periods_add_up_and_the_report_says_how_sure_it_is(database: Database) -
     assert weekly.record.sharpe_low < weekly.record.sharpe < weekly.record.sharpe_high
     assert weekly.equity == pytest.approx(weekly.capital * (1 + weekly.record.total_return))
     assert reports["equal_weight-v1"].record.trials == 2  # type: ignore[union-attr]
+    gates = strategy_gates(list(reports.values()), get_settings())
+    assert set(gates) == {"equal_weight-v1", "weekly-v1"}
+    assert gates["weekly-v1"].status == "insufficient_evidence"
+    assert all(f"(n {len(DAYS)})" in reason for reason in gates["weekly-v1"].reasons)
+    shown = strategies_table(database)
+    console = Console(record=True, width=160)
+    console.print(shown)
+    assert "None is above the benchmark beyond luck" in console.export_text()

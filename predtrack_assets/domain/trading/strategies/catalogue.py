@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from predtrack_assets.domain.trading.strategies.everything import everything
 from predtrack_assets.domain.trading.strategies.machine_learning import machine_learning
+from predtrack_assets.domain.trading.strategies.meta_labelling import meta_momentum
 from predtrack_assets.domain.trading.strategies.momentum import momentum
+from predtrack_assets.domain.trading.strategies.pairs import pairs
 from predtrack_assets.domain.trading.strategies.regime import regime
 from predtrack_assets.domain.trading.strategies.strategy import Strategy
 
@@ -45,6 +47,20 @@ STRATEGIES = (
         regime,
         allocation="inverse_volatility",
         rebalance="weekly",
+        lookback=1_260,
+    ),
+    Strategy(
+        "pairs",
+        "Both legs of cointegrated pairs that have drifted apart; every pair tested is a trial.",
+        pairs,
+        rebalance="weekly",
+        lookback=280,
+    ),
+    Strategy(
+        "meta_momentum",
+        "Momentum's side where past sides like it were right more often than not.",
+        meta_momentum,
+        allocation="by_probability",
         lookback=1_260,
     ),
 )
