@@ -21,3 +21,12 @@ def did_you_mean(name: str, known: Collection[str], otherwise: str = "known") ->
     if near := get_close_matches(name.lower(), sorted(known), 2, 0.6):
         return f"; did you mean {' or '.join(near)}?"
     return f"; {otherwise} are {', '.join(sorted(known))}" if known else ""
+
+
+def printable(text: str) -> str:
+    """The text with what would control a terminal shown as its escape; lines stay.
+
+    >>> printable("bell " + chr(7))
+    'bell \\\\x07'
+    """
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)

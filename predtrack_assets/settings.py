@@ -251,6 +251,13 @@ class Settings(BaseSettings):
         """Where fitted models are kept."""
         return self.artifacts or str(self.home / "artifacts")
 
+    @field_validator("horizons", "gate_horizons", mode="before")
+    @classmethod
+    def _whole_numbers(cls, value: object) -> object:
+        if isinstance(value, list) and not all(str(v).isdigit() for v in value):
+            raise ValueError("horizons are whole numbers of sessions, like 1,5,21")
+        return value
+
     @field_validator(
         "exchanges",
         "horizons",

@@ -67,6 +67,9 @@ CREATE FUNCTION forecasts.refuse_rewrite() RETURNS trigger LANGUAGE plpgsql AS $
 BEGIN
     RAISE EXCEPTION '%.% is append-only: % refused', TG_TABLE_SCHEMA, TG_TABLE_NAME, TG_OP
         USING ERRCODE = 'restrict_violation',
-              HINT = 'Write a new row; a correction is a revision of its own.';
+              HINT = CASE TG_TABLE_SCHEMA || '.' || TG_TABLE_NAME
+                  WHEN 'forecasts.predictions' THEN 'What was predicted stays, and is predicted once. After a mistake register another version of the model and predict with it.'
+                  WHEN 'forecasts.outcomes' THEN 'Write a new row: a correction is a revision with a later knowledge_time.'
+                  ELSE 'What was written stays.' END;
 END $$;
 COMMENT ON FUNCTION forecasts.refuse_rewrite IS 'Of append-only tables: a correction is a new row.';

@@ -101,7 +101,7 @@ CREATE TRIGGER guard_override BEFORE INSERT ON deployment.gate_overrides
     FOR EACH ROW EXECUTE FUNCTION deployment.guard_override();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON deployment.gate_overrides
     FOR EACH STATEMENT EXECUTE FUNCTION forecasts.refuse_rewrite();
-COMMENT ON TABLE deployment.gate_overrides IS 'A gate that was not passed, deployed all the same until expires_at, on two people''s word. Append-only.';
+COMMENT ON TABLE deployment.gate_overrides IS 'A gate that was not passed, deployed all the same until expires_at, with two approvers. Append-only.';
 
 CREATE TABLE deployment.deployments (
     deployment_id  bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

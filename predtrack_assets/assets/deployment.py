@@ -59,8 +59,8 @@ def deployment_gates(
             context.log.info(f"{epoch.first} to {epoch.last}: {written.inserted:,} new gates")
     if written.conflicting:
         context.log.warning(
-            f"{written.conflicting:,} gates of before would be judged otherwise today"
-            " (other settings, trials or outcomes): what was decided stands"
+            f"{written.conflicting:,} earlier gate decisions would differ today"
+            " (other settings, trials or outcomes); they are kept as decided"
         )
     with warehouse.transaction(READER) as transaction:
         results = gates_markdown(transaction, asked.end)

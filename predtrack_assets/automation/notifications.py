@@ -21,7 +21,7 @@ def build_notification_sensor(allowed: Collection[str]) -> dg.SensorDefinition:
     @dg.sensor(
         name=NOTIFICATIONS,
         minimum_interval_seconds=60,
-        description="Tells of improvement events, each once: to the log, or to PREDTRACK_WEBHOOK_URL.",
+        description="Sends each improvement event once: to the log, or to PREDTRACK_WEBHOOK_URL.",
         default_status=dg.DefaultSensorStatus.RUNNING
         if NOTIFICATIONS in allowed
         else dg.DefaultSensorStatus.STOPPED,

@@ -138,7 +138,7 @@ def _answer(
         blocks = _blocks(planned.given_up, [*asked.recent, *asked.due])
         context.log.error(
             f"{', '.join(map(_listed, blocks))} failed {TRIES} times, each by itself, and will"
-            " not be asked for again: mend the cause, then "
+            " not be asked for again: fix the cause, then "
             + "; ".join(_by_hand(job, keys) for keys in blocks)
         )
     if planned.runs:

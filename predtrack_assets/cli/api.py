@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from predtrack_assets.cli.command import Home, ready_database
+from predtrack_assets.cli.dates import DAY
 from predtrack_assets.settings import get_settings
 
 keys = typer.Typer(no_args_is_help=True, help="Keys of the API: who may read and write.")
@@ -53,7 +54,7 @@ def create(
         list[str], typer.Option(help="read, write, approve or admin; again for more.")
     ],
     expires: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day (UTC); none: no end.")
+        datetime | None, typer.Option(**DAY, help="Last day (UTC); none: no end.")
     ] = None,
     home: Home = None,
 ) -> None:

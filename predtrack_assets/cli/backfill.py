@@ -26,6 +26,7 @@ from predtrack_assets.cli.backfill_inputs import (
 )
 from predtrack_assets.clock import utc_now
 from predtrack_assets.domain.time.calendar import calendar
+from predtrack_assets.faults import printable
 from predtrack_assets.reporting.tables.text import counted, wide_console
 from predtrack_assets.services.market.price_file import file_source, require_rows
 from predtrack_assets.settings import Settings
@@ -151,7 +152,7 @@ def explain(report: RunReport, console: Console) -> int:
         sentence = error
         for known in (SourceError, ArtifactError):
             sentence = sentence.removeprefix(f"{known.__module__}.{known.__name__}: ")
-        console.print(f"[red]{step} failed[/]: {escape(sentence)}", soft_wrap=True)
+        console.print(f"[red]{step} failed[/]: {escape(printable(sentence))}", soft_wrap=True)
     if not report.success:
         console.print(_what_stays(report))
         return FAILED
@@ -179,4 +180,4 @@ def _what_stays(report: RunReport) -> str:
             "A check failed: what was stored stays, and nothing that follows from it was computed."
             " See what it names, then run the same command again."
         )
-    return "Nothing of a failed step was stored. Mend the cause and run the same command again."
+    return "Nothing of a failed step was stored. Fix the cause and rerun the command."

@@ -29,6 +29,11 @@ def running_url(settings: Settings) -> str:
     """The URL of a database that answers; says how to start one otherwise."""
     from predtrack_assets.warehouse.database.embedded_server import EmbeddedServer, database_url
 
+    if settings.database_url is None and not settings.home.is_dir():
+        raise ValueError(
+            f"there is no home {settings.home}: `predtrack demo` or `predtrack backfill` makes one,"
+            " --home or PREDTRACK_HOME names another"
+        )
     if settings.database_url is None and not EmbeddedServer(settings.home).is_running():
         raise ValueError("the database is not running: `predtrack db start` starts it")
     return database_url(settings)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from predtrack_assets.cli.command import Home, ready_database
+from predtrack_assets.cli.dates import MOMENT
 from predtrack_assets.clock import utc_now
 from predtrack_assets.settings import get_settings
 
@@ -21,8 +22,6 @@ deploy = typer.Typer(
 
 Reason = Annotated[str, typer.Option(help="Why; it stays on record.")]
 By = Annotated[str, typer.Option(envvar="USER", help="Who decides it.")]
-
-MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 
 
 @gate.command("show")
@@ -51,7 +50,7 @@ def show(
 
 def champions(
     at: Annotated[
-        datetime | None, typer.Option(formats=MOMENTS, help="Moment in UTC; default: now.")
+        datetime | None, typer.Option(**MOMENT, help="Moment in UTC; default: now.")
     ] = None,
     home: Home = None,
 ) -> None:
@@ -101,10 +100,10 @@ def override(
     reason: Reason,
     requested_by: Annotated[str, typer.Option(help="Who asks for it.")],
     approved_by: Annotated[str, typer.Option(help="Who approves: somebody else.")],
-    expires: Annotated[datetime, typer.Option(formats=MOMENTS, help="End, in UTC.")],
+    expires: Annotated[datetime, typer.Option(**MOMENT, help="End, in UTC.")],
     home: Home = None,
 ) -> None:
-    """Deploy a model that has not passed its gate, until a day, on two people's word."""
+    """Deploy a model that has not passed its gate, until a day, with two approvers."""
     from predtrack_assets.services.deployment import decisions
 
     warehouse = ready_database(home)

@@ -12,6 +12,7 @@ from uuid import UUID
 import typer
 
 from predtrack_assets.cli.command import Home, ready_database
+from predtrack_assets.cli.dates import DAY
 from predtrack_assets.settings import get_settings
 from predtrack_assets.stores.ledger_key import KEY_FILE, private_key
 
@@ -61,6 +62,15 @@ def ledger_verify(home: Home = None) -> None:
         typer.echo(_decision_sentence(decided))
     if len(verdict.decision_faults) > SHOWN:
         typer.echo(f"... and {len(verdict.decision_faults) - SHOWN:,} more decisions")
+    for event, actor, reason, rows in (
+        verdict.acknowledged.group_by("event_index", "actor", "reason")
+        .len()
+        .sort("event_index")
+        .rows()
+        if len(verdict.acknowledged)
+        else ()
+    ):
+        typer.echo(f"apart: {rows:,} rows that {actor} acknowledged, audit event {event}: {reason}")
     if not verdict.batches and verdict.good:
         typer.echo("the ledger is empty: no prediction has been committed yet")
     pruned = f", of {verdict.pruned:,} only the hashes are kept" if verdict.pruned else ""
@@ -71,6 +81,28 @@ def ledger_verify(home: Home = None) -> None:
         f" {verdict.decisions_good:,} of {verdict.decisions:,} decisions"
     )
     sys.exit(0 if verdict.good else FAILED)
+
+
+@ledger.command("acknowledge")
+def ledger_acknowledge(
+    reason: Annotated[str, typer.Option(help="Why these rows are there; stays on record.")],
+    by: Annotated[str, typer.Option(help="Who says so.")],
+    home: Home = None,
+) -> None:
+    """Name rows that can never become good in an audit event, so that `verify` shows them apart.
+
+    Those are rows that no batch holds, and rows that say live too late. An altered row stays a fault.
+    """
+    from predtrack_assets.services.audit.acknowledgements import acknowledge
+    from predtrack_assets.services.audit.verification import verify
+    from predtrack_assets.warehouse.database.transaction import READER
+
+    warehouse = ready_database(home)
+    with warehouse.transaction(READER) as transaction:
+        findings = verify(transaction).findings
+    with warehouse.transaction() as transaction:
+        rows = acknowledge(transaction, findings, reason, by)
+    typer.echo(f"acknowledged {rows:,} rows; `predtrack ledger verify` shows them apart")
 
 
 @ledger.command("seal")
@@ -170,7 +202,7 @@ def claim_verify(
         ),
     ],
     model: Annotated[str, typer.Option(help="Model id, with its version.")],
-    as_of: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Last day of the period.")],
+    as_of: Annotated[datetime, typer.Option(**DAY, help="Last day of the period.")],
     value: Annotated[str, typer.Option(help="What was claimed, to as many decimals as it was.")],
     kind: Annotated[str, typer.Option(help="price, direction or time_to_hit.")] = "price",
     horizon: Annotated[int, typer.Option(help="Sessions.")] = 1,

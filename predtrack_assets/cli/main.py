@@ -24,6 +24,7 @@ from predtrack_assets.cli.command import Home
 from predtrack_assets.cli.command import require_schema as _require_schema
 from predtrack_assets.cli.command import running_url as _running_url
 from predtrack_assets.cli.database_faults import database_fault, say_retries_once
+from predtrack_assets.cli.dates import DAY
 from predtrack_assets.cli.doctor import doctor
 from predtrack_assets.cli.gates import champions, deploy, gate
 from predtrack_assets.cli.ledger import claim, ledger
@@ -32,7 +33,7 @@ from predtrack_assets.cli.prices import Exchange, Symbol, prices, use_file
 from predtrack_assets.cli.strategies import strategies
 from predtrack_assets.cli.up import dev, up
 from predtrack_assets.clock import utc_now
-from predtrack_assets.faults import Fault
+from predtrack_assets.faults import Fault, printable
 from predtrack_assets.settings import Settings, SourceName, get_settings, unknown_settings
 
 app = typer.Typer(
@@ -69,10 +70,8 @@ app.command("backup")(backup)
 app.command("restore")(restore)
 app.add_typer(prices, name="prices")
 
-ERRORS = Console(stderr=True, highlight=False, soft_wrap=True)
+ERRORS = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 FAILED = 1
-
-Day = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"])]
 
 
 @app.callback()
@@ -101,19 +100,21 @@ def _one_sentence() -> Iterator[None]:
             message = fault["msg"].removeprefix("Value error, ")
             ERRORS.print(f"[red]PREDTRACK_{name.removeprefix('PREDTRACK_')}[/]: {escape(message)}")
         sys.exit(FAILED)
-    except (Fault, ValueError) as error:
-        ERRORS.print(str(error), style="red", markup=False)
-        sys.exit(FAILED)
-    except OSError as error:
-        sentence = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-        ERRORS.print(sentence, style="red", markup=False)
-        sys.exit(FAILED)
     except Exception as error:
-        fault_of_database = database_fault(error)
-        if fault_of_database is None:
+        sentence = _sentence_of(error)
+        if sentence is None:
             raise
-        ERRORS.print(fault_of_database, style="red", markup=False)
+        ERRORS.print(printable(sentence), style="red", markup=False)
         sys.exit(FAILED)
+
+
+def _sentence_of(error: Exception) -> str | None:
+    """What a user can mend, as a sentence; None for an error of ours."""
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, (Fault, ValueError, OSError)):
+        return str(error)
+    return database_fault(error)
 
 
 def _configure(
@@ -157,8 +158,8 @@ def demo(
 
 @app.command()
 def backfill(
-    from_: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")],
-    to: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day.")],
+    from_: Annotated[datetime, typer.Option("--from", **DAY, help="First day.")],
+    to: Annotated[datetime, typer.Option("--to", **DAY, help="Last day.")],
     select: Annotated[
         str | None,
         typer.Option(help="Only these assets: tables, schema/table keys or groups, by commas."),
@@ -221,7 +222,7 @@ def gaps(home: Home = None) -> None:
 def recommendations(
     day: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="Decision day; without it the last one."),
+        typer.Option(**DAY, help="Decision day; without it the last one."),
     ] = None,
     home: Home = None,
 ) -> None:
@@ -241,11 +242,11 @@ def recommendations(
 def replay_(
     from_: Annotated[
         datetime | None,
-        typer.Option("--from", formats=["%Y-%m-%d"], help="First day; without it all."),
+        typer.Option("--from", **DAY, help="First day; without it all."),
     ] = None,
     to: Annotated[
         datetime | None,
-        typer.Option("--to", formats=["%Y-%m-%d"], help="Last day; without it all."),
+        typer.Option("--to", **DAY, help="Last day; without it all."),
     ] = None,
     sample: Annotated[
         int | None, typer.Option(min=1, help="So many random days, each computed alone.")
@@ -269,12 +270,8 @@ def replay_(
 def lookahead(
     days: Annotated[int, typer.Option(min=1, help="How many random decision days.")] = 5,
     seed: Annotated[int, typer.Option(min=0, help="Of the random days.")] = 0,
-    from_: Annotated[
-        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")
-    ] = None,
-    to: Annotated[
-        datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day.")
-    ] = None,
+    from_: Annotated[datetime | None, typer.Option("--from", **DAY, help="First day.")] = None,
+    to: Annotated[datetime | None, typer.Option("--to", **DAY, help="Last day.")] = None,
     home: Home = None,
 ) -> None:
     """Poison the future in a copy, compute again, and see whether anything changes.

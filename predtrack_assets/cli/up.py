@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -97,7 +97,23 @@ def dev(context: typer.Context, home: Home = None) -> None:
     command = _dagster_dev(context.args)
     os.environ.setdefault("PYTHONWARNINGS", "ignore:Function `dev_command`")
     os.chdir(os.environ["DAGSTER_HOME"])
-    os.execv(command[0], command)  # in place of this process, so that every signal reaches it
+    sys.exit(run_in_group(command))
+
+
+def run_in_group(command: Sequence[str]) -> int:
+    """Run a command until it ends, or Ctrl-C or SIGTERM ends it and all that it started."""
+    asked: list[int] = []  # no exception: one that came while the process starts would leave it
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {n: signal.signal(n, lambda number, _: asked.append(number)) for n in numbers}
+    process = subprocess.Popen(command, start_new_session=True)
+    try:
+        while process.poll() is None and not asked:
+            time.sleep(0.2)
+        return 128 + asked[0] if asked else process.returncode
+    finally:
+        _end(process)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def require_free_port(host: str, port: str, option: str) -> None:
@@ -180,12 +196,18 @@ def _running(service: Service) -> Iterator[subprocess.Popen[bytes]]:
         try:
             yield process
         finally:
-            process.send_signal(signal.SIGINT)
-            try:
-                process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+            _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ask the first process of a group to end, then end whatever is left of the group."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(STOP_SECONDS)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def _start(service: Service, log: IO[bytes]) -> subprocess.Popen[bytes]:

@@ -12,7 +12,7 @@ from predtrack_assets.days import Window
 from predtrack_assets.domain.audit.replay_comparison import Parity, compare
 from predtrack_assets.domain.forecasts.predict import PREDICTIONS
 from predtrack_assets.domain.models.baselines import BASELINES, MODELS
-from predtrack_assets.proofs.stages import PREDICTED, REPLAYED, Stage
+from predtrack_assets.proofs.stages import PREDICTED, REPLAYED, RESOLVED, Stage
 from predtrack_assets.services.forecasts.forecast_days import forecast_days
 from predtrack_assets.services.models.fits_in_force import procedures, referenced_fits
 from predtrack_assets.settings import Settings
@@ -89,7 +89,8 @@ def _replay(
     if stage is PREDICTED:
         return _replay_predictions(transaction, stored, asked, show)
     recomputed = stage.compute(transaction, asked, settings)
-    return compare(stored, recomputed, stage.table.key, stage.by, show, stage.places)
+    whole = stage.table.day if stage is RESOLVED else None
+    return compare(stored, recomputed, stage.table.key, stage.by, show, stage.places, whole)
 
 
 def _replay_predictions(

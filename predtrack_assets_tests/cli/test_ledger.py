@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
+from psycopg import sql
 from typer.testing import CliRunner
 
 from predtrack_assets.cli.main import app
@@ -182,3 +183,48 @@ def test_a_claim_is_recomputed_from_what_was_known_then(
         assert wrong.stdout.startswith("MISMATCH: ")
     unknown = predtrack(*claim, "--metric", "luck", "--value", "1")
     assert "unknown metric 'luck'" in str(unknown.exception)
+    typo = predtrack(*claim[:3], "drfit", *claim[4:], "--metric", "brier", "--value", "1")
+    assert "no model 'drfit'; did you mean drift?" in str(typo.exception)
+
+
+def test_rows_that_can_never_become_good_are_acknowledged_and_shown_apart(
+    predtrack: Run, database_url: str
+) -> None:
+    """Rows of an unregistered model are never sealed, and nobody can remove them."""
+    commit(database_url, predictions())
+    with attacker(database_url) as connection:
+        connection.execute(
+            "CREATE TEMP TABLE strange AS SELECT * FROM forecasts.predictions LIMIT 3"
+        )
+        connection.execute("ALTER TABLE strange DROP COLUMN prediction_id")
+        connection.execute("UPDATE strange SET model_id = 'a stranger'")
+        columns = connection.execute("SELECT * FROM strange LIMIT 0").description or ()
+        names = sql.SQL(", ").join(sql.Identifier(column.name) for column in columns)
+        statement = "INSERT INTO forecasts.predictions ({}) SELECT * FROM strange"
+        connection.execute(sql.SQL(statement).format(names))
+    assert predtrack("ledger", "verify").exit_code == 1
+    why = ["--reason", "loaded by a script that has no model", "--by", "ann"]
+    short = predtrack("ledger", "acknowledge", "--reason", "no", "--by", "ann")
+    assert "a reason, of 10 characters" in str(short.exception)
+    assert "acknowledged 3 rows" in predtrack("ledger", "acknowledge", *why).stdout
+    good = predtrack("ledger", "verify")
+    assert good.exit_code == 0
+    assert "apart: 3 rows that ann acknowledged, audit event 1: loaded by a script" in good.stdout
+    victim = an_identity(database_url)
+    with attacker(database_url) as connection:
+        connection.execute(
+            "UPDATE forecasts.predictions SET confidence = 0.9 WHERE prediction_id = %s", [victim]
+        )
+    assert predtrack("ledger", "verify").exit_code == 1
+    altered = predtrack("ledger", "acknowledge", *why)
+    assert "nothing can be acknowledged" in str(altered.exception)
+
+
+@pytest.mark.parametrize("content", ["", "abc", "g" * 64, "a" * 63])
+def test_a_cut_key_is_named_and_stays(predtrack: Run, database_url: str, content: str) -> None:
+    commit(database_url, predictions())
+    key = Path(os.environ["PREDTRACK_HOME"]) / "ledger_key"
+    key.write_text(content)
+    said = str(predtrack("ledger", "checkpoint").exception)
+    assert f"{key} holds no key" in said
+    assert key.read_text() == content

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -15,7 +16,11 @@ from predtrack_assets.settings import Settings, unknown_settings
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("PREDTRACK_HORIZONS", "1,soon", "PREDTRACK_HORIZONS: Input should be a valid integer"),
+        (
+            "PREDTRACK_HORIZONS",
+            "1,soon",
+            "PREDTRACK_HORIZONS: horizons are whole numbers",
+        ),
         ("PREDTRACK_HORIZONS", "0", "PREDTRACK_HORIZONS: horizons are counts of sessions"),
         ("PREDTRACK_GATE_HORIZONS", "5,7", "PREDTRACK_GATE_HORIZONS: only horizons that are"),
         ("PREDTRACK_WEBHOOK_URL", "ftp://token", "PREDTRACK_WEBHOOK_URL: it must begin with http"),
@@ -118,3 +123,29 @@ def test_an_unknown_source_is_a_wrong_option() -> None:
     assert done.exit_code == 2
     assert "--source" in done.stderr
     assert "simulated" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "example"),
+    [
+        (["backfill", "--from", "2013-13-01", "--to", "2013-02-01"], "2013-01-31"),
+        (["backfill", "--from", "2013-01-02", "--to", "20130201"], "2013-01-31"),
+        (["recommendations", "--day", "yesterday"], "2013-01-31"),
+        (["replay", "--from", "2013-01-02T00:00"], "2013-01-31"),
+        (["champions", "--at", "2013"], "2013-01-31T14:30"),
+    ],
+)
+def test_what_is_no_day_is_told_one(arguments: list[str], example: str) -> None:
+    done = CliRunner().invoke(main.app, arguments, terminal_width=200)
+    assert done.exit_code == 2
+    assert f"give one like {example}" in " ".join(done.stderr.replace("│", " ").split())
+    assert "%Y" not in done.stderr
+
+
+def test_a_home_that_is_not_there_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    failed(["status", "--home", str(tmp_path / "hme")], monkeypatch)
+    assert capsys.readouterr().err.startswith(
+        f"there is no home {tmp_path / 'hme'}: `predtrack demo`"
+    )

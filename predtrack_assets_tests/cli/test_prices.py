@@ -60,3 +60,13 @@ def test_a_backfill_refuses_its_file_before_it_starts_anything(
     assert sentence in error
     assert error.count("\n") == 1
     assert not home.exists()
+
+
+def test_what_a_file_holds_cannot_control_a_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text("symbol,\x1b]0;owned\x07:fire:\x1b[31m,close\nABC,1,2\n")
+    code, text, error = predtrack("prices", "check", path)
+    assert code == 1
+    assert "\x1b" not in text + error
+    assert "\x07" not in text + error
+    assert ":fire:" in error

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,3 +73,32 @@ def test_ports_are_looked_at_before_anything_starts(tmp_path: Path) -> None:
         found = CliRunner().invoke(app, ["up", "--port", port, "--home", str(tmp_path / "home")])
     assert f"127.0.0.1:{port} cannot be listened on" in str(found.exception)
     assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_all_that_a_command_started(number: signal.Signals) -> None:
+    """A grandchild that ignores the interrupt goes too."""
+    group = "trap '' INT; sleep 600 & echo $!; wait"
+    run = "from predtrack_assets.cli import up; up.STOP_SECONDS = 1"
+    run += f"; up.run_in_group(['sh', '-c', {group!r}])"
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT_ROOT)}
+    with subprocess.Popen(
+        [sys.executable, "-c", run], stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stdout is not None
+        grandchild = int(process.stdout.readline())
+        process.send_signal(number)
+        process.wait(60)
+    for _ in range(600):  # a signal is delivered, then acted upon
+        if not _runs(grandchild):
+            break
+        time.sleep(0.1)
+    assert not _runs(grandchild)
+
+
+def _runs(process: int) -> bool:
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"

@@ -80,6 +80,10 @@ FLIP = """
     SET occurred = NOT occurred, brier = (confidence - (NOT occurred)::int) ^ 2
     WHERE (trading_day, symbol, horizon, model_id, kind) = (%s, 'PLAIN', 1, 'drift', 'direction')
 """
+LOSE = """
+    DELETE FROM forecasts.outcomes
+    WHERE (trading_day, symbol, horizon, model_id, kind) = (%s, 'PLAIN', 1, 'drift', 'direction')
+"""
 INVENT = """
     UPDATE forecasts.predictions SET symbol = 'NONE' WHERE symbol = 'LEFT' AND trading_day = %s
 """
@@ -149,6 +153,16 @@ def test_a_flipped_result_is_named_with_its_row(stored: str) -> None:
         (mismatch,) = found.mismatches
         assert mismatch.row.startswith(f"{DAY} PLAIN drift direction 1 {DAY + timedelta(days=2)}")
         assert mismatch.column == "occurred"
+
+
+def test_a_result_that_is_gone_is_named(stored: str) -> None:
+    assert rewrite(stored, LOSE, DAY) == 1
+    for sample in (None, 8):
+        found = parity(stored, sample)
+        assert found.compared.total() - found.equal.total() == 1
+        (mismatch,) = found.mismatches
+        assert str(mismatch).endswith("not stored, computed now")
+        assert mismatch.row.startswith(f"{DAY} PLAIN drift direction 1 {DAY + timedelta(days=2)}")
 
 
 def test_a_restated_result_comes_out_again(stored: str) -> None:

@@ -73,12 +73,14 @@ def compare(
     by: Sequence[str],
     show: int = 5,
     places: Sequence[str] = (),
+    whole: str | None = None,
 ) -> Parity:
     """Compare all columns of `stored` with those of `recomputed`, rows paired by `key`.
 
     recomputed: the same columns in types that can be cast to those of `stored`; NaN equals null.
     by: columns that name a group. At most `show` mismatches are described. places: what the numbers
-    of a vector of that many are called.
+    of a vector of that many are called. whole: a column of days; a day with stored rows must have
+    all that are computed, and one that lacks is a mismatch.
     """
     columns = stored.columns
     now = recomputed.select(pl.col(c).cast(t) for c, t in stored.schema.items())
@@ -91,11 +93,21 @@ def compare(
     same = pairs["digest"].eq_missing(pairs["digest_now"])
     groups = stored.select(by).with_columns(same.alias("same")).group_by(by, maintain_order=True)
     counts = groups.agg(pl.col("same").sum(), pl.len()).rows()
+    new = now.join(stored.select(key), on=key, how="anti", nulls_equal=True)
+    lacking = new.clear()
+    if whole is not None:
+        lacking = new.join(stored.select(whole).unique(), on=whole, how="semi")
+    gone = lacking.group_by(by, maintain_order=True).len().rows()
+    absent = [
+        Mismatch(_name(row), ABSENT, "not stored", "computed now")
+        for row in lacking.select(key).sort(key).head(show).iter_rows(named=True)
+    ]
     return Parity(
         equal=Counter({tuple(row[:-2]): row[-2] for row in counts if row[-2]}),
-        compared=Counter({tuple(row[:-2]): row[-1] for row in counts}),
-        not_predicted=len(right.join(left, on=key, how="anti")),
-        mismatches=_mismatches(stored.filter(~same), now, key, values, show, places),
+        compared=Counter({tuple(row[:-2]): row[-1] for row in counts})
+        + Counter({tuple(row[:-1]): row[-1] for row in gone}),
+        not_predicted=len(new) - len(lacking),
+        mismatches=_mismatches(stored.filter(~same), now, key, values, show, places) + absent,
     )
 
 

@@ -128,7 +128,7 @@ class StrategySearch:
             before,
             {**after, "days": gap.days, "more_a_day": -gap.mean, "more_low": -gap.high},
             f"{-gap.mean:+.3%} a day more on {gap.days} unseen days, 95 % bound {-gap.high:+.3%}:"
-            f" {'better' if accepted else 'not better'} for certain",
+            f" {'' if accepted else 'not '}significantly better",
             [
                 {"searched": None if r == -1e9 else r, "judged": i == best}
                 for i, r in enumerate(ratios)

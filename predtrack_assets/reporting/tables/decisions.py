@@ -28,7 +28,7 @@ from predtrack_assets.warehouse.deployment import queries as deployment_queries
 from predtrack_assets.warehouse.forecasts import recommendations as recommended
 
 SIDES = {"SELL": -1, "HOLD": 0, "BUY": 1}
-UNMEASURED = "too few BUYs and SELLs to measure, or none"
+UNMEASURED = "not enough trades to evaluate"
 
 
 def champion_lines(warehouse: Database) -> str:

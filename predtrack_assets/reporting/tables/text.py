@@ -21,8 +21,8 @@ def number(value: float | None, spec: str) -> str:
 
 def wide_console() -> Console:
     """Standard output, wide enough for the scores even when it is a pipe."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=150)
+    console = Console(highlight=False, emoji=False)
+    return console if console.is_terminal else Console(highlight=False, emoji=False, width=150)
 
 
 def markdown_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -26,7 +26,7 @@ class PeriodReport:
 
     rates: event rates with intervals, ECE, scores and skills; buckets: reliability per bucket of
     confidence; performance: scores beside each baseline with intervals and Diebold-Mariano tests;
-    coverage: what of all that fell due was validated.
+    coverage: share of due predictions that were validated.
     """
 
     rates: pl.DataFrame

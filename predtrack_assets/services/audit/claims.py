@@ -15,9 +15,11 @@ from predtrack_assets.domain.accuracy.report_windows import period_named
 from predtrack_assets.domain.audit.claims import Claim
 from predtrack_assets.domain.audit.ledger.batches import ID_BYTES, split
 from predtrack_assets.domain.time.calendar import as_of
+from predtrack_assets.faults import did_you_mean
 from predtrack_assets.warehouse.audit.batches import CLAIMED, SEALED_IDS
 from predtrack_assets.warehouse.database.transaction import Transaction
 from predtrack_assets.warehouse.forecasts import queries as forecasts_queries
+from predtrack_assets.warehouse.forecasts.stored_rows import REGISTERED
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Recomputed:
 def recompute(transaction: Transaction, claim: Claim) -> Recomputed:
     """The claimed metric over outcomes known at the end of claim.as_of.
 
-    Raises ValueError for an unknown metric or period.
+    Raises ValueError for an unknown model, metric or period.
     """
     days = np.array([claim.as_of], "datetime64[D]")
     first = period_named(claim.period).starts(days)[0].item()
@@ -48,12 +50,15 @@ def recompute(transaction: Transaction, claim: Claim) -> Recomputed:
     known = transaction.read(forecasts_queries.OUTCOMES_AS_OF, **span, as_of=as_of(claim.as_of))
     known = known.filter(of_model)
     due = transaction.read(forecasts_queries.DUE_COUNTS, **span).filter(of_model)
+    models = transaction.read(REGISTERED)["model_id"].to_list()
+    if due.is_empty() and claim.model_id not in models:
+        raise ValueError(f"no model {claim.model_id!r}{did_you_mean(claim.model_id, models)}")
     slices = {"market_regime": pl.lit(UNKNOWN_REGIME), "origin": pl.lit("replay")}
     sums = day_sums(known.with_columns(**slices), due.with_columns(**slices))
     summary = calibration_summary(known, sums, days, claim.period)
     metrics = [n for n, t in summary.schema.items() if t.is_float()]
     if claim.metric not in metrics:
-        raise ValueError(f"unknown metric {claim.metric!r}, one of {', '.join(metrics)}")
+        raise ValueError(f"unknown metric {claim.metric!r}{did_you_mean(claim.metric, metrics)}")
     asked = {"model_id": claim.model_id, "kind": claim.kind, "horizon": claim.horizon}
     origins = _origins(transaction, asked, span)
     value = summary[claim.metric][0] if len(summary) else None

@@ -13,6 +13,7 @@ from predtrack_assets.domain.audit.ledger.batches import batch_link, fault_of_tr
 from predtrack_assets.domain.audit.ledger.chain import Link, fault_of_link, faults_of_chain
 from predtrack_assets.domain.audit.ledger.comparison import FINDINGS, compare
 from predtrack_assets.domain.forecasts.resolution_time import earliest_resolution_times
+from predtrack_assets.services.audit.acknowledgements import split
 from predtrack_assets.warehouse.audit.batches import (
     BATCHES_OF_DAYS,
     LIVE_ROWS,
@@ -39,7 +40,8 @@ Progress = Callable[[str, int, int], None]  # what, done, of how many
 class Verdict:
     """What verifies, and what does not. findings: columns of comparison.FINDINGS, sorted by batch;
     pruned: rows that retention dropped, whose leaves verify; decision_faults: the rows of
-    decision_records.decisions that have a fault."""
+    decision_records.decisions that have a fault; acknowledged: findings that an audit event names
+    (see acknowledgements), which are no longer among `findings`."""
 
     batches: int = 0
     batches_good: int = 0
@@ -51,6 +53,7 @@ class Verdict:
     decisions: int = 0
     decisions_good: int = 0
     findings: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=FINDINGS))
+    acknowledged: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=FINDINGS))
     event_faults: list[tuple[int, str]] = field(default_factory=list)
     decision_faults: list[dict[str, Any]] = field(default_factory=list)
 
@@ -71,12 +74,14 @@ def verify(transaction: Transaction, progress: Progress = lambda *_: None) -> Ve
     wrong = list(_faults_of_chain(transaction, verdict, progress))
     frames = [pl.DataFrame(wrong, schema=FINDINGS, orient="row")]
     frames += _compared(transaction, verdict, date.min, date.max, progress)
-    verdict.findings = pl.concat(frames).sort("batch_index", "position", nulls_last=[True, False])
+    found = pl.concat(frames).sort("batch_index", "position", nulls_last=[True, False])
     links = trail_links(transaction)
     verdict.event_faults = list(faults_of_chain(links))
     verdict.events = len(links)
     verdict.events_good = len(links) - len(verdict.event_faults)
-    decided = decisions(transaction, [index for index, _ in verdict.event_faults])
+    faulty = [index for index, _ in verdict.event_faults]
+    verdict.findings, verdict.acknowledged = split(transaction, found, faulty)
+    decided = decisions(transaction, faulty)
     verdict.decision_faults = decided.filter(pl.col("fault").is_not_null()).to_dicts()
     verdict.decisions = len(decided)
     verdict.decisions_good = len(decided) - len(verdict.decision_faults)
@@ -98,7 +103,8 @@ def verify_days(transaction: Transaction, first: date, last: date) -> Verdict:
     verdict.rows = int(batches["row_count"].sum())
     frames = [pl.DataFrame(wrong, schema=FINDINGS, orient="row")]
     frames += _compared(transaction, verdict, first, last, lambda *_: None, batches)
-    verdict.findings = pl.concat(frames).sort("batch_index", "position", nulls_last=[True, False])
+    found = pl.concat(frames).sort("batch_index", "position", nulls_last=[True, False])
+    verdict.findings, verdict.acknowledged = split(transaction, found)
     return verdict
 
 

@@ -78,6 +78,8 @@ DECISIONS = Query("""
                                                  WHERE o.override_id = d.override_id)) THEN 'gate' END,
             CASE WHEN (r.payload ->> 'valid_from')::timestamptz <> d.valid_from THEN 'moment' END,
             CASE WHEN r.actor <> d.deployed_by THEN 'person' END,
+            CASE WHEN d.recorded_at NOT BETWEEN r.at - interval '1 day' AND r.at
+                 THEN 'moment of recording' END,
             CASE WHEN (r.payload ->> 'reason') IS DISTINCT FROM d.reason THEN 'reason' END], ', ') AS differs
         FROM deployed d FULL JOIN recorded r USING (event_type, key, turn)
     )
@@ -118,6 +120,7 @@ DECISIONS = Query("""
                   IS DISTINCT FROM (e.payload ->> 'gate_id', e.payload ->> 'reason',
                       e.payload ->> 'requested_by', e.payload ->> 'approved_by', e.actor,
                       (e.payload ->> 'expires_at')::timestamptz, e.subject)
+                  OR o.recorded_at NOT BETWEEN e.at - interval '1 day' AND e.at
                 THEN 'audit event ' || e.event_index || ' records another one' END
     FROM overrides o FULL JOIN (SELECT * FROM recorded WHERE event_type = 'manual_override') e
         ON e.key = o.override_id::text AND e.turn = o.turn

@@ -14,7 +14,6 @@ from predtrack_assets.warehouse.database.query import Query
 from predtrack_assets.warehouse.database.transaction import Transaction
 from predtrack_assets.warehouse.forecasts.ledger import remember_encoding, row_bytes
 
-# Earlier events keep what they hold: a column added to the table later does not belong here.
 GATE = Encoding(
     (
         ("gate_id", "uuid"),
@@ -38,6 +37,7 @@ GATE = Encoding(
         ("thresholds", "jsonb"),
         ("reasons", "jsonb"),  # failure_reasons as a JSON array
         ("evaluated_at", "timestamp with time zone"),
+        ("n_live", "integer"),
     )
 )
 

@@ -187,6 +187,8 @@ def test_an_inserted_deployment(told: str) -> None:
         (8, "model_id = 'first', retires = NULL, gate_id ="
             " (SELECT gate_id FROM deployment.deployments WHERE deployment_id = 7)", UNRECORDED),
         (8, "model_id = 'first'", "audit event 15 records another model"),
+        (8, "recorded_at = recorded_at - interval '2 d'",
+            "audit event 15 records another moment of recording"),
     ],
 )  # fmt: skip
 def test_an_altered_deployment(told: str, deployment: int, change: str, fault: str) -> None:
@@ -233,6 +235,7 @@ GATE = "UPDATE deployment.deployment_gates SET {} WHERE model_id = 'bad'"
     [
         (GATE.format("accuracy = accuracy + 1e-15"), "audit event 17 records others"),
         (GATE.format("symbol = 'IBM'"), "audit event 17 records others"),
+        (GATE.format("n_live = 9"), "audit event 17 records others"),
         (GATE.format("criteria = '{}'"), "audit event 17 records others"),
         (GATE.format("failure_reasons = '{skill}'"), "audit event 17 records others"),
         (GATE.format("evaluated_at = evaluated_at - interval '1 h'"), "no audit event records them"),
@@ -295,6 +298,8 @@ def test_a_doubled_deployment(told: str) -> None:
     [
         ("UPDATE deployment.gate_overrides SET reason = 'another reason'", "records another one"),
         ("UPDATE deployment.gate_overrides SET approved_by = 'eve'", "records another one"),
+        ("UPDATE deployment.gate_overrides SET recorded_at = recorded_at - interval '2 d'",
+         "records another one"),
         ("UPDATE deployment.gate_overrides SET expires_at = expires_at + interval '1 d'",
          "records another one"),
         ("DELETE FROM deployment.gate_overrides", "records it and it is gone"),

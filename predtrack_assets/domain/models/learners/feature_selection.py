@@ -1,4 +1,4 @@
-"""Which features can be left out: those that were worth nothing for certain, if it does no harm."""
+"""Which features can be left out: those without significant importance, if it does no harm."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ class FeatureSelection:
             return f"{days} decision days, {MIN_DAYS} needed"
         found = cls(tuned.mask(data), horizons, choices, tuned)
         if not found._useful:
-            return "no feature is worth anything for certain: there is nothing to keep"
+            return "no feature has a significant importance: there is nothing to keep"
         if not found.left_out:
-            return "every feature in use is worth something for certain"
+            return "every feature in use has a significant importance"
         return found
 
     @cached_property
@@ -67,7 +67,7 @@ class FeatureSelection:
 
     @cached_property
     def _useful(self) -> list[str]:
-        """Features whose importance to some kind and horizon is positive for certain.
+        """Features whose importance to some kind and horizon is significantly positive.
 
         Measured between the two cuts, on a fit to what was known at the first.
         """
@@ -94,7 +94,7 @@ class FeatureSelection:
     def run(self) -> Proposal:
         """Compare fits with and without the features on the days after the second cut.
 
-        Harmless is what is not worse for certain and does not seem worse by more than MARGIN.
+        Harmless is what is not significantly worse and does not seem worse by more than MARGIN.
         """
         _, second = self._cuts
         smaller = Tuned(self.tuned.of, sorted({*self.tuned.without, *self.left_out}))

@@ -113,7 +113,7 @@ class HyperparameterSearch:
             {metric: means[0]},
             {metric: means[1], **_interval(judged)},
             f"{metric} {means[1]:.6g} instead of {means[0]:.6g} on {judged.days} unseen decision days:"
-            f" {'better' if accepted else 'not better'} for certain",
+            f" {'' if accepted else 'not '}significantly better",
             [
                 {"metric": metric, "searched": _interval(gap), "judged": i == best}
                 for i, gap in enumerate(searched)

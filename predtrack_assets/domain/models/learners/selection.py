@@ -1,4 +1,4 @@
-"""Which family each kind of prediction uses: the simpler one stays until it is beaten for certain."""
+"""Which family each kind of prediction uses: the simpler one stays until another is significantly better."""
 
 from __future__ import annotations
 
@@ -259,7 +259,7 @@ def _untried(horizon: int, kind: str, lacking: str) -> list[Trial]:
 def _compare(
     folds: list[_Fitted], kind: str, losses: Mapping[str, np.ndarray], regimes: Regimes
 ) -> list[Trial]:
-    """Climb from the simplest family to the most complex one that is better for certain."""
+    """Climb from the simplest family to the most complex one that is significantly better."""
     day = np.concatenate([fold.test.day for fold in folds])
     overlap = folds[0].test.overlap
     baseline = np.concatenate([no_change_loss(kind, fold.test) for fold in folds])
@@ -271,7 +271,7 @@ def _compare(
         if family != simplest:
             gap = mean_difference(day, losses[family] - losses[best], overlap)
             better = gap.high < 0
-            facts["reason"] = f"{'' if better else 'not '}better than {best} for certain"
+            facts["reason"] = f"{'' if better else 'not '}significantly better than {best}"
             facts |= {"against": best, "difference": gap.mean, "low": gap.low, "high": gap.high}
             best = family if better else best
         found.append(facts)

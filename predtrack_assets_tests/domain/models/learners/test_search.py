@@ -53,7 +53,7 @@ def test_what_is_planted_is_found_and_proposed(planted: TrainingData, kind: str)
 def test_of_noise_nothing_is_proposed(noise: TrainingData, kind: str) -> None:
     found = prepared(noise, kind).run()
     assert not found.accepted
-    assert "not better" in found.conclusion
+    assert "not significantly better" in found.conclusion
     assert found.chosen == []
     assert len(found.results) == 2, "what was evaluated is told all the same"
 
@@ -136,12 +136,12 @@ def test_without_its_signal_a_model_is_worse_for_certain(
     assert found.chosen == []
     direction = next(r for t, r in zip(chosen.trials, found.results, strict=True)
                      if (t.kind, t.horizon) == ("direction", 1))  # fmt: skip
-    assert direction["low"] > 0, "worse for certain"
+    assert direction["low"] > 0, "significantly worse"
 
 
 def test_where_nothing_is_worth_anything_nothing_is_selected(noise: TrainingData) -> None:
     told = FeatureSelection.prepare(noise, HORIZONS, None, Tuned())
-    assert told == "no feature is worth anything for certain: there is nothing to keep"
+    assert told == "no feature has a significant importance: there is nothing to keep"
 
 
 def test_what_is_left_out_reaches_no_fit(planted: TrainingData, cutoff: np.datetime64) -> None:

@@ -1,4 +1,4 @@
-"""The simpler family stays unless another is better for certain."""
+"""The simpler family stays unless another is significantly better."""
 
 from __future__ import annotations
 
