@@ -22,6 +22,8 @@ def strategy_pnl(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.
     asked = window(context)
     with warehouse.transaction() as transaction:
         written = store_pnl(transaction, asked)
+        span = (asked.start, asked.end)
+        record_run(transaction, "accuracy_report", tables.STRATEGY_PNL, span, written, context.run)
     rows = rows_of_partitions(warehouse, tables.STRATEGY_PNL, asked)
     return materialized(written, per_day=rows)
 

@@ -6,7 +6,7 @@ pictures serve asset metadata, pages and reports.
 
 import base64
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -109,6 +109,24 @@ def _tints() -> NDArray[np.int64]:
     share = np.array(TINTS)[:, None, None]
     tinted = rgb[0] + share * (rgb[1:] - rgb[0])
     return np.concatenate([rgb[:1], np.rint(tinted).astype(np.int64).reshape(-1, 3)])
+
+
+def name_axes(picture: Drawing, x: str, y: str = "") -> None:
+    """Names of the axes that all panels share, beneath each column and beside each row."""
+    lowest = {axis.get_subplotspec().colspan.start: axis for axis in picture.axes}
+    for axis in lowest.values():
+        axis.set_xlabel(x, fontsize=7, color=MUTED)
+    for axis in picture.axes:
+        if y and axis.get_subplotspec().is_first_col():
+            axis.set_ylabel(y, fontsize=7, color=MUTED)
+
+
+def share_limits(picture: Drawing, lows: Sequence[float], highs: Sequence[float]) -> None:
+    """The same x scale on every panel, so that panels compare: from the lowest to the highest."""
+    low, high = np.nanmin(lows), np.nanmax(highs)
+    margin = 0.04 * max(high - low, 1e-9)
+    for axis in picture.axes:
+        axis.set_xlim(low - margin, high + margin)
 
 
 def set_title(axis: Any, title: str, note: str) -> None:

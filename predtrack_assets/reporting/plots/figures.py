@@ -17,11 +17,14 @@ from predtrack_assets.reporting.plots.canvas import (
     COLOURS,
     INK,
     MUTED,
+    Drawing,
     Picture,
     drawing,
+    name_axes,
     nothing,
     set_footer,
     set_title,
+    share_limits,
 )
 
 SHOWN = 6  # symbols from either end of a ranking
@@ -46,9 +49,8 @@ def reliability(panels: Mapping[str, Reliability], what: str) -> Picture:
             axis.scatter(panel.confidence, panel.rate, s=size, c=colours, zorder=3, linewidths=0)
             axis.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
             set_title(axis, title, f"n = {panel.rows.sum():,}")
-        picture.axes[0].set_ylabel("share that occurred", fontsize=7, color=MUTED)
-        note = "x: confidence · bars: where 90 % of calibrated rates lie · orange: outside"
-        set_footer(picture, note)
+        name_axes(picture, "confidence", "share that occurred")
+        set_footer(picture, "bars: where 90 % of calibrated rates lie · orange: outside")
     return picture.result
 
 
@@ -68,6 +70,7 @@ def error_histogram(panels: Mapping[str, Errors], what: str) -> Picture:
     if not panels:
         return nothing("no price has been validated in this window")
     with drawing(len(panels), f"Errors of {what}") as picture:
+        far = max(map(_reach, panels.values()))
         for axis, (title, panel) in zip(picture.axes, panels.items(), strict=True):
             reach = 2 * panel.edges[-1]
             edges = np.concatenate([[-reach], panel.edges, [reach]])
@@ -77,14 +80,20 @@ def error_histogram(panels: Mapping[str, Errors], what: str) -> Picture:
             )
             axis.axvline(0, color=MUTED, linewidth=0.8)
             axis.axvline(panel.mean, color=COLOURS[1], linewidth=1.2)
-            far = np.abs(edges[:-1] + edges[1:])[panel.counts > n / 200].max() / 1.5
             axis.set(xlim=(-far, far), yticks=[])
             axis.xaxis.set_major_formatter(lambda value, _: f"{value:+.1%}" if value else "0%")
             axis.locator_params(axis="x", nbins=5)
             set_title(axis, title, f"bias {panel.mean:+.2%}, n = {n:,}")
-        note = "x: (predicted - actual) / actual, as a density"
-        set_footer(picture, f"{note} · orange: the mean")
+        name_axes(picture, "(predicted - actual) / actual", "density")
+        set_footer(picture, "orange: the mean")
     return picture.result
+
+
+def _reach(panel: Errors) -> float:
+    """How far from 0 the bins lie that hold one error in 200 or more."""
+    edges = np.concatenate([[-2 * panel.edges[-1]], panel.edges, [2 * panel.edges[-1]]])
+    held = panel.counts > panel.counts.sum() / 200
+    return float(np.abs(edges[:-1] + edges[1:])[held].max() / 1.5)
 
 
 @dataclass(frozen=True)
@@ -115,7 +124,9 @@ def ranking(panels: Mapping[str, Ranked], what: str, reference: float = 0.5) -> 
             axis.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
             axis.locator_params(axis="x", nbins=4)
             set_title(axis, title, f"{order.size:,} symbols")
-        note = "share of correct calls: posterior mean and 95 % interval"
+        name_axes(picture, "share of correct calls")
+        _share_scale(picture, panels, reference)
+        note = "posterior mean and 95 % interval"
         set_footer(picture, f"{note} · the best and the worst · rule: {reference:.0%}")
     return picture.result
 
@@ -133,7 +144,8 @@ def by_regime(panels: Mapping[str, Ranked], what: str) -> Picture:
             axis.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
             axis.locator_params(axis="x", nbins=4)
             set_title(axis, title, "")
-        set_footer(picture, "correct calls, 95 % · regime (▲ ▼ unlike the others) · its dates")
+        name_axes(picture, "share of correct calls")
+        set_footer(picture, "95 % · regime (▲ ▼ unlike the others) · its dates")
     return picture.result
 
 
@@ -151,8 +163,15 @@ def intervals(
             axis.axvline(reference, color=MUTED, linewidth=0.8)
             axis.locator_params(axis="x", nbins=5)
             set_title(axis, title, "")
+        _share_scale(picture, panels, reference)
         set_footer(picture, note)
     return picture.result
+
+
+def _share_scale(picture: Drawing, panels: Mapping[str, Ranked], reference: float) -> None:
+    lows = [reference, *(low for panel in panels.values() for low in panel.lows)]
+    highs = [reference, *(high for panel in panels.values() for high in panel.highs)]
+    share_limits(picture, lows, highs)
 
 
 def importance(
@@ -169,7 +188,8 @@ def importance(
         picture.axes[0].axvline(0, color=MUTED, linewidth=0.8)
         rest = len(names) - chosen.size
         set_title(picture.axes[0], "", f"and {rest} smaller ones" if rest > 0 else "")
-        set_footer(picture, "x: loss that a permuted feature adds, as a share of the loss · 95 %")
+        name_axes(picture, "loss that a permuted feature adds, as a share of the loss")
+        set_footer(picture, "95 % intervals")
     return picture.result
 
 
@@ -197,7 +217,11 @@ def against_critical(
         axis.tick_params(axis="y", length=0)
         axis.set_ylim(chosen.size - 0.4, -0.6)
         set_title(axis, what[:1].upper() + what[1:], f"{int(beyond.sum())} of {len(names)} drifted")
-        set_footer(picture, "rule: critical value of the one feature · orange: drifted among all")
+        name_axes(picture, "distance from the reference period")
+        note = (
+            "rule: the feature's own critical value · orange: drifted when all are tested at once"
+        )
+        set_footer(picture, note)
     return picture.result
 
 
@@ -265,6 +289,8 @@ def survival(panels: Mapping[str, Survival], what: str) -> Picture:
     if not panels:
         return nothing("no prediction of a touch has been seen for a session")
     with drawing(len(panels), f"Survival of {what}") as picture:
+        floor = min(float(np.nanmin([*p.lows, *p.values, p.predicted])) for p in panels.values())
+        floor = np.floor(10 * min(max(floor, 0.0), 0.9)) / 10
         for axis, (title, panel) in zip(picture.axes, panels.items(), strict=True):
             sessions = np.arange(panel.values.size + 1)
             values, lows, highs, baseline = (
@@ -276,11 +302,12 @@ def survival(panels: Mapping[str, Survival], what: str) -> Picture:
             axis.step(sessions, values, where="post", color=COLOURS[0], linewidth=1.2)
             axis.plot(sessions, baseline, color=MUTED, linewidth=0.8, linestyle="--")
             axis.plot(sessions[-1], panel.predicted, "o", color=COLOURS[1], markersize=3.5)
-            axis.set(ylim=(-0.03, 1.03), yticks=[0, 0.5, 1], xlim=(0, sessions[-1] + 0.4))
+            axis.set(ylim=(floor - 0.03, 1.03), xlim=(0, sessions[-1] + 0.4))
+            axis.locator_params(axis="y", nbins=4)
             axis.locator_params(axis="x", integer=True, nbins=5)
             set_title(axis, title, f"n = {panel.n:,}")
-        picture.axes[0].set_ylabel("not touched yet", fontsize=7, color=MUTED)
-        note = "x: sessions after the decision · dashes: first passage"
+        name_axes(picture, "sessions after the decision", "share not touched yet")
+        note = "dashes: first passage"
         set_footer(picture, f"{note} · shade: 95 % · dot: predicted")
     return picture.result
 
