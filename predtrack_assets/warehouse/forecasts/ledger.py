@@ -23,6 +23,7 @@ from predtrack_assets.warehouse.database.transaction import Transaction
 from predtrack_assets.warehouse.tables import Table
 
 CHUNK_ROWS = 100_000
+SHARED_ROWS = 20_000  # of fewer rows, starting processes takes longer than they save
 # Only a run that computes these models seals what they say, in the transaction that writes it.
 OWN_MODELS = (*(m.model_id for m in MODELS), *(p.model_id for p in PROCEDURES))
 
@@ -169,10 +170,11 @@ def seal(transaction: Transaction, first: date = date.min, last: date = date.max
     transaction's start and now.
     """
     transaction.read(LOCK)
-    transaction.share_work()  # encoding and hashing rows is what takes time
     groups = transaction.read(UNSEALED, first=first, last=last)
     if groups.is_empty():
         return Sealed()
+    if int((groups["said"] - groups["sealed"]).sum()) > SHARED_ROWS:
+        transaction.share_work()  # encoding and hashing rows is what takes time
     registered = groups.join(transaction.read(REGISTERED), on="model_id", how="semi")
     added, others = _added(transaction, registered)
     encoding = table_encoding(transaction, tables.PREDICTIONS)
