@@ -7,7 +7,15 @@
 
 from predtrack_client.client import Client, Model, Scores
 from predtrack_client.connection import ApiError, Unreachable
-from predtrack_client.predictions import Direction, Fault, Prediction, Price, Volatility, check_rows
+from predtrack_client.predictions import (
+    Direction,
+    Fault,
+    Prediction,
+    Price,
+    TimeToHit,
+    Volatility,
+    check_rows,
+)
 from predtrack_client.proofs import Checked, ProofError, check, check_proof
 from predtrack_client.receipts import Receipt
 
@@ -23,6 +31,7 @@ __all__ = [
     "ProofError",
     "Receipt",
     "Scores",
+    "TimeToHit",
     "Unreachable",
     "Volatility",
     "check",

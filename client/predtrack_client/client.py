@@ -66,7 +66,7 @@ class Client:
     ) -> Model:
         """A model version of yours, registered if it is new.
 
-        kinds: of direction, price, volatility. trained_through: the last day that it was trained
+        kinds: of direction, price, volatility, time_to_hit. trained_through: the last day that it was trained
         on; days up to it are in-sample. Raises ApiError for a name that is taken or malformed.
         """
         about = {"name": name, "version": version, "kinds": list(kinds), "description": description}

@@ -86,6 +86,22 @@ class Volatility(Prediction, kw_only=True, omit_defaults=True):
     per: Literal["day", "year"] = "day"
 
 
+class TimeToHit(Prediction, kw_only=True, omit_defaults=True):
+    """That the price reaches a target within the horizon.
+
+    target: as traded, or with unit `log_return` ln(target / close). rule: touched within a session,
+    or closed beyond. expected_sessions: until the hit, given that it happens.
+    """
+
+    form: ClassVar[str] = "time_to_hit"
+
+    target: float
+    p_hit: float
+    expected_sessions: float
+    rule: Literal["touch", "close"] = "touch"
+    unit: Literal["price", "log_return"] = "price"
+
+
 Rows = Iterable[Prediction | Mapping[str, Any]]
 
 

@@ -169,6 +169,18 @@ def _same_values(stated: Statement, row: Mapping[str, Any]) -> bool:
         years = SESSIONS_A_YEAR if stated.unit == "year" else (1,)
         daily = [stated.values[0] / math.sqrt(sessions) for sessions in years]
         return any(_close(row["predicted_volatility"], value) for value in daily)
+    if stated.kind == "time_to_hit":
+        probability, target, sessions = stated.values
+        if stated.unit == "log_return":
+            target = row["reference_price"] * math.exp(target)
+        form = stated.row.time_to_hit
+        return bool(
+            row["confidence"] == probability
+            and _close(row["target_price"], target)
+            and row["predicted_days"] == sessions
+            and form is not None
+            and row["hit_rule"] == form.rule
+        )
     values: Sequence[float] = stated.values
     if stated.unit == "price":
         values = [math.log(value / row["reference_price"]) for value in values]
@@ -176,7 +188,7 @@ def _same_values(stated: Statement, row: Mapping[str, Any]) -> bool:
 
 
 def _close(a: float, b: float) -> bool:
-    return abs(a - b) <= SAME * max(abs(b), 1.0)
+    return bool(abs(a - b) <= SAME * max(abs(b), 1.0))
 
 
 def _hash(*parts: bytes) -> bytes:

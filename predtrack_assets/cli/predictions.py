@@ -51,14 +51,16 @@ def load(
 ) -> None:
     """Take a file's predictions: registered, completed, sealed. A row may be
 
-    symbol, horizon, decision_day and one of p_up; sd (with per); q05 ... q95 (prices). Loading the
+    symbol, horizon, decision_day and one of p_up; sd (with per); q05 ... q95
+    (prices); target with p_hit, expected_sessions, rule. Loading the
     same file again changes nothing. Ends 1 where a row was refused.
     """
+    from predtrack_assets.domain.forecasts.intake.rows import KINDS
     from predtrack_assets.services.forecasts.external_models import register_model
     from predtrack_assets.services.forecasts.intake import Sender, take_predictions
 
     rows = rows_of(file)
-    kinds = sorted({k for row in rows for k in ("price", "direction", "volatility") if k in row})
+    kinds = sorted({k for row in rows if isinstance(row, dict) for k in KINDS if k in row})
     answers: list[dict[str, Any]] = []
     with suppress(_Undo), ready_database(home).transaction() as transaction:
         register_model(transaction, name=model, version=version, kinds=kinds, owner=owner)

@@ -24,7 +24,7 @@ from predtrack_assets_tests.builders.api import DAY, make_key, served, store_pri
 from predtrack_client import rows as client_rows
 
 SOURCE = PROJECT_ROOT / "client" / "predtrack_client"
-KINDS = ["direction", "price", "volatility"]
+KINDS = ["direction", "price", "volatility", "time_to_hit"]
 
 
 class Served(httpx.BaseTransport):
@@ -79,16 +79,26 @@ def test_what_is_sent_is_proven_without_the_server(client: pt.Client, tmp_path: 
             pt.Price("MSFT", horizon=5, decision_day=DAY, quantiles=returns, unit="log_return"),
             pt.Price("MSFT", horizon=6, decision_day=DAY, normal=(0.001, 0.03)),
             pt.Volatility("MSFT", horizon=5, decision_day=DAY, sd=0.2, per="year"),
+            pt.TimeToHit(
+                "MSFT",
+                horizon=5,
+                decision_day=DAY,
+                target=-0.04,
+                unit="log_return",
+                p_hit=0.3,
+                expected_sessions=2.0,
+                rule="close",
+            ),
         ]
     )
-    assert receipt.counts == {"accepted": 4, "duplicate": 0, "conflict": 0, "rejected": 1}
+    assert receipt.counts == {"accepted": 5, "duplicate": 0, "conflict": 0, "rejected": 1}
     text = str(receipt)
-    assert text.startswith(f"4 accepted, 1 rejected, replay, batch {receipt.batches[0]}\n")
+    assert text.startswith(f"5 accepted, 1 rejected, replay, batch {receipt.batches[0]}\n")
     assert "row 1 /horizon: horizon_is_1_to_252_sessions_or_1_to_1440_minutes" in text
     receipt.save(tmp_path / "monday.json")
     proofs = client.proof(tmp_path / "monday.json")
     checked = pt.check(tmp_path / "monday.json", proofs)
-    assert (checked.rows, checked.live) == (4, 0)
+    assert (checked.rows, checked.live) == (5, 0)
     kept = client.receipt(receipt.batches[0])
     assert kept["rows"] == receipt.rows
 

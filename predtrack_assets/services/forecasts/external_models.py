@@ -11,7 +11,7 @@ from predtrack_assets.warehouse.forecasts import intake as queries
 from predtrack_assets.warehouse.forecasts.ledger import OWN_MODELS
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
-TAKEN = ("price", "direction", "volatility")  # kinds that intake has a form for
+TAKEN = ("price", "direction", "volatility", "time_to_hit")  # kinds that intake has a form for
 
 
 class ModelRefused(ValueError):

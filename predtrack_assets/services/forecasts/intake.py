@@ -39,6 +39,7 @@ from predtrack_assets.warehouse.forecasts.ledger import seal
 # What statements fill: of the baseline's columns these are not taken.
 FILLED = [
     *QUANTILE_NAMES, "predicted_price", "p_within_band", "predicted_volatility", "confidence",
+    "target_price", "side", "hit_rule", "predicted_days",
 ]  # fmt: skip
 
 
@@ -209,14 +210,20 @@ def _complete(transaction: Transaction, batch: Batch) -> None:
     batch.refuse(
         pl.col("far").fill_null(False),
         "unit_suspect",
-        "/price",
+        "",
         lambda row: (
-            f"a median of {row['reference_price'] * math.exp(min(row['q50'], 20)):.6g} beside"
+            f"a price of {row['reference_price'] * math.exp(min(row['away'], 20)):.6g} beside"
             f" a close of {row['reference_price']:.6g}: are these prices as traded, in the currency of"
             " the listing?"
         ),
     )
     batch.open = completed(batch.open)
+    batch.refuse(
+        pl.col("target_price") == pl.col("reference_price"),
+        "target_is_complete_and_on_its_side",
+        "/time_to_hit/target",
+        lambda row: f"the target is the close of {row['trading_day']}: it is hit already",
+    )
 
 
 def _new_rows(

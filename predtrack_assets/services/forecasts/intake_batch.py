@@ -29,6 +29,9 @@ OPEN: dict[str, Any] = {
     "due_said": pl.Date(),
     "unit": pl.String(),
     "value": pl.Float64(),
+    "target_said": pl.Float64(),
+    "predicted_days": pl.Float64(),
+    "hit_rule": pl.String(),
     **dict.fromkeys(STATED, pl.Float64()),
 }
 STATUSES = ("accepted", "duplicate", "conflict", "rejected")
@@ -87,10 +90,13 @@ class Batch:
 def _columns(stated: Statement) -> tuple[Any, ...]:
     row = stated.row
     said = (row.symbol, stated.kind, row.horizon, row.exchange, row.decision_day, row.due_day)
-    empty = (None,) * len(STATED)
+    no_target, no_price = (None,) * 3, (None,) * len(STATED)
     if stated.kind == "price":
-        return (*said, stated.unit, None, *stated.values)
-    return (*said, stated.unit, stated.values[0], *empty)
+        return (*said, stated.unit, None, *no_target, *stated.values)
+    if row.time_to_hit is not None:
+        probability, *target = stated.values
+        return (*said, stated.unit, probability, *target, row.time_to_hit.rule, *no_price)
+    return (*said, stated.unit, stated.values[0], *no_target, *no_price)
 
 
 def _refuse(answer: dict[str, Any], why: Refusal) -> None:

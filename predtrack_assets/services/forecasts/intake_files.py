@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from predtrack_assets.domain.forecasts.intake.rows import MAX_ROWS, Unreadable
+from predtrack_assets.domain.forecasts.intake.rows import KINDS, MAX_ROWS, Unreadable
 from predtrack_assets.services.forecasts.external_models import ModelRefused, register_model
 from predtrack_assets.services.forecasts.intake import Sender, take_predictions
 from predtrack_assets.services.forecasts.intake_formats import READERS, read_rows
@@ -23,7 +23,6 @@ from predtrack_assets.warehouse.forecasts import intake as queries
 MAX_FILE = 64 * 1024 * 1024  # bytes
 MAX_REPORTED = 1_000  # refused rows of a report
 SUFFIXES = frozenset(f".{form}" for form in READERS)
-FORMS = {"direction", "price", "volatility"}
 
 
 def sweep(
@@ -82,7 +81,7 @@ def _take(transaction: Transaction, name: str, content: bytes, owner: str) -> di
     if not handed.rows:
         raise Unreadable("it holds no row")
     kinds = sorted(
-        {kind for row in handed.rows if isinstance(row, dict) for kind in FORMS & {*row}}
+        {kind for row in handed.rows if isinstance(row, dict) for kind in {*KINDS} & {*row}}
     )
     model_id = register_model(
         transaction, name=handed.model, version=handed.version, kinds=kinds, owner=owner

@@ -23,7 +23,8 @@ EXTERNAL_MODELS = Query("""
 """)
 EXISTING = Query("""
     SELECT prediction_id::text AS prediction_id, symbol, kind, trading_day, horizon, confidence,
-           predicted_price, q05, q10, q25, q50, q75, q90, q95, predicted_volatility, origin
+           predicted_price, q05, q10, q25, q50, q75, q90, q95, predicted_volatility, target_price,
+           predicted_days, hit_rule, origin
     FROM forecasts.predictions
     WHERE model_id = :model_id AND trading_day BETWEEN :first AND :last AND symbol = ANY(:symbols)
       AND horizon_unit = 'session'

@@ -173,7 +173,7 @@ def seal(transaction: Transaction, first: date = date.min, last: date = date.max
     groups = transaction.read(UNSEALED, first=first, last=last)
     if groups.is_empty():
         return Sealed()
-    if int((groups["said"] - groups["sealed"]).sum()) > SHARED_ROWS:
+    if int((groups["stored"] - groups["sealed"]).sum()) > SHARED_ROWS:
         transaction.share_work()  # encoding and hashing rows is what takes time
     registered = groups.join(transaction.read(REGISTERED), on="model_id", how="semi")
     added, others = _added(transaction, registered)

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from predtrack_assets.domain.forecasts.intake.completion import completed, with_log_returns
+from predtrack_assets.domain.statistics.first_passage import hit_probability
 from predtrack_assets.domain.time.calendar import calendar
 from predtrack_assets.services.audit.verification import verify
 from predtrack_assets.services.forecasts.external_models import ModelRefused, register_model
@@ -38,7 +39,7 @@ def market(database_url: str) -> str:
             transaction,
             name="tilt",
             version=1,
-            kinds=["direction", "price", "volatility"],
+            kinds=["direction", "price", "volatility", "time_to_hit"],
             owner="ann",
         )
     return database_url
@@ -106,6 +107,34 @@ def test_statements_are_completed_sealed_and_verify(market: str) -> None:
     assert (verdict.rows, verdict.rows_good) == (3, 3)
 
 
+def hit(**form: Any) -> dict[str, Any]:
+    about = {"target": 0.03, "unit": "log_return", "p_hit": 0.4, "expected_sessions": 2.5} | form
+    return {"symbol": "AAPL", "horizon": 5, "decision_day": DAY, "time_to_hit": about}
+
+
+def test_a_target_of_ones_own_is_completed_and_sealed(market: str) -> None:
+    close = fan(market, "AAPL")[3]
+    rows = [hit(), hit(), hit(rule="close"), hit(target=close, unit="price") | {"horizon": 6}]
+    answer = take(market, [*rows, hit(target=close * 0.9, unit="price") | {"horizon": 7}])
+    assert [row["status"] for row in answer["rows"]] == [
+        "accepted", "duplicate", "conflict", "rejected", "accepted",
+    ]  # fmt: skip
+    assert answer["rows"][3]["code"] == "target_is_complete_and_on_its_side"
+    with psycopg.connect(market) as connection:
+        stored = connection.execute(
+            "SELECT target_price, side, hit_rule, predicted_days, confidence, climatology, sigma"
+            " FROM forecasts.predictions ORDER BY horizon"
+        ).fetchall()
+    assert stored[0][:5] == (pytest.approx(close * np.exp(0.03)), "above", "touch", 2.5, 0.4)
+    assert stored[1][:2] == (pytest.approx(close * 0.9), "below")
+    for horizon, row in ((5, stored[0]), (7, stored[1])):
+        sigma, away = np.array(row[6]), np.log(row[0] / close)
+        rate = hit_probability(away, sigma, horizon, -(sigma**2) / 2)
+        assert row[5] == pytest.approx(float(rate))
+    with Database(url=market).transaction(READER) as transaction:
+        assert verify(transaction).good
+
+
 def test_the_first_statement_stands(market: str) -> None:
     take(market, [up(0.56)])
     again = take(market, [up(0.56), up(0.57, horizon=6), up(0.58, horizon=6)])
@@ -139,6 +168,10 @@ def test_a_key_that_comes_again_gets_the_same_answer(market: str) -> None:
         ({"direction": {"p_up": float("nan")}}, "not_a_number"),
         ({"direction": {"p_up": 0.5, "p_down": 0.5}}, "unknown_field"),
         ({"volatility": {"sd": 0.01}}, "exactly_one_form"),
+        (hit(p_hit=1.0) | {"direction": None}, "confidence_is_0_to_1"),
+        (hit(expected_sessions=6) | {"direction": None}, "predicted_days_is_within_the_horizon"),
+        (hit(target=-1, unit="price") | {"direction": None}, "target_price_is_positive"),
+        (hit(target=9.0) | {"direction": None}, "unit_suspect"),
         ({"due_day": "2021-05-11"}, "due_day_disagrees"),
         ({"exchange": "XLON"}, "exchange_disagrees"),
         ({"note": "a\u0000b"}, "text_invalid"),
@@ -179,7 +212,7 @@ def test_a_volatility_a_year_is_of_the_sessions_of_its_calendar(
     exchange: str, sessions: int
 ) -> None:
     batch = Batch([{"symbol": "A", "horizon": 5, "volatility": {"sd": 0.4, "per": "year"}}])
-    known = {"exchange": exchange, "reference_price": 100.0, "sigma": 0.01}
+    known = {"exchange": exchange, "reference_price": 100.0, "sigma": 0.01, "climatology": 0.5}
     rows = batch.open.with_columns(pl.lit(value).alias(name) for name, value in known.items())
     daily = completed(with_log_returns(rows))["predicted_volatility"].item()
     assert daily == pytest.approx(0.4 / np.sqrt(sessions))

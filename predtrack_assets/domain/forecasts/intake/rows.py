@@ -27,6 +27,7 @@ SHOWN = 64  # characters of a refused value
 QUANTILE_LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 LEVELS = tuple(f"{level:g}" for level in QUANTILE_LEVELS)
 SESSION = "session"
+KINDS = ("price", "direction", "volatility", "time_to_hit")
 
 QUANTILES_CROSS = "quantiles_are_in_order"
 PROBABILITY = "confidence_is_0_to_1"
@@ -67,6 +68,20 @@ class Volatility(msgspec.Struct, forbid_unknown_fields=True):
     per: Literal["day", "year"] = "day"
 
 
+class TimeToHit(msgspec.Struct, forbid_unknown_fields=True):
+    """That the price reaches a target within the horizon.
+
+    target: as traded, or with unit `log_return` ln(target / close); rule: touched within a session,
+    or closed beyond; p_hit: its probability; expected_sessions: until the hit, given that it happens.
+    """
+
+    target: float
+    p_hit: float
+    expected_sessions: float
+    rule: Literal["touch", "close"] = "touch"
+    unit: Literal["price", "log_return"] = "price"
+
+
 class Row(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """One statement. decision_day: session of the symbol's exchange; absent: the last completed."""
 
@@ -82,6 +97,7 @@ class Row(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     price: Price | None = None
     direction: Direction | None = None
     volatility: Volatility | None = None
+    time_to_hit: TimeToHit | None = None
 
 
 @dataclass(frozen=True)
@@ -109,8 +125,8 @@ class Unreadable(ValueError):
 class Statement:
     """A row that holds together, in numbers.
 
-    price: the seven quantiles in `unit`; direction: p_up; volatility: sd and
-    whether it is per year.
+    price: the seven quantiles in `unit`; direction: p_up; volatility: sd and whether it is per
+    year; time_to_hit: p_hit, target in `unit`, expected sessions.
     """
 
     row: Row
@@ -160,14 +176,10 @@ def statement(raw: Any) -> Statement:
         _refuse_odd_values(raw, "")  # a better reason, where there is one
         raise _as_refusal(str(error)) from None
     _check_names(row)
-    forms = [
-        name for name in ("price", "direction", "volatility") if getattr(row, name) is not None
-    ]
+    forms = [name for name in KINDS if getattr(row, name) is not None]
     if len(forms) != 1:
         raise Refused(
-            "exactly_one_form",
-            "",
-            f"a row has one of price, direction, volatility, not {len(forms)}",
+            "exactly_one_form", "", f"a row has one of {', '.join(KINDS)}, not {len(forms)}"
         )
     if row.horizon_unit != SESSION:
         raise Refused(
@@ -179,6 +191,8 @@ def statement(raw: Any) -> Statement:
         return _price(row, row.price)
     if row.direction is not None:
         return _direction(row, row.direction)
+    if row.time_to_hit is not None:
+        return _time_to_hit(row, row.time_to_hit)
     assert row.volatility is not None
     return _volatility(row, row.volatility)
 
@@ -270,6 +284,25 @@ def _direction(row: Row, form: Direction) -> Statement:
     return Statement(row, "direction", "probability", (form.p_up,))
 
 
+def _time_to_hit(row: Row, form: TimeToHit) -> Statement:
+    _check_finite("/time_to_hit", form.p_hit, form.target, form.expected_sessions)
+    if not 0 < form.p_hit < 1:
+        raise Refused(
+            PROBABILITY, "/time_to_hit/p_hit", f"p_hit lies between 0 and 1, not {form.p_hit:g}"
+        )
+    if form.unit == "price" and form.target <= 0:
+        raise Refused("target_price_is_positive", "/time_to_hit/target", "a price is above 0")
+    if not 0 < form.expected_sessions <= row.horizon:
+        raise Refused(
+            "predicted_days_is_within_the_horizon",
+            "/time_to_hit/expected_sessions",
+            f"expected_sessions lies above 0 and within the horizon, {row.horizon}",
+        )
+    return Statement(
+        row, "time_to_hit", form.unit, (form.p_hit, form.target, form.expected_sessions)
+    )
+
+
 def _volatility(row: Row, form: Volatility) -> Statement:
     _check_finite("/volatility/sd", form.sd)
     if not 0 < form.sd <= 100:
@@ -345,6 +378,11 @@ FLAT: dict[str, tuple[str, ...]] = {
     "sd": ("volatility", "sd"),
     "per": ("volatility", "per"),
     "unit": ("price", "unit"),
+    "p_hit": ("time_to_hit", "p_hit"),
+    "target": ("time_to_hit", "target"),
+    "target_unit": ("time_to_hit", "unit"),
+    "expected_sessions": ("time_to_hit", "expected_sessions"),
+    "rule": ("time_to_hit", "rule"),
     **{
         f"q{round(level * 100):02d}": ("price", "quantiles", f"{level:g}")
         for level in QUANTILE_LEVELS
