@@ -241,7 +241,8 @@ def _new_rows(
         model_id=model_id,
         first=batch.open["trading_day"].min(),
         last=batch.open["trading_day"].max(),
-        symbols=batch.open["symbol"].unique().to_list(),
+        kinds=batch.open["kind"].unique().to_list(),
+        horizons=batch.open["horizon"].unique().to_list(),
     )
     live = pl.col("earliest_resolution_time") > pl.lit(now)
     batch.open = with_first(batch.open, stored, CELL).with_columns(

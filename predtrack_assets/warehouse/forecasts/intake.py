@@ -21,13 +21,14 @@ EXTERNAL_MODELS = Query("""
            hyperparameters ->> 'owner' AS owner, trained_through, recorded_at
     FROM models.model_registry WHERE hyperparameters ? 'owner' ORDER BY model_id
 """)
+# As predictions_of_model is ordered: what other models said on these days is not read.
 EXISTING = Query("""
     SELECT prediction_id::text AS prediction_id, symbol, kind, trading_day, horizon, confidence,
            predicted_price, q05, q10, q25, q50, q75, q90, q95, predicted_volatility, target_price,
            predicted_days, hit_rule, origin
     FROM forecasts.predictions
-    WHERE model_id = :model_id AND trading_day BETWEEN :first AND :last AND symbol = ANY(:symbols)
-      AND horizon_unit = 'session'
+    WHERE model_id = :model_id AND kind = ANY(:kinds) AND horizon = ANY(:horizons)
+      AND trading_day BETWEEN :first AND :last AND horizon_unit = 'session'
 """)
 RECEIPT = Query("""
     INSERT INTO forecasts.intake_batches (request_id, key_id, model_id, idempotency_key, body_sha256,
