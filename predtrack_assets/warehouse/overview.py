@@ -38,6 +38,19 @@ KEY_USE = Query("""
            date_trunc('hour', max(recorded_at)) AS last_used
     FROM forecasts.intake_batches WHERE key_id IS NOT NULL GROUP BY key_id ORDER BY last_used DESC LIMIT 50
 """)
+WITHDRAWALS = Query("""
+    SELECT prediction_id::text AS prediction_id, model_id, kind, symbol, trading_day, horizon, horizon_unit,
+           reason, withdrawn_by, recorded_at
+    FROM forecasts.withdrawals ORDER BY recorded_at DESC, prediction_id LIMIT 50
+""")
+WITHDRAWAL_OF = Query("""
+    SELECT reason, withdrawn_by, recorded_at FROM forecasts.withdrawals
+    WHERE prediction_id = CAST(:prediction AS uuid)
+""")
+FILES = Query("""
+    SELECT left(encode(sha256, 'hex'), 16) AS digest, name, size, status, recorded_at
+    FROM forecasts.intake_files ORDER BY recorded_at DESC, name LIMIT 50
+""")
 LATEST_BATCHES = Query("""
     SELECT batch_index, model_id, kind, trading_day, row_count, origin, committed_at,
            left(encode(hash, 'hex'), 16) AS hash

@@ -70,6 +70,11 @@ def _live(url: str) -> None:
             body=b"",
         )
     graph.run(url, FIRST, LAST, CHAIN)
+    graph.execute(
+        url,
+        "INSERT INTO forecasts.intake_files (sha256, name, size, status, report)"
+        " VALUES (sha256('x'), 'monday.csv', 1, 'rejected', '{}')",
+    )
 
 
 def client_of(url: str, *, open_here: bool = True, local: bool = True) -> TestClient:

@@ -160,6 +160,12 @@ def test_refused_rows_of_a_batch_say_why(client: TestClient) -> None:
     assert "there is no symbol" in text
 
 
+def test_files_of_the_drop_folder_are_listed(client: TestClient) -> None:
+    text = client.get("/intake").text
+    assert "monday.csv" in text
+    assert "its report lies in rejected/" in text
+
+
 def test_a_forecast_is_found_by_its_id(client: TestClient, lived_url: str) -> None:
     found = graph.frame(
         lived_url,

@@ -11,7 +11,7 @@ from predtrack_assets.dashboard.scores import sessions
 from predtrack_assets.services.forecasts.intake_basis import deadlines
 from predtrack_assets.settings import get_settings
 from predtrack_assets.warehouse.forecasts.intake import RECEIPTS
-from predtrack_assets.warehouse.overview import KEY_USE, REFUSED_ROWS
+from predtrack_assets.warehouse.overview import FILES, KEY_USE, REFUSED_ROWS, WITHDRAWALS
 
 EXAMPLE = """predtrack keys create --name me --scope read --scope write     # prints pt_...
 curl -H "Authorization: Bearer $PREDTRACK_KEY" -H "Content-Type: application/json" \\
@@ -37,6 +37,8 @@ def page(reading: Reading) -> Page:
     if "batch" in reading.given:
         blocks.insert(0, _refused(reading))
     blocks += [
+        _withdrawals(reading),
+        _files(reading),
         _keys(reading),
         Prose("Send your own", ["Make a key, register a model, send a forecast:"], EXAMPLE),
     ]
@@ -104,6 +106,44 @@ def _refused(reading: Reading) -> Grid:
         rows,
         "Every row was accepted, or there is no such batch.",
     )
+
+
+def _withdrawals(reading: Reading) -> Grid:
+    def forecast(row: Any) -> Cell:
+        ahead = f"{row['horizon']} {row['horizon_unit']}s after {row['trading_day']}"
+        note = f"{row['kind'].replace('_', ' ')}, {ahead}"
+        href = f"/ledger?id={row['prediction_id']}"
+        return Cell(f"{row['model_id']} on {row['symbol']}", note, href)
+
+    rows = reading.transaction.read(WITHDRAWALS).to_dicts()
+    columns = [
+        Column("Forecast", forecast),
+        Column("Withdrawn", lambda r: Cell(moment(r["recorded_at"]), f"by {r['withdrawn_by']}")),
+        Column("Why", lambda r: r["reason"]),
+    ]
+    note = "Withdrawn before the outcome could be known. It stays in the ledger and counts against coverage."
+    return Grid(
+        "withdrawals", "Withdrawals", columns, rows, "Nothing has been withdrawn yet.", note
+    )
+
+
+def _files(reading: Reading) -> Grid:
+    rows = reading.transaction.read(FILES).to_dicts()
+    columns = [
+        Column("File", lambda r: Cell(r["name"], f"SHA-256 {r['digest']}")),
+        Column("Taken", lambda r: moment(r["recorded_at"])),
+        Column(
+            "Status",
+            lambda r: Cell(
+                r["status"],
+                f"its report lies in {r['status']}/",
+                tone="bad" if r["status"] == "rejected" else "",
+            ),
+        ),
+        number_column("size", lambda v: f"{v:,}", "Bytes"),
+    ]
+    empty = "No file has been taken from the drop folder yet."
+    return Grid("files", "Files from the drop folder", columns, rows, empty)
 
 
 def _keys(reading: Reading) -> Grid:

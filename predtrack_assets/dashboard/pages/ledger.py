@@ -24,6 +24,7 @@ from predtrack_assets.warehouse.overview import (
     LATEST_EVENTS,
     LEDGER_SIZE,
     STATEMENT,
+    WITHDRAWAL_OF,
 )
 from predtrack_assets.warehouse.reads import LEDGER_HEAD
 
@@ -97,6 +98,9 @@ def _statement(reading: Reading) -> list[Any]:
         Fact("Forecast", _forecast(row), f"inputs' digest {row['digest']}"),
         Fact("Outcome", *_outcome(row)),
     ]
+    for gone in reading.transaction.read(WITHDRAWAL_OF, prediction=wanted).iter_rows(named=True):
+        note = f"{gone['reason']}; it counts against coverage"
+        facts.append(Fact("Withdrawn", moment(gone["recorded_at"]), note, tone="warn"))
     return [Facts(facts, "Forecast as it was committed"), _scores(row)]
 
 
