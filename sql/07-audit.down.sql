@@ -1,4 +1,9 @@
-DROP TABLE audit.alert_clock,
+DROP PROCEDURE audit.note_changes_of;
+DROP FUNCTION audit.note_change CASCADE;
+DROP FUNCTION audit.has_nothing_new;
+DROP TABLE audit.completed_steps,
+    audit.table_changes,
+    audit.alert_clock,
     audit.alert_messages,
     audit.alert_silences,
     audit.alerts,

@@ -101,6 +101,91 @@ COMMENT ON TABLE audit.api_keys IS 'Keys of the API: of the secret only its SHA-
 COMMENT ON COLUMN audit.api_keys.name IS 'Who holds it: the owner of the models registered with it.';
 COMMENT ON COLUMN audit.api_keys.revoked_at IS 'From when on it opens nothing; NULL: it is valid until expires_at.';
 
+-- Which tables committed transactions wrote to, and what each step of a backfill read when it last succeeded:
+-- a step has nothing new while its snapshot saw every change of its tables. Why: docs/design/reruns.md.
+CREATE TABLE audit.table_changes (
+    relation  oid NOT NULL,
+    xid       xid8 NOT NULL,
+    PRIMARY KEY (relation, xid)
+);
+COMMENT ON TABLE audit.table_changes IS 'A row a table and transaction that changed rows of it, by trigger; backfills remove what every step has seen.';
+COMMENT ON COLUMN audit.table_changes.relation IS 'The table, as pg_class.oid: a table made anew is another one.';
+COMMENT ON COLUMN audit.table_changes.xid IS 'The transaction: pg_visible_in_snapshot tells who has seen it, late commits included.';
+
+CREATE TABLE audit.completed_steps (
+    step             text NOT NULL,
+    first_partition  text NOT NULL,
+    last_partition   text NOT NULL,
+    version          text NOT NULL,
+    snapshot         pg_snapshot NOT NULL,
+    transactions     xid8[] NOT NULL,
+    relations        oid[] NOT NULL,
+    failed_checks    text[] NOT NULL,
+    results          jsonb NOT NULL,
+    recorded_at      timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (step, first_partition, last_partition),
+    CONSTRAINT partitions_in_order CHECK (first_partition <= last_partition)
+);
+COMMENT ON TABLE audit.completed_steps IS 'What a step of a backfill read when it last succeeded; it is left out while nothing of that has changed.';
+COMMENT ON COLUMN audit.completed_steps.step IS 'The asset''s or the check''s step in Dagster.';
+COMMENT ON COLUMN audit.completed_steps.first_partition IS 'First day or month of the run; empty for what has no partitions.';
+COMMENT ON COLUMN audit.completed_steps.version IS 'SHA-256 of code, settings, server and what the step reads outside of the database.';
+COMMENT ON COLUMN audit.completed_steps.snapshot IS 'Taken before the step read anything.';
+COMMENT ON COLUMN audit.completed_steps.transactions IS 'Those of the step itself, which its snapshot could not see.';
+COMMENT ON COLUMN audit.completed_steps.relations IS 'The tables that the step''s transactions held locks on: all they read or wrote.';
+COMMENT ON COLUMN audit.completed_steps.failed_checks IS 'Checks that warned; of a step whose blocking check failed there is no row.';
+COMMENT ON COLUMN audit.completed_steps.results IS 'What the materializations said of the run, by asset.';
+
+-- Stable, so that it sees what the statement sees that asks it.
+CREATE FUNCTION audit.has_nothing_new(audit.completed_steps) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT NOT EXISTS (
+        SELECT FROM audit.table_changes c
+        WHERE c.relation = ANY ($1.relations) AND c.xid <> ALL ($1.transactions)
+          AND NOT pg_visible_in_snapshot(c.xid, $1.snapshot))
+    AND NOT EXISTS (  -- a table that is gone, or whose changes nobody notes any more
+        SELECT FROM unnest($1.relations) AS relation
+        WHERE NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = relation
+                          AND t.tgname = 'notes_change' AND t.tgenabled <> 'D'))
+$$;
+COMMENT ON FUNCTION audit.has_nothing_new IS 'Whether the step''s snapshot has seen every change of its tables but its own, those that were open then included.';
+
+-- With the owner's rights, so that whoever may write a table need not be able to write here.
+CREATE FUNCTION audit.note_change() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    -- A statement that touched no row is no change. Rows of a chunk are counted as the chunk's.
+    IF TG_OP <> 'TRUNCATE' AND current_setting('track_counts')::boolean
+        AND pg_stat_get_xact_tuples_inserted(TG_RELID) + pg_stat_get_xact_tuples_updated(TG_RELID)
+            + pg_stat_get_xact_tuples_deleted(TG_RELID) = 0
+        AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhparent = TG_RELID) THEN
+        RETURN NULL;
+    END IF;
+    INSERT INTO audit.table_changes VALUES (TG_RELID, pg_current_xact_id()) ON CONFLICT DO NOTHING;
+    RETURN NULL;
+END $$;
+REVOKE EXECUTE ON FUNCTION audit.note_change FROM PUBLIC;
+COMMENT ON FUNCTION audit.note_change IS 'Notes that the transaction changes rows of a table, whoever writes them and however.';
+
+-- On every table of a room, for steps read and write them; rows that replication brings count too.
+CREATE PROCEDURE audit.note_changes_of(room regnamespace) LANGUAGE plpgsql AS $$
+DECLARE
+    target regclass;
+BEGIN
+    FOR target IN SELECT oid FROM pg_class WHERE relkind = 'r' AND relnamespace = room ORDER BY relname LOOP
+        EXECUTE format(
+            'CREATE OR REPLACE TRIGGER notes_change AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON %1$s'
+            ' FOR EACH STATEMENT EXECUTE FUNCTION audit.note_change();'
+            ' ALTER TABLE %1$s ENABLE ALWAYS TRIGGER notes_change', target);
+    END LOOP;
+END $$;
+COMMENT ON PROCEDURE audit.note_changes_of IS 'Call it after tables were added to a room: until then, steps that read them always run.';
+CALL audit.note_changes_of('market');
+CALL audit.note_changes_of('features');
+CALL audit.note_changes_of('models');
+CALL audit.note_changes_of('forecasts');
+CALL audit.note_changes_of('accuracy');
+CALL audit.note_changes_of('deployment');
+
 GRANT SELECT, UPDATE ON audit.chain_locks TO predtrack_writer;
 GRANT SELECT ON audit.chain_locks TO predtrack_reader;
 GRANT ALL ON audit.chain_locks TO predtrack_owner;
@@ -179,3 +264,7 @@ GRANT INSERT ON audit.alerts, audit.alert_silences, audit.alert_messages TO pred
 GRANT UPDATE (severity, value, detail, last_seen, closed_at, notified_at, resolved_told) ON audit.alerts TO predtrack_writer;
 GRANT UPDATE (evaluated_at) ON audit.alert_clock TO predtrack_writer;
 GRANT ALL ON audit.alerts, audit.alert_silences, audit.alert_messages, audit.alert_clock TO predtrack_owner;
+GRANT SELECT ON audit.table_changes, audit.completed_steps TO predtrack_reader, predtrack_writer;
+GRANT DELETE ON audit.table_changes TO predtrack_writer;
+GRANT INSERT, UPDATE, DELETE ON audit.completed_steps TO predtrack_writer;
+GRANT ALL ON audit.table_changes, audit.completed_steps TO predtrack_owner;

@@ -20,6 +20,9 @@ BEGIN
             SELECT pg_get_triggerdef(oid) FROM pg_trigger
             WHERE tgrelid = big::regclass AND NOT tgisinternal AND tgname NOT LIKE 'ts\_%'
             UNION ALL
+            SELECT format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', big, tgname) FROM pg_trigger
+            WHERE tgrelid = big::regclass AND tgenabled = 'A'
+            UNION ALL
             SELECT format('GRANT %s ON %s TO %s', privilege_type, big,
                           CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END)
             FROM pg_class, aclexplode(relacl) WHERE oid = big::regclass

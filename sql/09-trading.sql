@@ -420,3 +420,5 @@ GRANT INSERT (book, decided_at, as_of, origin) ON trading.decisions TO predtrack
 GRANT DELETE ON trading.positions, trading.snapshots, trading.strategy_performance TO predtrack_writer;
 GRANT UPDATE ON trading.strategy_performance TO predtrack_writer;
 GRANT ALL ON ALL TABLES IN SCHEMA trading TO predtrack_owner;
+
+CALL audit.note_changes_of('trading');

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Collection
+from datetime import datetime
 
 import dagster as dg
 from rich.console import Console
@@ -123,6 +124,13 @@ class ProgressHandler(logging.Handler):
             f", {roughly(left)} left" if left is not None and standing.done < standing.total else ""
         )
         return f"  [{standing.done} of {standing.total}{rest}]"
+
+
+def say_unchanged(step: str, since: datetime, console: Console = CONSOLE) -> None:
+    """A line for a step that is left out, beside those of the steps that run."""
+    name = step.replace("__", "/")
+    said = f"  [dim]same[/]             {name}: nothing new since {since:%Y-%m-%d %H:%M} UTC"
+    console.print(said, soft_wrap=True)
 
 
 def _progress_logger(init_context: dg.InitLoggerContext) -> logging.Logger:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import dagster as dg
 from dagster._core.events import RunFailureReason
 
 from predtrack_assets.assets.resources import Warehouse
+from predtrack_assets.automation.catch_up import RANGE_END, RANGE_START
 from predtrack_assets.automation.dagster_storage import EVENT_VARIABLES
 from predtrack_assets.automation.jobs import (
     BEFORE_TRAINING,
@@ -21,6 +23,8 @@ from predtrack_assets.automation.jobs import (
     TRAINING,
     TUNING,
 )
+from predtrack_assets.automation.progress import say_unchanged
+from predtrack_assets.automation.reruns import Plan, Reruns
 from predtrack_assets.days import Window, no_trading_day
 from predtrack_assets.faults import did_you_mean
 from predtrack_assets.partitions import MONTHS, TRADING_DAYS
@@ -126,7 +130,8 @@ def selection_of(names: Sequence[str], defs: dg.Definitions) -> dg.AssetSelectio
 @dataclass
 class RunReport:
     """What a run did, or several. materialized: metadata per asset key; seconds: time per step;
-    failed: steps that failed with their error; failed_checks: names of checks that did not pass."""
+    failed: steps that failed with their error; failed_checks: names of checks that did not pass;
+    same: assets left out, for nothing of what they are computed from is new since then."""
 
     run_id: str
     success: bool
@@ -134,6 +139,7 @@ class RunReport:
     seconds: dict[str, float] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     failed_checks: list[str] = field(default_factory=list)
+    same: dict[str, datetime] = field(default_factory=dict)
 
     def __add__(self, other: RunReport) -> RunReport:
         """This run and a later one."""
@@ -144,6 +150,7 @@ class RunReport:
             self.seconds | other.seconds,
             self.failed | other.failed,
             self.failed_checks + other.failed_checks,
+            self.same | other.same,
         )
 
     @property
@@ -156,9 +163,11 @@ class RunReport:
         )
 
 
-def run_reference(defs: dg.Definitions, instance: dg.DagsterInstance) -> RunReport:
+def run_reference(
+    defs: dg.Definitions, instance: dg.DagsterInstance, reruns: Reruns | None = None
+) -> RunReport:
     """Materialize what has no partitions: universes and registered models."""
-    return _execute(defs, instance, "register_reference", {})
+    return _run(defs, instance, "backfill_reference", REFERENCE, None, reruns)
 
 
 def run_window(
@@ -167,6 +176,7 @@ def run_window(
     asked: Window,
     selection: dg.AssetSelection | None = None,
     inputs_from: date | None = None,
+    reruns: Reruns | None = None,
 ) -> RunReport:
     """Materialize a window; all assets with days or months unless a selection is given.
 
@@ -174,6 +184,7 @@ def run_window(
 
     A Dagster run has one kind of partitions, so there are up to three, each over its whole range:
     what models are fitted to, the fits, and predictions with their scores. The first failure ends it.
+    With `reruns`, steps that have nothing new are left out, and runs of nothing else.
     Raises ValueError when the selection has neither days nor months.
     """
     chosen = dg.AssetSelection.all() - TUNING if selection is None else selection
@@ -192,7 +203,7 @@ def run_window(
     report = RunReport("", success=True)
     for stage, assets, span in stages:
         if span is not None and assets.resolve(graph) and report.success:
-            report += _run_range(defs, instance, f"backfill_{stage}", assets, span)
+            report += _run(defs, instance, f"backfill_{stage}", assets, span, reruns)
     return report
 
 
@@ -211,10 +222,7 @@ def run_waiting_checks(defs: dg.Definitions, instance: dg.DagsterInstance) -> Ru
         dg.AssetSelection.checks(*waiting)
         | dg.AssetSelection.assets(["market", "universe_members"]).without_checks()
     )
-    merged = dg.Definitions.merge(
-        defs, dg.Definitions(jobs=[dg.define_asset_job("waiting_checks", selection)])
-    )
-    return _execute(merged, instance, "waiting_checks", {})
+    return _execute(defs, instance, "waiting_checks", selection, {})[0]
 
 
 def months_before(asked: Window) -> tuple[str, str] | None:
@@ -224,33 +232,60 @@ def months_before(asked: Window) -> tuple[str, str] | None:
     return (first.strftime(MONTHS.fmt), last.strftime(MONTHS.fmt)) if first <= last else None
 
 
-def _run_range(
+def _run(
     defs: dg.Definitions,
     instance: dg.DagsterInstance,
     name: str,
     assets: dg.AssetSelection,
-    span: tuple[str, str],
+    span: tuple[str, str] | None,
+    reruns: Reruns | None,
 ) -> RunReport:
-    """One run of the partitions from span[0] to span[1]."""
-    about = "A stage of `predtrack backfill`: inputs, then the fits they allow, then results."
-    job = dg.define_asset_job(name, assets, description=about)
-    tags = {
-        "dagster/asset_partition_range_start": span[0],
-        "dagster/asset_partition_range_end": span[1],
-    }
-    merged = dg.Definitions.merge(defs, dg.Definitions(jobs=[job]))
-    return _execute(merged, instance, name, tags)
+    """One run of the partitions from span[0] to span[1]; None: of what has no partitions."""
+    tags = {RANGE_START: span[0], RANGE_END: span[1]} if span else {}
+    if reruns is None:
+        return _execute(defs, instance, name, assets, tags)[0]
+    plan = reruns.plan(defs.resolve_asset_graph(), assets, span or ("", ""))
+    report = _left_out(plan)
+    if plan.selection is not None:
+        done, failed_checks = _execute(defs, instance, name, plan.selection, tags)
+        reruns.record(plan, done.seconds, done.materialized, failed_checks)
+        report += done
+    if plan.rest is not None and report.success:
+        report += _run(defs, instance, name, plan.rest, span, reruns)
+    return report
+
+
+def _left_out(plan: Plan) -> RunReport:
+    """Says which steps have nothing new, and what they did last time."""
+    report = RunReport("", success=True)
+    for step in plan.steps:
+        if completed := plan.same.get(step.name):
+            report.materialized |= completed.results
+            report.failed_checks += completed.failed_checks
+            report.same |= dict.fromkeys(completed.results, completed.at)
+            if step.assets:
+                say_unchanged(step.name, completed.at)
+    return report
 
 
 def _execute(
-    defs: dg.Definitions, instance: dg.DagsterInstance, job: str, tags: dict[str, str]
-) -> RunReport:
-    result = defs.resolve_job_def(job).execute_in_process(
+    defs: dg.Definitions,
+    instance: dg.DagsterInstance,
+    name: str,
+    assets: dg.AssetSelection,
+    tags: dict[str, str],
+) -> tuple[RunReport, dict[str, list[str]]]:
+    """The report of one run, and by step the checks that did not pass."""
+    about = "A stage of `predtrack backfill`: inputs, then the fits they allow, then results."
+    job = dg.define_asset_job(name, assets, description=about)
+    merged = dg.Definitions.merge(defs, dg.Definitions(jobs=[job]))
+    result = merged.resolve_job_def(name).execute_in_process(
         instance=instance,
         tags=tags,
         raise_on_error=False,
         run_config={"loggers": {"progress": {}}},
     )
+    failed_checks = defaultdict[str, list[str]](list)
     report = RunReport(result.run_id, result.success)
     for event in result.all_events:
         step = event.step_key or ""
@@ -271,7 +306,10 @@ def _execute(
             error = event.step_failure_data.error
             cause = error.cause if error and error.cause else error
             report.failed[step] = cause.message.strip() if cause else "failed"
-    for check in result.get_asset_check_evaluations():
-        if not check.passed:
-            report.failed_checks.append(f"{'/'.join(check.asset_key.path)}: {check.check_name}")
-    return report
+        elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            check = event.asset_check_evaluation_data
+            if not check.passed:
+                said = f"{'/'.join(check.asset_key.path)}: {check.check_name}"
+                failed_checks[step].append(said)
+                report.failed_checks.append(said)
+    return report, failed_checks

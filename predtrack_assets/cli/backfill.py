@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from predtrack_assets.automation.progress import CONSOLE
+from predtrack_assets.automation.reruns import reruns
 from predtrack_assets.automation.runs import (
     RunReport,
     prepare,
@@ -44,10 +45,12 @@ def run_backfill(
     names: Sequence[str] | None,
     *,
     warm_up: bool = True,
+    recompute: bool = False,
 ) -> int:
     """Compute the assets `names` (None: all) for [first, last], print the result, return the exit code.
 
     warm_up: prices and features before `first` too, where the fits of these days lack them.
+    recompute: also what has nothing new.
     """
     asked = trading_window(first, last, utc_now().date())
     if settings.default_exchange:
@@ -62,20 +65,21 @@ def run_backfill(
         settings = with_source_of_home(settings)
     from predtrack_assets.definitions import build_definitions
 
-    defs = build_definitions()
-    selection = selection_of(names, defs) if names else None
+    selection = selection_of(names, build_definitions()) if names else None
     CONSOLE.print(
         f"{counted(len(asked.days), 'trading day')}, {asked.start} to {asked.end}, from {settings.source}"
     )
     inputs_from = None
     if warm_up:
-        chosen = (selection or dg.AssetSelection.all()).resolve(defs.resolve_asset_graph())
+        graph = build_definitions().resolve_asset_graph()
+        chosen = (selection or dg.AssetSelection.all()).resolve(graph)
         begins = file.extent(first, last)[2] if file is not None else None
         inputs_from = first_day_of_inputs(settings, asked, chosen, begins)
-    with dg.DagsterInstance.get() as instance:
-        report = run_reference(defs, instance)
+    with dg.DagsterInstance.get() as instance, reruns(settings, recompute=recompute) as known:
+        defs = build_definitions(resources={"warehouse": known.warehouse})
+        report = run_reference(defs, instance, known)
         if report.success:
-            report = run_window(defs, instance, asked, selection, inputs_from)
+            report = run_window(defs, instance, asked, selection, inputs_from, known)
     if report.materialized:
         wide_console().print(result_table(report))
     return explain(report, wide_console())
@@ -95,11 +99,8 @@ def result_table(report: RunReport) -> Table:
             for what in ("inserted", "updated", "deleted", "unchanged")
         )
         shared = name == "market/corporate_actions"
-        table.add_row(
-            name,
-            *(f"{count:,}" for count in counts),
-            "" if shared or not seconds else f"{seconds:.1f}",
-        )
+        took = "" if shared or not seconds else f"{seconds:.1f}"
+        table.add_row(name, *(f"{n:,}" for n in counts), "same" if name in report.same else took)
     return table
 
 

@@ -9,7 +9,14 @@ import dagster as dg
 
 from predtrack_assets.automation.jobs import BEFORE_TRAINING, TUNING
 from predtrack_assets.automation.progress import CONSOLE
-from predtrack_assets.automation.runs import prepare, run_reference, run_waiting_checks, run_window
+from predtrack_assets.automation.reruns import reruns
+from predtrack_assets.automation.runs import (
+    RunReport,
+    prepare,
+    run_reference,
+    run_waiting_checks,
+    run_window,
+)
 from predtrack_assets.cli.backfill import explain, result_table
 from predtrack_assets.days import Window
 from predtrack_assets.reporting.tables.stored import row_counts
@@ -24,10 +31,13 @@ PREDICTED_FROM = date(2008, 1, 2)
 """First day of the shorter demo's predictions: five years, and the crisis at their beginning."""
 
 
-def run_demo(settings: Settings, home: Path | None, *, full: bool = False) -> bool:
+def run_demo(
+    settings: Settings, home: Path | None, *, full: bool = False, recompute: bool = False
+) -> bool:
     """Run the demo in settings.home and print its summary; whether all of it succeeded.
 
-    full: predictions of every day, instead of those from PREDICTED_FROM on.
+    full: predictions of every day, instead of those from PREDICTED_FROM on. recompute: also what
+    has nothing new.
 
     Raises ValueError when the home holds data of another source and no home was named.
     """
@@ -52,14 +62,14 @@ def run_demo(settings: Settings, home: Path | None, *, full: bool = False) -> bo
     )
     from predtrack_assets.definitions import build_definitions
 
-    defs = build_definitions()
     results = dg.AssetSelection.all() - TUNING - BEFORE_TRAINING
-    with dg.DagsterInstance.get() as instance:
-        report = run_reference(defs, instance)
+    with dg.DagsterInstance.get() as instance, reruns(settings, recompute=recompute) as known:
+        defs = build_definitions(resources={"warehouse": known.warehouse})
+        report = run_reference(defs, instance, known)
         if report.success:
-            report = run_window(defs, instance, sample, BEFORE_TRAINING)
+            report = run_window(defs, instance, sample, BEFORE_TRAINING, reruns=known)
         if report.success:
-            report += run_window(defs, instance, predicted, results)
+            report += run_window(defs, instance, predicted, results, reruns=known)
         if report.success:
             report += run_waiting_checks(defs, instance)
     console = wide_console()
@@ -71,15 +81,22 @@ def run_demo(settings: Settings, home: Path | None, *, full: bool = False) -> bo
         console.print()
         console.print(summary(warehouse, before))
         console.print()
-        changed = row_counts(warehouse) != before or report.rows_changed
-        console.print(
-            "Run it again: it will change no row."
-            if changed
-            else "Second run: no row changed, the same numbers came out."
-        )
+        console.print(_said_of_reruns(report, changed=row_counts(warehouse) != before))
         if not full:
             console.print("Predictions of all the days there are prices of: predtrack demo --full")
         console.print(
             "See it: .venv/bin/predtrack up   (http://127.0.0.1:8600 and the Dagster UI at :3000)"
         )
     return code == 0
+
+
+def _said_of_reruns(report: RunReport, *, changed: bool) -> str:
+    """What running the demo again does, or has done."""
+    if changed or report.rows_changed:
+        return "Run it again: it will find nothing new, and change no row."
+    if report.same:
+        return (
+            "Second run: nothing was new, so no row changed. To compute all of it again, with the"
+            " same numbers: predtrack demo --recompute"
+        )
+    return "Second run: no row changed, the same numbers came out."

@@ -73,6 +73,10 @@ app.add_typer(prices, name="prices")
 ERRORS = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 FAILED = 1
 
+Recompute = Annotated[
+    bool, typer.Option("--recompute", help="Compute everything again, also what has nothing new.")
+]
+
 
 @app.callback()
 def _warn_of_unknown_settings() -> None:
@@ -142,6 +146,7 @@ def demo(
     full: Annotated[
         bool, typer.Option("--full", help="Predict every day from 2000 on, not from 2008.")
     ] = False,
+    recompute: Recompute = False,
     home: Home = None,
 ) -> None:
     """Backfill the bundled sample (five US stocks and the S&P 500, 2000-2013) and show the scores.
@@ -153,7 +158,7 @@ def demo(
     _configure(home, source="sample")
     from predtrack_assets.cli.demo import run_demo
 
-    sys.exit(0 if run_demo(get_settings(), home, full=full) else FAILED)
+    sys.exit(0 if run_demo(get_settings(), home, full=full, recompute=recompute) else FAILED)
 
 
 @app.command()
@@ -176,9 +181,12 @@ def backfill(
         bool,
         typer.Option(help="Also the earlier prices and features that the fits of these days need."),
     ] = True,
+    recompute: Recompute = False,
     home: Home = None,
 ) -> None:
     """Compute the graph, or a part of it, for a range of days: inputs, fits of its months, results.
+
+    What has nothing new since it was last computed is left out, and named.
 
     Ends 0 only if everything asked for was done, 1 if something failed, 3 if some symbols could
     not be fetched.
@@ -189,7 +197,8 @@ def backfill(
     names = None if select is None else [n.strip() for n in select.split(",") if n.strip()]
     if names == []:
         raise ValueError("--select names no asset; leave it out to compute all of them")
-    sys.exit(run_backfill(get_settings(), from_.date(), to.date(), names, warm_up=warm_up))
+    first, last = from_.date(), to.date()
+    sys.exit(run_backfill(get_settings(), first, last, names, warm_up=warm_up, recompute=recompute))
 
 
 @app.command()

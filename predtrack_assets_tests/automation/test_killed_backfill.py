@@ -83,7 +83,12 @@ def test_a_backfill_goes_on_after_one_was_killed(server: EmbeddedServer) -> None
     code, said = finish(start())
     assert code == 0, said
     assert "Waiting" not in said
+    assert "nothing new" not in said.split("prices")[-1]
     assert statuses(server) == ["FAILURE", "SUCCESS"]
+    code, said = finish(start())
+    assert code == 0, said
+    assert "prices: nothing new since" in said
+    assert statuses(server) == ["FAILURE", "SUCCESS"], "there was nothing to run"
 
 
 def test_backfills_wait_for_a_live_one_and_end_at_a_signal(server: EmbeddedServer) -> None:

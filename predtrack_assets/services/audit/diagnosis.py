@@ -73,7 +73,7 @@ def check_server(database: Database, clock: Callable[[], datetime]) -> Iterator[
         )
     else:
         yield Finding("ok", "server", found)
-    apart = max(before - row["now"], row["now"] - after, timedelta())
+    apart = max(before - row["at"], row["at"] - after, timedelta())
     found = f"{apart.total_seconds():.1f} s between this machine's and the server's"
     late = apart > CLOCKS_APART
     remedy = "synchronise both by NTP: a prediction is live by the server's clock" if late else ""

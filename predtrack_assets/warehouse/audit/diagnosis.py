@@ -5,7 +5,7 @@ from __future__ import annotations
 from predtrack_assets.warehouse.database.query import Query
 
 SERVER = Query("""
-    SELECT current_setting('server_version') AS version, clock_timestamp() AS now,
+    SELECT current_setting('server_version') AS version, clock_timestamp() AS at,
            pg_database_size(current_database()) AS bytes,
            (SELECT count(*) FROM pg_roles
             WHERE rolname IN ('predtrack_owner', 'predtrack_writer', 'predtrack_reader')) AS roles

@@ -71,13 +71,14 @@ class Database:
     def __init__(self, url: str | None = None) -> None:
         self.url = url
 
-    def _resolved_url(self) -> str:
+    def resolved_url(self) -> str:
+        """The URL in force; starts the embedded server where it is that one's."""
         return self.url or database_url(get_settings())
 
     @contextmanager
     def transaction(self, role: str = WRITER) -> Iterator[Transaction]:
         """One transaction: committed at the end of the block, rolled back by any exception."""
-        with connect(with_role(self._resolved_url(), role)) as connection:
+        with connect(with_role(self.resolved_url(), role)) as connection:
             try:
                 with connection.cursor() as cursor:
                     yield Transaction(cursor)

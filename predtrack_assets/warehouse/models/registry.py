@@ -133,6 +133,14 @@ NEWEST_FILES = Query("""
     ORDER BY model_id, scope, trained_through DESC, revision DESC
 """)
 
+# The newest of each month, in force or not: fitting the month again restores a lost one.
+FILES = Query("""
+    SELECT DISTINCT ON (model_id, trained_through) artifact_id, artifact_uri, sha256
+    FROM models.model_artifacts
+    WHERE scope = '*' AND trained_through BETWEEN :first AND :last
+    ORDER BY model_id, trained_through, revision DESC
+""")
+
 
 @dataclass(frozen=True)
 class Training:
