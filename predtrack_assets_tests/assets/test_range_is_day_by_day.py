@@ -134,4 +134,5 @@ def test_the_whole_graph_over_every_kind_of_trouble(prepared: str) -> None:
         "models.optimization_results",
         "models.optimization_tasks",
         "models.walk_forward_scores",
+        "trading.screens",
     }

@@ -81,6 +81,12 @@ def database(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Database:
             " knowledge_time) VALUES ('A', '2021-03-10', 'dividend', 0.25, false, 'test', '2021-03-01Z'),"
             " ('B', '2021-03-16', 'dividend', 0.5, false, 'test', '2021-03-23Z')"
         )
+        # Corrected on a Saturday: the bar of a Monday that filled the orders of a month's end.
+        connection.execute(
+            "INSERT INTO market.market_data (symbol, trading_day, open, high, low, close, volume, quality,"
+            " source, knowledge_time) VALUES ('C', '2021-03-01', 9, 9.5, 8.5, 9, 5e6, 'good', 'test',"
+            " '2021-03-20 00:31Z')"
+        )
     return Database(url=database_url)
 
 
@@ -115,6 +121,9 @@ def test_a_range_is_its_days_and_a_rerun_changes_nothing(database: Database) -> 
     assert run(database, DAYS[30], DAYS[40]).written.inserted == 0
     assert graph.differences(stored(database), rows) == {}
     assert again.digests == first.digests
+    noted = [row for row in rows["trading.journal"] if "correction" in row]
+    assert len(noted) == len({row[0] for row in noted}) >= 1, "once in each book that it filled"
+    assert {row[2] for row in noted} == {"2021-03-22"}
 
 
 def test_the_future_moves_no_order_and_no_fill(database: Database) -> None:
