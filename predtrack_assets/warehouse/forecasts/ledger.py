@@ -296,7 +296,7 @@ class _Terms:
 
 
 def _added(transaction: Transaction, groups: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Groups of which only rows of this very transaction are in no batch, others are; and the rest.
+    """Groups of which only rows of this very transaction are in no batch; and the rest.
 
     The former are found by their moment, so that adding to a day costs no look at all of the day.
     Of more rows than are encoded at once the days are read as a whole.
@@ -305,7 +305,7 @@ def _added(transaction: Transaction, groups: pl.DataFrame) -> tuple[pl.DataFrame
     groups = groups.join(own, on=GROUP, how="left", maintain_order="left").with_columns(
         pl.col("own").fill_null(0)
     )
-    alone = (groups["sealed"] > 0) & (groups["stored"] == groups["sealed"] + groups["own"])
+    alone = (groups["own"] > 0) & (groups["stored"] == groups["sealed"] + groups["own"])
     if groups.filter(alone)["own"].sum() > CHUNK_ROWS:
         alone = pl.Series([False]).new_from_index(0, len(groups))
     return groups.filter(alone), groups.filter(~alone)
