@@ -44,7 +44,7 @@ CREATE TABLE trading.signals (
     recorded_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (trading_day, strategy_id, symbol)
 );
-COMMENT ON TABLE trading.signals IS 'What each strategy said of each symbol on the days on which it rebalances, as of 24:00 UTC. Append-only.';
+COMMENT ON TABLE trading.signals IS 'Signal of each strategy for each symbol on the days on which it rebalances, as of 24:00 UTC. Append-only.';
 COMMENT ON COLUMN trading.signals.score IS 'In the strategy''s own unit; the higher, the more wanted. NULL: too little history.';
 COMMENT ON COLUMN trading.signals.direction IS '1 long, 0 out, -1 short.';
 COMMENT ON COLUMN trading.signals.probability IS 'Calibrated probability of being right, where the strategy has one.';

@@ -1,6 +1,6 @@
 """Telling people of improvement events: to the log, or to a webhook.
 
-At least once: an event counts as told when the receiver has said yes and that is committed. A
+At least once: an event counts as told when the receiver has accepted it and that is committed. A
 process that dies between the two tells it again, with the same idempotency key.
 """
 

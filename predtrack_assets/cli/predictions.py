@@ -108,9 +108,9 @@ def watch(
             looks += 1
             for report in reports:
                 counts = report.get("counts", {})
-                said = ", ".join(f"{n:,} {status}" for status, n in counts.items() if n)
-                said = said or f"{report['code']}: {report['message']}"
-                typer.echo(f"{report['file']}: {report['status']}: {said}")
+                told = ", ".join(f"{n:,} {status}" for status, n in counts.items() if n)
+                told = told or f"{report['code']}: {report['message']}"
+                typer.echo(f"{report['file']}: {report['status']}: {told}")
 
 
 @predictions.command("withdraw")

@@ -77,7 +77,9 @@ class Access:
         if site not in ("same-origin", "none") or not hmac.compare_digest(
             given, self.csrf(request)
         ):
-            raise Refused(403, "This form is not from a page of ours, or is too old: load it anew.")
+            raise Refused(
+                403, "This form is not from a page of ours, or is too old: load it again."
+            )
 
     def _sign(self, text: str) -> str:
         return hmac.new(self._secret, text.encode(), hashlib.sha256).hexdigest()

@@ -38,7 +38,7 @@ class Kept:
     """What was computed of the data, until they change.
 
     A page waits for what was never computed. After that it is given what there is, and what is
-    old is computed anew beside it, once, however many ask. fresh: seconds in which the data's
+    old is recomputed beside it, once, however many ask. fresh: seconds in which the data's
     version is not asked for again.
     """
 
@@ -83,7 +83,7 @@ class Kept:
             with read_only(self._database, seconds=60) as transaction:
                 self._found[name] = version, compute(transaction)
         except adbc_driver_manager.Error as error:  # asked for again with the next page
-            LOG.warning("%s was not computed anew: %s", name, type(error).__name__)
+            LOG.warning("%s was not recomputed: %s", name, type(error).__name__)
         finally:
             lock.release()
 

@@ -71,8 +71,8 @@ def _envelope(request: Request, form: str, body: bytes) -> Envelope:
         raise Problem(422, str(error), code="rows") from None
     except Unreadable as error:
         raise Problem(400, str(error), code="unreadable") from None
-    said = {"model": handed.model, "version": handed.version}
-    about = {name: value for name, value in said.items() if value is not None} | given
+    named = {"model": handed.model, "version": handed.version}
+    about = {name: value for name, value in named.items() if value is not None} | given
     try:
         return msgspec.convert({**about, "predictions": handed.rows}, Envelope, strict=False)
     except msgspec.ValidationError as error:

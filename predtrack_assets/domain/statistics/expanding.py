@@ -210,7 +210,7 @@ def calibration_bounds(
 ) -> tuple[Floats, Floats]:
     """(RMS calibration error, its one-sided upper bound), each (W,), from narrow bins (W, B).
 
-    count, hits, said: rows, events and summed probability per bin. As
+    count, hits, confidence: rows, events and summed probability per bin. As
     calibration.rms_calibration_error, with the rows of one narrow bin kept together.
 
     >>> count, hits = np.array([[200.0, 200.0]]), np.array([[60.0, 140.0]])

@@ -35,7 +35,7 @@ SAYS = {
     " position. Beside it the same symbols held. A paper result is no promise.",
     "over-time": "Skill of the record up to each week. An interval that stays on one side of the rule"
     " shows something; one that narrows around it shows that there is nothing.",
-    "calibration": "Do events happen as often as was said? Dots on the diagonal are calibrated; bars hold"
+    "calibration": "Do events occur as often as predicted? Dots on the diagonal are calibrated; bars hold"
     " 90 % of what a calibrated forecaster shows. The event of a price, within 5 %, speaks of this period"
     " only: quiet and wild years differ.",
     "symbols": "Skill on each symbol, drawn toward the skill on all symbols as far as chance explains the"

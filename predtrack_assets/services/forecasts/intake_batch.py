@@ -89,14 +89,14 @@ class Batch:
 
 def _columns(stated: Statement) -> tuple[Any, ...]:
     row = stated.row
-    said = (row.symbol, stated.kind, row.horizon, row.exchange, row.decision_day, row.due_day)
+    common = (row.symbol, stated.kind, row.horizon, row.exchange, row.decision_day, row.due_day)
     no_target, no_price = (None,) * 3, (None,) * len(STATED)
     if stated.kind == "price":
-        return (*said, stated.unit, None, *no_target, *stated.values)
+        return (*common, stated.unit, None, *no_target, *stated.values)
     if row.time_to_hit is not None:
         probability, *target = stated.values
-        return (*said, stated.unit, probability, *target, row.time_to_hit.rule, *no_price)
-    return (*said, stated.unit, stated.values[0], *no_target, *no_price)
+        return (*common, stated.unit, probability, *target, row.time_to_hit.rule, *no_price)
+    return (*common, stated.unit, stated.values[0], *no_target, *no_price)
 
 
 def _refuse(answer: dict[str, Any], why: Refusal) -> None:

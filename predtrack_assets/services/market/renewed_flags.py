@@ -1,7 +1,7 @@
 """Flags of stored bars, judged again where a batch came before them or between them.
 
 A bar is judged by those before it, so days that are loaded out of order would else end otherwise
-than in order. Prices are facts and have revisions; flags follow from them and are set anew.
+than in order. Prices are facts and have revisions; flags follow from them and are set again.
 """
 
 from __future__ import annotations

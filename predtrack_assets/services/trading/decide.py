@@ -48,11 +48,11 @@ def decide(
     known = transaction.read(
         store.SIGNALS_OF, **span, strategies=[s.strategy_id for s in strategies]
     ).cast(SIGNALS)
-    said, wanted = pl.concat(signals), pl.concat(weights)
+    decided, wanted = pl.concat(signals), pl.concat(weights)
     there = known.select(DAY).unique()
-    again = said.join(there, on=DAY, how="semi")
+    again = decided.join(there, on=DAY, how="semi")
     same = again.join(known, on=SIGNALS.names(), how="semi", nulls_equal=True)
-    new = said.join(there, on=DAY, how="anti")
+    new = decided.join(there, on=DAY, how="anti")
     written = transaction.append(tables.TRADING_SIGNALS, new)
     written += Written(unchanged=len(same), conflicting=len(again) - len(same))
     chosen = wanted.join(there, on=DAY, how="anti")

@@ -40,7 +40,7 @@ WEIGHTS = pl.Schema(
 
 @dataclass(frozen=True)
 class Decision:
-    """What a strategy said and wants on a day."""
+    """Signals and target weights of a strategy on a day."""
 
     strategy: Strategy
     view: View
@@ -92,9 +92,9 @@ def decision_days(
         history = read_history(transaction, epoch, lookback, settings)
         if history is None:
             continue
-        said = _forecasts(transaction, wanted)
+        known = _forecasts(transaction, wanted)
         for day, of_day in wanted.items():
-            forecasts, champions = said(day)
+            forecasts, champions = known(day)
             for strategy in of_day:
                 inside = _inside(history, members[strategy.universe], day)
                 view = history.view(day, strategy.lookback, inside, forecasts, champions)

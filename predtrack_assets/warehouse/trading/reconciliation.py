@@ -49,10 +49,10 @@ STATES = Query("""
 # R11 too: what the audit trail committed to is what is stored.
 SEALED = Query("""
     SELECT (payload ->> 'last')::date AS day, count(*) AS r11_sealed
-    FROM audit.audit_trail CROSS JOIN LATERAL jsonb_each_text(payload -> 'digests') AS said (book, digest)
+    FROM audit.audit_trail CROSS JOIN LATERAL jsonb_each_text(payload -> 'digests') AS told (book, digest)
     WHERE event_type = 'portfolio' AND (payload ->> 'last')::date BETWEEN :first AND :last
       AND NOT EXISTS (SELECT FROM trading.portfolio_state s
-                      WHERE s.book = said.book AND s.digest = decode(said.digest, 'hex'))
+                      WHERE s.book = told.book AND s.digest = decode(told.digest, 'hex'))
     GROUP BY 1
 """)
 

@@ -140,7 +140,7 @@ class Story:
     def execute(self, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
         """The run that a request asks for, tagged as the daemon tags it."""
         tags = {"dagster/sensor_name": RETRAINING, "dagster/run_key": str(request.run_key)}
-        job = self.definitions.resolve_job_def("symbol_training")
+        job = self.definitions.resolve_job_def("fit_symbols")
         return job.execute_in_process(
             instance=self.instance,
             partition_key=request.partition_key,

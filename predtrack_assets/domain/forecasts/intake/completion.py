@@ -23,12 +23,12 @@ def with_log_returns(rows: pl.DataFrame) -> pl.DataFrame:
     """
     reference = pl.col("reference_price")
 
-    def as_return(said: str) -> pl.Expr:
-        price = (pl.col(said) / reference).log()
-        return pl.when(pl.col("unit") == "price").then(price).otherwise(said)
+    def as_return(stated: str) -> pl.Expr:
+        price = (pl.col(stated) / reference).log()
+        return pl.when(pl.col("unit") == "price").then(price).otherwise(stated)
 
     pairs = zip(STATED, QUANTILE_NAMES, strict=True)
-    rows = rows.with_columns(as_return(said).alias(name) for said, name in pairs)
+    rows = rows.with_columns(as_return(stated).alias(name) for stated, name in pairs)
     away = pl.coalesce("q50", as_return("target_said"))
     return rows.with_columns(away=away).with_columns(far=pl.col("away").abs() > FAR)
 
@@ -70,10 +70,10 @@ def completed(rows: pl.DataFrame) -> pl.DataFrame:
 def with_first(rows: pl.DataFrame, stored: pl.DataFrame, key: list[str]) -> pl.DataFrame:
     """The rows with `first` (index of the first statement of their cell, -1 one that is stored) and
     `same`: whether they say the same as it."""
-    said = [
+    stated = [
         "confidence", *QUANTILE_NAMES, "predicted_volatility", "target_price", "predicted_days",
     ]  # fmt: skip
-    names = ["index", *key, *said, "hit_rule"]
+    names = ["index", *key, *stated, "hit_rule"]
     both = pl.concat(
         [stored.with_columns(index=pl.lit(-1, pl.Int64)).select(names), rows.select(names)],
         how="vertical_relaxed",
@@ -81,13 +81,13 @@ def with_first(rows: pl.DataFrame, stored: pl.DataFrame, key: list[str]) -> pl.D
     # A price's confidence follows from its quantiles; it may be rounded otherwise elsewhere.
     agrees = [
         _equal(name) | ((pl.col("kind") == "price") if name == "confidence" else pl.lit(False))
-        for name in said
+        for name in stated
     ]
     agrees.append(pl.col("hit_rule").eq_missing(pl.col("first_hit_rule")))
     firsts = both.with_columns(
         pl.col("index").first().over(key).alias("first"),
         pl.col("hit_rule").first().over(key).alias("first_hit_rule"),
-        *(pl.col(name).first().over(key).alias(f"first_{name}") for name in said),
+        *(pl.col(name).first().over(key).alias(f"first_{name}") for name in stated),
     ).with_columns(same=pl.all_horizontal(agrees))
     return rows.join(
         firsts.filter(pl.col("index") >= 0).select("index", "first", "same"),

@@ -24,19 +24,19 @@ def machine_learning(view: View, parameters: Mapping[str, Any]) -> Signals:
     """
     kind, horizon = str(parameters.get("kind", "direction")), int(parameters.get("horizon", 21))
     model = _model(view, str(parameters.get("model", CHAMPION)), kind, horizon)
-    said = view.forecasts.filter(
+    predicted = view.forecasts.filter(
         (pl.col("model_id") == (model or ""))
         & (pl.col("kind") == kind)
         & (pl.col("horizon") == horizon)
     )
     place = {symbol: row for row, symbol in enumerate(view.symbols.tolist())}
-    said = said.filter(pl.col("symbol").is_in(list(place)))
-    rows = np.array([place[symbol] for symbol in said["symbol"]], dtype=np.int64)
+    predicted = predicted.filter(pl.col("symbol").is_in(list(place)))
+    rows = np.array([place[symbol] for symbol in predicted["symbol"]], dtype=np.int64)
     score = np.full(view.symbols.size, np.nan)
     probability = np.full(view.symbols.size, np.nan)
     direction = np.zeros(view.symbols.size, dtype=np.int8)
-    median = said["q50"].cast(pl.Float64).fill_null(np.nan).to_numpy()
-    confidence = said["confidence"].cast(pl.Float64).to_numpy()
+    median = predicted["q50"].cast(pl.Float64).fill_null(np.nan).to_numpy()
+    confidence = predicted["confidence"].cast(pl.Float64).to_numpy()
     if kind == "direction":
         probability[rows] = confidence
     score[rows] = median if kind == "price" else confidence - 0.5
@@ -44,8 +44,8 @@ def machine_learning(view: View, parameters: Mapping[str, Any]) -> Signals:
         direction[best(score, float(parameters.get("top", 0.4))) & (score > 0)] = 1
     else:
         side = advised(
-            said["kind"].to_numpy(), median, confidence, said["sigma"].to_numpy(),
-            said["horizon"].cast(pl.Float64).to_numpy(),
+            predicted["kind"].to_numpy(), median, confidence, predicted["sigma"].to_numpy(),
+            predicted["horizon"].cast(pl.Float64).to_numpy(),
         )  # fmt: skip
         direction[rows] = np.nan_to_num(side).astype(np.int8)
     if not parameters.get("short", False):

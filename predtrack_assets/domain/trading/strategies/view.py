@@ -48,7 +48,7 @@ class View:
 class Signals(NamedTuple):
     """One answer per symbol of the view, in its order.
 
-    score: the higher the more wanted, NaN where nothing can be said. direction: 1 long, 0 out, -1
+    score: the higher the more wanted, NaN where there is no score. direction: 1 long, 0 out, -1
     short. probability: of being right, or NaN. exposure: share of equity to deploy over all. hedge:
     where it is not NaN, the weight of a symbol relative to the others in place of an allocation's.
     trials: candidates that were searched for this answer; chosen: what the search found.
