@@ -72,7 +72,9 @@ def portfolio_state(
     for reason in done.skipped:
         context.log.info(f"Not run: {reason}")
     rows = rows_of_partitions(warehouse, tables.PORTFOLIO_STATE, asked)
-    return materialized(done.written, per_day=rows, books=sorted(done.digests))
+    return materialized(
+        done.written, per_day=rows, books=sorted(done.digests), not_run=list(done.skipped)
+    )
 
 
 @day_asset(schema="trading", deps=[portfolio_state], code_version="1")

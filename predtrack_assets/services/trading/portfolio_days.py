@@ -16,7 +16,6 @@ from predtrack_assets.domain.trading.book import new_book, step
 from predtrack_assets.domain.trading.rebalancing import target_orders
 from predtrack_assets.domain.trading.state import BookState, Rows
 from predtrack_assets.domain.trading.strategies.strategy import Strategy
-from predtrack_assets.faults import Fault
 from predtrack_assets.services.trading.book_days import BookDays, earliest_open
 from predtrack_assets.services.trading.market_history import read_history
 from predtrack_assets.settings import Settings
@@ -28,10 +27,6 @@ from predtrack_assets.warehouse.trading.books import make_book, write_days
 from predtrack_assets.warehouse.trading.snapshots import read_snapshot, write_snapshot
 
 Weights = dict[date, dict[str, Decimal]]
-
-
-class BookGap(Fault):
-    """Days that a book has not seen lie before those that are asked for."""
 
 
 @dataclass
@@ -59,8 +54,9 @@ def run_portfolios(
 ) -> PortfolioRun:
     """Step every strategy's book over the trading days of `asked` and write what they add.
 
-    A book begins with the first decision of its strategy; days before it are left out. Raises
-    BookGap where days in between are missing, BookConflict where a stored day comes out otherwise.
+    A book begins with the first decision of its strategy; days before it are left out. A book that
+    has not seen the days before `asked` waits for them, and `skipped` says which to run. Raises
+    BookConflict where a stored day comes out otherwise.
     """
     running, skipped = _resume(transaction, asked, strategies, settings)
     written = Written()
@@ -142,7 +138,13 @@ def _resume(
                            f"{strategy.strategy_id} begins on {begins}")  # fmt: skip
             continue
         start = max(asked.start, begins)
-        _refuse_gap(strategy, last or begins - timedelta(days=1), start, settings)
+        missing = _missing_days(last or begins - timedelta(days=1), start, settings)
+        if missing is not None:
+            skipped.append(
+                f"{strategy.strategy_id} waits: its book ends on {last}, and days before {start} are"
+                f" missing; predtrack backfill --from {missing.start} --to {missing.end}"
+            )
+            continue
         state = read_snapshot(transaction, strategy.book, strategy.rules, start)
         if state is None:
             state, start = new_book(strategy.book, strategy.capital, strategy.rules), begins
@@ -156,15 +158,11 @@ def _resume(
     return running, skipped
 
 
-def _refuse_gap(strategy: Strategy, last: date, start: date, settings: Settings) -> None:
-    """Raise BookGap where trading days lie between the last day of a book and the start."""
+def _missing_days(last: date, start: date, settings: Settings) -> Window | None:
+    """The trading days between the last day of a book and the start; None where there are none."""
     sessions = sessions_of(settings.exchanges)
     between = sessions[(sessions > np.datetime64(last)) & (sessions < np.datetime64(start))]
-    if len(between):
-        raise BookGap(
-            f"book {strategy.book} ends on {last} and {len(between)} trading days lie before {start}:"
-            f" run them first, predtrack backfill --from {between[0]} --to {between[-1]}"
-        )
+    return Window(between[0].item(), between[-1].item()) if len(between) else None
 
 
 def _weights(transaction: Transaction, strategy: Strategy, first: date, last: date) -> Weights:

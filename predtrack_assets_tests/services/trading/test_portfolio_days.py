@@ -18,7 +18,7 @@ from predtrack_assets.reporting.tables.strategies import strategies_table
 from predtrack_assets.services.deployment.strategy_gates import strategy_gates
 from predtrack_assets.services.trading import portfolio_days
 from predtrack_assets.services.trading.decide import decide
-from predtrack_assets.services.trading.portfolio_days import BookGap, PortfolioRun, run_portfolios
+from predtrack_assets.services.trading.portfolio_days import PortfolioRun, run_portfolios
 from predtrack_assets.services.trading.strategy_periods import strategy_periods
 from predtrack_assets.services.trading.strategy_report import strategy_reports
 from predtrack_assets.settings import get_settings
@@ -184,13 +184,15 @@ def dies_at(turn: int, function: Callable[..., object]) -> Callable[..., object]
     return dying
 
 
-def test_a_gap_is_refused_and_says_what_to_run(database: Database) -> None:
+def test_a_book_waits_for_the_days_before_and_says_which(database: Database) -> None:
     run(database, FIRST, DAYS[5])
-    missing = (
-        rf"{DAYS[5]} and 2 trading days lie before {DAYS[8]}: .* --from {DAYS[6]} --to {DAYS[7]}"
+    waiting = run(database, DAYS[8], DAYS[9])
+    assert waiting.written.inserted == 0
+    assert all(
+        f"its book ends on {DAYS[5]}" in reason and f"--from {DAYS[6]} --to {DAYS[7]}" in reason
+        for reason in waiting.skipped
     )
-    with pytest.raises(BookGap, match=missing):
-        run(database, DAYS[8], DAYS[9])
+    assert waiting.skipped
     assert run(database, DAYS[6], DAYS[9]).written.inserted
 
 
