@@ -7,8 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from predtrack_assets.cli.command import Home, ready_database
-from predtrack_assets.cli.dates import DAY
+from predtrack_assets.cli.command import DAY, Home, Json, ready_database, show
 from predtrack_assets.settings import get_settings
 
 keys = typer.Typer(no_args_is_help=True, help="Keys of the API: who may read and write.")
@@ -66,12 +65,16 @@ def create(
 
 
 @keys.command("list")
-def show(home: Home = None) -> None:
+def list_keys(as_json: Json = False, home: Home = None) -> None:
     """List keys: id, name, scopes, when made, until when."""
     from predtrack_assets.warehouse.audit.api_keys import ALL
 
     with ready_database(home).transaction() as transaction:
-        for row in transaction.read(ALL).iter_rows(named=True):
+        found = transaction.read(ALL)
+        if as_json:
+            show(found, lambda: "", as_json)
+            return
+        for row in found.iter_rows(named=True):
             end = row["revoked_at"] and f"revoked {row['revoked_at']:%Y-%m-%d}"
             until = end or (row["expires_at"] and f"until {row['expires_at']:%Y-%m-%d}") or "valid"
             typer.echo(f"{row['key_id']}  {row['name']}  {','.join(row['scopes'])}  {until}")

@@ -1,16 +1,23 @@
-"""What every command of the command line needs: the home, and a database that is ready."""
+"""What every command needs: home and database, days and moments as options, tables or JSON."""
 
 from __future__ import annotations
 
+import json
+import math
 import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, is_dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from predtrack_assets.settings import Settings, get_settings
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from predtrack_assets.warehouse.database.transaction import Database
 
 Home = Annotated[
@@ -57,3 +64,67 @@ def ready_database(home: Path | None) -> Database:
     settings = use_home(home)
     require_schema(settings)
     return Database(url=running_url(settings))
+
+
+def _read(text: str, what: str, example: str, *, time: bool) -> datetime:
+    try:
+        found = datetime.fromisoformat(text.strip())
+    except ValueError:
+        found = None
+    if found is None or len(text.strip()) < 10 or (len(text.strip()) > 10 and not time):
+        raise typer.BadParameter(f"{text!r} is no {what}: give one like {example}")
+    return found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found
+
+
+def day(text: str) -> datetime:
+    """Midnight of a day like 2013-01-31. Raises typer.BadParameter that shows one."""
+    return _read(text, "day", "2013-01-31", time=False)
+
+
+def moment(text: str) -> datetime:
+    """A moment in UTC, without a zone. Raises typer.BadParameter that shows one."""
+    return _read(text, "moment in UTC", "2013-01-31T14:30", time=True)
+
+
+DAY: dict[str, Any] = {"parser": day, "metavar": "YYYY-MM-DD"}
+MOMENT: dict[str, Any] = {"parser": moment, "metavar": "YYYY-MM-DD[Thh:mm]"}
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+def show(data: Any, table: Callable[[], RenderableType], as_json: bool) -> None:
+    """Print data as one JSON document, or the table that is made of it.
+
+    data: a frame (a list of its rows), or mappings, sequences and dataclasses of plain values. Days
+    and moments are ISO 8601; what is no number is null.
+    """
+    if as_json:
+        typer.echo(json.dumps(plain(data), allow_nan=False))
+        return
+    from predtrack_assets.reporting.tables.text import wide_console
+
+    wide_console().print(table())
+
+
+def plain(value: Any) -> Any:
+    """The value in types that JSON has."""
+    if hasattr(value, "to_dicts"):
+        return plain(value.to_dicts())
+    if is_dataclass(value) and not isinstance(value, type):
+        return plain(asdict(value))
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return [plain(item) for item in value]
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    return str(value) if isinstance(value, Path) else _of_numpy(value)
+
+
+def _of_numpy(value: Any) -> Any:
+    """A NumPy scalar or array as Python's; anything else as text."""
+    return plain(value.tolist()) if hasattr(value, "tolist") else str(value)

@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 
 import dagster as dg
+from rich.console import Console
 
 from predtrack_assets.automation.jobs import BEFORE_TRAINING, TUNING
 from predtrack_assets.automation.progress import CONSOLE
@@ -17,14 +18,17 @@ from predtrack_assets.automation.runs import (
     run_waiting_checks,
     run_window,
 )
+from predtrack_assets.cli.answers import write_report
 from predtrack_assets.cli.backfill import explain, result_table
 from predtrack_assets.days import Window
+from predtrack_assets.reporting.tables.headline import headline
 from predtrack_assets.reporting.tables.stored import row_counts
 from predtrack_assets.reporting.tables.summary import summary
 from predtrack_assets.reporting.tables.text import wide_console
+from predtrack_assets.services.accuracy.scoreboard import scoreboard_as_of
 from predtrack_assets.settings import Settings
 from predtrack_assets.sources.sample import FIRST_DAY, LAST_DAY
-from predtrack_assets.warehouse.database.transaction import Database
+from predtrack_assets.warehouse.database.transaction import READER, Database
 from predtrack_assets.warehouse.market import queries as market_queries
 
 PREDICTED_FROM = date(2008, 1, 2)
@@ -79,15 +83,33 @@ def run_demo(
     code = explain(report, console)
     if report.success:
         console.print()
-        console.print(summary(warehouse, before))
-        console.print()
-        console.print(_said_of_reruns(report, changed=row_counts(warehouse) != before))
-        if not full:
-            console.print("Predictions of all the days there are prices of: predtrack demo --full")
-        console.print(
-            "See it: .venv/bin/predtrack up   (http://127.0.0.1:8600 and the Dagster UI at :3000)"
-        )
+        _say_results(settings, warehouse, console, before, report, full=full)
     return code == 0
+
+
+def _say_results(
+    settings: Settings,
+    warehouse: Database,
+    console: Console,
+    before: dict[str, int],
+    report: RunReport,
+    *,
+    full: bool,
+) -> None:
+    """Print what is stored and the answer, and write the report; its file is the last line."""
+    console.print(summary(warehouse, before))
+    console.print()
+    with warehouse.transaction(READER) as transaction:
+        console.print(*headline(scoreboard_as_of(transaction)), sep="\n")
+    console.print()
+    console.print(_said_of_reruns(report, changed=row_counts(warehouse) != before))
+    if not full:
+        console.print("Predictions of all the days there are prices of: predtrack demo --full")
+    console.print(
+        "See it: .venv/bin/predtrack up   (http://127.0.0.1:8600 and the Dagster UI at :3000)"
+    )
+    page = write_report(warehouse, settings.home / "report.html")
+    console.print(f"The answer, with pictures: {page}", soft_wrap=True)
 
 
 def _said_of_reruns(report: RunReport, *, changed: bool) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from predtrack_assets.cli.command import Home, ready_database
-from predtrack_assets.cli.dates import MOMENT
+from predtrack_assets.cli.command import MOMENT, Home, Json, plain, ready_database, show
 from predtrack_assets.clock import utc_now
 from predtrack_assets.settings import get_settings
 
@@ -25,10 +25,11 @@ By = Annotated[str, typer.Option(envvar="USER", help="Who decides it.")]
 
 
 @gate.command("show")
-def show(
+def show_gates(
     gate_id: Annotated[
         str | None, typer.Argument(help="Gate id or its beginning; none: the latest of each.")
     ] = None,
+    as_json: Json = False,
     home: Home = None,
 ) -> None:
     """The latest gate of every model, or one gate with its criteria, bounds and thresholds."""
@@ -38,7 +39,15 @@ def show(
     from predtrack_assets.services.deployment.track_records import GATED_KINDS
 
     warehouse = ready_database(home)
-    if gate_id is None:
+    if as_json:
+        from predtrack_assets.warehouse.deployment import queries
+
+        found = [_gate(warehouse, gate_id)] if gate_id else warehouse.read(queries.LATEST_GATES)
+        rows = plain(found)
+        for row in rows:
+            row |= {n: json.loads(row[n]) for n in ("criteria", "thresholds") if n in row}
+        show(rows, lambda: "", as_json)
+    elif gate_id is None:
         wide_console().print(latest_gates(warehouse))
         wide_console().print(origin_line(warehouse, kinds=GATED_KINDS))
     else:
@@ -52,6 +61,7 @@ def champions(
     at: Annotated[
         datetime | None, typer.Option(**MOMENT, help="Moment in UTC; default: now.")
     ] = None,
+    as_json: Json = False,
     home: Home = None,
 ) -> None:
     """The champion per kind and scope, now or at any past moment."""
@@ -60,6 +70,9 @@ def champions(
     moment = at.replace(tzinfo=UTC) if at else utc_now()
     warehouse = ready_database(home)
     found = warehouse.read(queries.CHAMPIONS_AT, at=moment)
+    if as_json:
+        show(found, lambda: "", as_json)
+        return
     if found.is_empty():
         typer.echo(f"no champion at {moment:%Y-%m-%d %H:%M} UTC")
     for row in found.iter_rows(named=True):

@@ -11,8 +11,7 @@ from uuid import UUID
 
 import typer
 
-from predtrack_assets.cli.command import Home, ready_database
-from predtrack_assets.cli.dates import DAY
+from predtrack_assets.cli.command import DAY, Home, ready_database
 from predtrack_assets.settings import get_settings
 from predtrack_assets.stores.ledger_key import KEY_FILE, private_key
 

@@ -16,15 +16,15 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
+from predtrack_assets.cli import answers
 from predtrack_assets.cli.alerts import alerts
 from predtrack_assets.cli.api import keys, serve
 from predtrack_assets.cli.backup import backup, restore
 from predtrack_assets.cli.book import book
-from predtrack_assets.cli.command import Home
+from predtrack_assets.cli.command import DAY, Home
 from predtrack_assets.cli.command import require_schema as _require_schema
 from predtrack_assets.cli.command import running_url as _running_url
 from predtrack_assets.cli.database_faults import database_fault, say_retries_once
-from predtrack_assets.cli.dates import DAY
 from predtrack_assets.cli.doctor import doctor
 from predtrack_assets.cli.gates import champions, deploy, gate
 from predtrack_assets.cli.ledger import claim, ledger
@@ -69,6 +69,16 @@ app.command("doctor")(doctor)
 app.command("backup")(backup)
 app.command("restore")(restore)
 app.add_typer(prices, name="prices")
+for answer in (
+    answers.status,
+    answers.report,
+    answers.models,
+    answers.compare,
+    answers.best,
+    answers.recommendations,
+    answers.gaps,
+):
+    app.command(answer.__name__)(answer)
 
 ERRORS = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 FAILED = 1
@@ -78,8 +88,26 @@ Recompute = Annotated[
 ]
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            typer.echo(f"predtrack {version('predtrack-assets')}")
+        except PackageNotFoundError:
+            typer.echo("predtrack, run from its sources")
+        raise typer.Exit
+
+
 @app.callback()
-def _warn_of_unknown_settings() -> None:
+def _warn_of_unknown_settings(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
     """One line for each setting that nothing reads: mistyped, it would be silently ignored."""
     for name, meant in unknown_settings().items():
         hint = f"; is it {meant}?" if meant else ""
@@ -199,52 +227,6 @@ def backfill(
         raise ValueError("--select names no asset; leave it out to compute all of them")
     first, last = from_.date(), to.date()
     sys.exit(run_backfill(get_settings(), first, last, names, warm_up=warm_up, recompute=recompute))
-
-
-@app.command()
-def status(home: Home = None) -> None:
-    """What is stored and how good the predictions are."""
-    _configure(home)
-    from predtrack_assets.reporting.tables.summary import summary
-    from predtrack_assets.reporting.tables.text import wide_console
-    from predtrack_assets.warehouse.database.transaction import Database
-
-    settings = get_settings()
-    _require_schema(settings)
-    wide_console().print(summary(Database(url=_running_url(settings))))
-
-
-@app.command()
-def gaps(home: Home = None) -> None:
-    """Sessions without a bar, per symbol, between its first and its last bar."""
-    _configure(home)
-    from predtrack_assets.reporting.tables.stored import gaps_table
-    from predtrack_assets.reporting.tables.text import wide_console
-    from predtrack_assets.warehouse.database.transaction import Database
-
-    settings = get_settings()
-    _require_schema(settings)
-    wide_console().print(gaps_table(Database(url=_running_url(settings))))
-
-
-@app.command()
-def recommendations(
-    day: Annotated[
-        datetime | None,
-        typer.Option(**DAY, help="Decision day; without it the last one."),
-    ] = None,
-    home: Home = None,
-) -> None:
-    """BUY, SELL or HOLD of the champions of a day with their outcomes; none without a champion."""
-    _configure(home)
-    from predtrack_assets.reporting.tables.decisions import recommendations_table
-    from predtrack_assets.reporting.tables.text import wide_console
-    from predtrack_assets.warehouse.database.transaction import Database
-
-    settings = get_settings()
-    _require_schema(settings)
-    asked = day and day.date()
-    wide_console().print(recommendations_table(Database(url=_running_url(settings)), asked))
 
 
 @app.command("replay")

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from predtrack_assets.cli.command import Home, ready_database
+from predtrack_assets.cli.command import Home, Json, ready_database, show
 
 predictions = typer.Typer(
     no_args_is_help=True,
@@ -30,12 +30,13 @@ def check(
     file: File,
     model: Annotated[str, typer.Option(help="The model's name.")] = "",
     version: Annotated[int, typer.Option(help="Its version.")] = 1,
+    as_json: Json = False,
 ) -> None:
     """Say what is wrong with a file's rows by themselves; needs no database."""
     from predtrack_assets.services.forecasts.intake import check_rows
 
     answers = check_rows(rows_of(file))
-    _print(answers)
+    _print(answers, as_json)
     if any(row["status"] == "rejected" for row in answers):
         sys.exit(1)
 
@@ -47,6 +48,7 @@ def load(
     version: Annotated[int, typer.Option(help="Its version, a whole number.")],
     owner: Annotated[str, typer.Option(help="Whose model it is.")] = "local",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Answer, and write nothing.")] = False,
+    as_json: Json = False,
     home: Home = None,
 ) -> None:
     """Take a file's predictions: registered, completed, sealed. A row may be
@@ -78,7 +80,7 @@ def load(
             answers += [{**row, "index": row["index"] + start} for row in answer["rows"]]
         if dry_run:
             raise _Undo
-    _print(answers)
+    _print(answers, as_json)
     if any(row["status"] == "rejected" for row in answers):
         sys.exit(1)
 
@@ -152,7 +154,10 @@ def rows_of(file: Path) -> list[Any]:
         raise ValueError(f"{file.name}: {error}") from None
 
 
-def _print(answers: list[dict[str, Any]]) -> None:
+def _print(answers: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        show(answers, lambda: "", as_json)
+        return
     counts: dict[str, int] = {}
     for row in answers:
         counts[row["status"]] = counts.get(row["status"], 0) + 1

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from predtrack_assets.cli.command import Json, show
 from predtrack_assets.clock import utc_now
 from predtrack_assets.settings import get_settings
 
@@ -35,6 +36,7 @@ def check(
     file: Annotated[Path, typer.Argument(help="Price file: Parquet or CSV.")],
     symbol: Symbol = None,
     exchange: Exchange = None,
+    as_json: Json = False,
 ) -> None:
     """Show what is understood of a file, and what would be refused and why; stores nothing.
 
@@ -44,11 +46,10 @@ def check(
     if exchange:
         os.environ["PREDTRACK_DEFAULT_EXCHANGE"] = exchange
     from predtrack_assets.reporting.tables.price_file import file_check_table
-    from predtrack_assets.reporting.tables.text import wide_console
     from predtrack_assets.services.market.price_file import check_file
 
     found = check_file(get_settings(), utc_now().date() - timedelta(days=1))
-    wide_console().print(file_check_table(found))
+    show(found, lambda: file_check_table(found), as_json)
     sys.exit(0 if found.first else FAILED)
 
 

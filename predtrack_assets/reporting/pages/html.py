@@ -18,12 +18,14 @@ STYLE = """
 body { margin: 0 auto; padding: 1.2rem; max-width: 68rem; background: var(--paper); color: var(--ink);
   font: 16px/1.5 system-ui, sans-serif; }
 h1 { font-size: 1.7rem; line-height: 1.2; margin: .4rem 0; } h2 { font-size: 1.2rem; margin: 2.2rem 0 .4rem; }
-p, li { max-width: 46rem; } .muted { color: var(--muted); font-size: .9rem; }
+p, li { max-width: 46rem; } p { margin: .35rem 0; }
+.detail { margin-left: 1.4rem; } .muted { color: var(--muted); font-size: .9rem; }
 .wide { overflow-x: auto; margin: .6rem 0; border: 1px solid var(--rule); border-radius: 6px; }
 table { border-collapse: collapse; font-size: .84rem; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { padding: .35rem .6rem; text-align: left; white-space: nowrap; border-top: 1px solid var(--rule); }
 th { color: var(--muted); font-weight: 600; border-top: 0; } td.n, th.n { text-align: right; }
 td:first-child, th:first-child { position: sticky; left: 0; background: var(--paper); }
+td:last-child { white-space: normal; min-width: 9rem; }
 .better { color: var(--good); font-weight: 600; } .worse { color: var(--bad); font-weight: 600; }
 figure { margin: .6rem 0; overflow-x: auto; } img { display: block; max-width: 100%; height: auto; }
 @media (max-width: 40rem) { body { padding: .8rem; } img { max-width: none; width: 42rem; } }

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from predtrack_assets.domain.accuracy.symbol_skill import best_models
 from predtrack_assets.domain.models.baselines import BASELINES
-from predtrack_assets.domain.models.kinds import KINDS
 from predtrack_assets.reporting.pages.html import figure, items, page, paragraph, section, table
 from predtrack_assets.reporting.plots.canvas import Picture
 from predtrack_assets.reporting.plots.record import record_pictures
 from predtrack_assets.reporting.tables.headline import headline
+from predtrack_assets.reporting.tables.models import SYMBOL_HEADERS, symbol_cells
 from predtrack_assets.reporting.tables.scoreboard import (
-    HEADERS,
     NOTE,
     NUMBERS,
     cells,
     shown_rows,
-    with_interval,
 )
 from predtrack_assets.services.accuracy.record import Record
 
@@ -42,13 +42,16 @@ SAYS = {
     " difference. The best of many models looks better than it is.",
     "coverage": "Of the predictions due, the share that was validated.",
 }
+_CELL = ("kind", "sessions", "model")
+SKILL = (*_CELL, "n", "n_eff", "skill vs no_change", "shown", "calibration", "champion")
+BESIDE = (*_CELL, "skill vs no_change", "vs climatology", "vs drift")
+MONEY = (*_CELL, "earned", "buy and hold", "drawdown", "Sharpe")
 READ = (
     "Skill compares the model's loss with that of a forecast that anybody can make: 0 is no better, 1 is"
     " perfect, below 0 is worse. 0.02 is usual for good forecasts of prices, 0.1 for volatility.",
     "n_eff is what n overlapping, correlated forecasts are worth as independent ones. Intervals rest on it.",
     "A model becomes champion by passing every criterion of its gate; the column names the first it failed.",
 )
-SYMBOL_HEADERS = ("symbol", "kind", "sessions", "best model", "skill", "shown", "next", "n")
 
 
 def report_page(record: Record, title: str = "PredTrack report") -> str:
@@ -56,11 +59,14 @@ def report_page(record: Record, title: str = "PredTrack report") -> str:
     pictures = record_pictures(record)
     parts = [
         f"<h1>{title}</h1>",
-        items([line.strip() for line in headline(record.board)]),
+        "".join(
+            paragraph(line.strip(), "detail" if line.startswith(" ") else "")
+            for line in headline(record.board)
+        ),
         "<nav>" + "".join(f'<a href="#{n}">{t}</a>' for n, t, _ in SECTIONS) + "</nav>",
     ]
     for name, heading, shown in SECTIONS:
-        extra = {"scoreboard": _board, "symbols": _symbols}.get(name)
+        extra = {"scoreboard": _board, "money": _money, "symbols": _symbols}.get(name)
         lead = [paragraph(SAYS[name])] if name in SAYS else []
         own = [extra(record, pictures)] if extra else []
         parts.append(section(name, heading, *lead, *(figure(pictures[p]) for p in shown), *own))
@@ -69,22 +75,33 @@ def report_page(record: Record, title: str = "PredTrack report") -> str:
 
 
 def _board(record: Record, pictures: dict[str, Picture]) -> str:
-    """The picture of skills, then candidates and baselines as tables."""
+    """The picture of skills, then candidates as a table; other baselines and their own rows folded."""
     rows = record.board.rows
-    candidates = [list(cells(r).values()) for r in shown_rows(rows, baselines=False)]
-    others = rows.filter(pl.col("role") == "baseline")
-    baselines = [list(cells(r).values()) for r in shown_rows(others, baselines=True)]
-    hidden = (
-        f"<details><summary>The baselines themselves</summary>{table(HEADERS, baselines, NUMBERS)}</details>"
-        if baselines
-        else ""
+    baselines = rows.filter(pl.col("role") == "baseline")
+    folded = (
+        ("Beside the other baselines", _part(rows, BESIDE, baselines=False)),
+        ("The baselines themselves", _part(baselines, SKILL, baselines=True)),
     )
-    return (
-        figure(pictures["skill"])
-        + table(HEADERS, candidates, NUMBERS)
-        + paragraph(NOTE, "muted")
-        + hidden
+    return "".join(
+        (
+            figure(pictures["skill"]),
+            _part(rows, SKILL, baselines=False),
+            paragraph(NOTE, "muted"),
+            *(f"<details><summary>{title}</summary>{part}</details>" for title, part in folded),
+        )
     )
+
+
+def _money(record: Record, _: dict[str, Picture]) -> str:
+    """What following each candidate earned beside buy and hold."""
+    rows = record.board.rows.filter(pl.col("strategy_return").is_not_null())
+    return _part(rows, MONEY, baselines=False)
+
+
+def _part(rows: pl.DataFrame, headers: Sequence[str], *, baselines: bool) -> str:
+    """Some columns of the scoreboard as a table."""
+    made = [cells(row) for row in shown_rows(rows, baselines=baselines)]
+    return table(headers, [[row[h] for h in headers] for row in made], NUMBERS)
 
 
 def _symbols(record: Record, _: dict[str, Picture]) -> str:
@@ -96,20 +113,3 @@ def _symbols(record: Record, _: dict[str, Picture]) -> str:
     if not rows:
         return paragraph("No record is six months long yet: nothing tells symbols apart.", "muted")
     return table(SYMBOL_HEADERS, rows, ("sessions", "skill", "n"))
-
-
-def symbol_cells(row: dict) -> list[str]:
-    """One row of the best models, formatted, by SYMBOL_HEADERS."""
-    low, high = row["skill_low"], row["skill_high"]
-    shown = "better" if low > 0 else "worse" if high < 0 else "nothing"
-    following = row["next_model"]
-    return [
-        row["symbol"],
-        KINDS[row["kind"]].label,
-        str(row["horizon"]),
-        row["model_id"],
-        with_interval(row["skill"], low, high, "+.3f"),
-        shown,
-        f"{following} {row['next_skill']:+.3f}" if following else "-",
-        f"{row['n']:,}",
-    ]

@@ -242,10 +242,11 @@ def over_time(
     reference: float = 0.0,
     *,
     share: bool = False,
+    beside: str | None = None,
 ) -> Picture:
     """Lines over days, labelled at their ends, one panel per title; a rule at `reference`.
 
-    share: the values are fractions, shown in per cent.
+    share: the values are fractions, shown in per cent; beside: name of a line to compare with, grey.
     """
     kept = {
         title: {name: line for name, line in lines.items() if np.isfinite(line.values).any()}
@@ -255,15 +256,21 @@ def over_time(
     if not kept:
         return nothing("no score has been computed yet")
     names = list(dict.fromkeys(name for lines in kept.values() for name in lines))
+    names = [name for name in names if name != beside]
+    colours = {name: COLOURS[place % len(COLOURS)] for place, name in enumerate(names)}
+    colours |= {beside: MUTED} if beside else {}
     with drawing(len(kept), what, width=3.6, columns=2) as picture:
         for axis, (title, lines) in zip(picture.axes, kept.items(), strict=True):
             axis.axhline(reference, color=MUTED, linewidth=0.8)
             for name, line in lines.items():
-                _draw_line(axis, line, COLOURS[names.index(name) % len(COLOURS)])
+                _draw_line(axis, line, colours[name])
             _limit(axis, lines, reference)
             if share:
-                axis.yaxis.set_major_formatter(lambda value, _: f"{value:+.0%}" if value else "0%")
-            _label_ends(axis, lines, [COLOURS[names.index(n) % len(COLOURS)] for n in lines])
+                sign = "+" if reference == 0 else ""
+                axis.yaxis.set_major_formatter(
+                    lambda value, _, s=sign: f"{value:{s}.0%}" if value else "0%"
+                )
+            _label_ends(axis, lines, [colours[name] for name in lines])
             _date_axis(axis)
             set_title(axis, title, "")
         set_footer(picture, note)

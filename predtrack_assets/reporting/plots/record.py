@@ -12,19 +12,20 @@ import polars as pl
 
 from predtrack_assets.domain.accuracy.reliability import Reliability, reliability
 from predtrack_assets.domain.models.baselines import BASELINES
-from predtrack_assets.domain.models.kinds import KINDS
+from predtrack_assets.domain.models.kinds import KINDS, titles
 from predtrack_assets.domain.numerics.types import Floats
 from predtrack_assets.domain.statistics.calibration import BUCKETS
 from predtrack_assets.domain.statistics.effective_size import effective_sample_size
 from predtrack_assets.domain.statistics.returns import drawdowns
 from predtrack_assets.reporting.plots import figures
 from predtrack_assets.reporting.plots.accuracy import ahead, by_model
-from predtrack_assets.reporting.plots.canvas import Picture
+from predtrack_assets.reporting.plots.canvas import Picture, nothing
 from predtrack_assets.reporting.plots.figures import Line, Ranked
 from predtrack_assets.services.accuracy.record import Record
 
 HOLD = "buy and hold"
 MODELS = 3  # lines a panel
+SETTLING = 26  # weeks of a longer record that are not drawn
 
 
 def record_pictures(record: Record) -> dict[str, Picture]:
@@ -42,7 +43,7 @@ def skill(record: Record) -> Picture:
             pl.col("role") == "baseline", "model_id", "horizon"
         )
         names = part.select(pl.format("{} · {}", "model_id", "horizon")).to_series().to_list()
-        panels[f"{kind.label}: {kind.score}"] = Ranked(names, *_skill_bounds(part))
+        panels[titles()[kind.name]] = Ranked(names, *_skill_bounds(part))
     what = f"Skill against no_change, whole record as of {record.board.day}"
     note = "model · sessions ahead · 95 % · green: better beyond doubt, red: worse, grey: nothing shown"
     return figures.intervals(panels, what, note)
@@ -54,14 +55,17 @@ def skill_over_time(record: Record) -> Picture:
     rows = record.history.filter(
         pl.col("horizon") == horizon, pl.col("model_id") != "no_change", pl.col("n") > 0
     )
+    weeks = rows["as_of_day"].unique().sort()
+    if len(weeks) > 2 * SETTLING:  # the first weeks swing so far that nothing else would be seen
+        rows = rows.filter(pl.col("as_of_day") >= weeks[SETTLING])
     panels = {
         kind.label: {
             model: _line(part, interval=place == 0)
-            for place, (model, part) in enumerate(_leading(rows.filter(kind=kind.name)))
+            for place, (model, part) in enumerate(_leading(record, rows.filter(kind=kind.name)))
         }
         for kind in KINDS.values()
     }
-    what = f"Skill of the record so far {ahead(horizon)}"
+    what = f"Skill of the record so far, {ahead(horizon)}"
     return figures.over_time(
         panels, what, "shade: 95 % of the panel's first model · rule: no skill"
     )
@@ -75,7 +79,7 @@ def calibration(record: Record) -> Picture:
         f"{kind.label} · {model}": reliability_of(part)
         for kind in KINDS.values()
         if kind.event
-        for model, part in _leading(rows.filter(kind=kind.name))
+        for model, part in _leading(record, rows.filter(kind=kind.name))
     }
     return figures.reliability(panels, f"events {ahead(horizon)}, whole record")
 
@@ -107,23 +111,29 @@ def coverage(record: Record) -> Picture:
         )
         for (kind,), part in months.group_by("kind", maintain_order=True)
     }
+    if len(months) and (months["share"] == 1).all():
+        return Picture("Every prediction that fell due was validated, in every month.")
     note = "validated / due, by month: what no price came for counts against it"
     return figures.over_time({"all kinds": lines}, "Coverage", note, 1.0, share=True)
 
 
 def equity(record: Record) -> Picture:
-    """Return of following each model after cost beside holding the same symbols."""
-    note = "return after 10 bp of cost a position · grey dashes: the same symbols held"
+    """Return of following each model that ever bought or sold, beside holding the same symbols."""
+    note = "return after 10 bp of cost a position · grey: the same symbols held, without cost"
     what = f"Following each model, as of {record.board.day}"
-    return figures.over_time(_curves(record, _earned), what, note, share=True)
+    curves = _curves(record, _earned)
+    if not curves:
+        return nothing("no model has ever said BUY or SELL")
+    return figures.over_time(curves, what, note, share=True, beside=HOLD)
 
 
 def drawdown(record: Record) -> Picture:
     """What was lost since the highest so far, of the same curves as `equity`."""
-    note = "loss since the highest so far"
-    return figures.over_time(
-        _curves(record, lambda r: -drawdowns(r)), "Drawdown of the same", note, share=True
-    )
+    curves = _curves(record, lambda r: -drawdowns(r))
+    if not curves:
+        return nothing("no model has ever said BUY or SELL")
+    what = "Drawdown of the same: loss since the highest so far"
+    return figures.over_time(curves, what, "grey: the same symbols held", share=True, beside=HOLD)
 
 
 def symbols(record: Record) -> Picture:
@@ -137,11 +147,11 @@ def symbols(record: Record) -> Picture:
             ~pl.col("model_id").is_in(sorted(BASELINES)),
         )
         for kind in KINDS.values():
-            for model, part in _leading(rows.filter(kind=kind.name))[:1]:
+            for model, part in _leading(record, rows.filter(kind=kind.name))[:1]:
                 part = _ends(part.sort("skill", descending=True))
                 bounds = (part[f"skill{end}"].to_numpy() for end in ("", "_low", "_high"))
                 panels[f"{kind.label} · {model}"] = Ranked(part["symbol"].to_list(), *bounds)
-    what = f"Skill on each symbol {ahead(horizon)}"
+    what = f"Skill on each symbol, {ahead(horizon)}"
     return figures.intervals(panels, what, "shrunk toward the skill on all symbols · 95 %")
 
 
@@ -162,9 +172,15 @@ def horizon_of(record: Record) -> int:
     return horizons[len(horizons) // 2] if horizons else 1
 
 
-def _leading(rows: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
-    """Rows per model: candidates with most rows first, then baselines; three at most."""
-    return by_model(rows, (), MODELS)
+def _leading(record: Record, rows: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
+    """Rows of one kind per model: candidates with the best skill first, then baselines; three at most."""
+    board = record.board.rows.filter(
+        pl.col("role") != "baseline",
+        pl.col("horizon") == horizon_of(record),
+        pl.col("kind").is_in(rows["kind"].unique().to_list()),
+    )
+    best = board.sort("skill_vs_no_change", "model_id", descending=[True, False], nulls_last=True)
+    return by_model(rows, best["model_id"].to_list(), MODELS)
 
 
 def _ends(rows: pl.DataFrame, most: int = 12) -> pl.DataFrame:
@@ -193,17 +209,18 @@ def _earned(returns: Floats) -> Floats:
 
 
 def _curves(record: Record, of: Callable[[Floats], Floats]) -> dict[str, dict[str, Line]]:
-    """Curves per kind and horizon: candidates, then holding the same symbols."""
+    """Curves per kind and horizon of the candidates that traded, then of holding the same symbols."""
     panels: dict[str, dict[str, Line]] = {}
+    held: dict[str, Line] = {}
     for (model, kind, horizon), curve in sorted(
         record.equity.items(), key=lambda item: (item[0][1], item[0][2], item[0][0])
     ):
-        if model in BASELINES:
+        if model in BASELINES or not curve.gross.any():
             continue
-        lines = panels.setdefault(f"{KINDS[kind].label} · {ahead(horizon)}", {})
-        lines[model] = Line(curve.days, of(curve.strategy))
-        lines.setdefault(HOLD, Line(curve.days, of(curve.hold)))
+        title = f"{KINDS[kind].label} · {ahead(horizon)}"
+        panels.setdefault(title, {})[model] = Line(curve.days, of(curve.strategy))
+        held.setdefault(title, Line(curve.days, of(curve.hold)))
     return {
-        title: {name: lines[name] for name in [*sorted(lines.keys() - {HOLD})[:MODELS], HOLD]}
+        title: {**dict(list(lines.items())[:MODELS]), HOLD: held[title]}
         for title, lines in panels.items()
     }

@@ -118,6 +118,41 @@ def _reasons(reasons: list[str], criteria: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def recommended_on(warehouse: Database, day: date | None = None) -> pl.DataFrame:
+    """What the champions of a decision day recommended; without a day of the last one."""
+    day = day or warehouse.read(recommended.LAST_DAY).item()
+    return warehouse.read(recommended.RECOMMENDATIONS, day=day)
+
+
+def signals_of(warehouse: Database, model: str, day: date | None = None) -> pl.DataFrame:
+    """What a model would advise on a decision day, champion or not; without a day on its last one."""
+    day = day or warehouse.read(recommended.LAST_DAY_OF, model=model).item()
+    found = warehouse.read(recommended.SIGNALS_OF, model=model, day=day)
+    return found.with_columns(trading_day=pl.lit(day, pl.Date), is_recommendation=pl.lit(False))
+
+
+def signals_table(found: pl.DataFrame, model: str) -> RenderableType:
+    """`signals_of` as a table, marked as what nobody recommends."""
+    if found.is_empty():
+        return f"{model} made no prediction of a price or direction then: nothing to advise."
+    title = (
+        f"{model} would advise at the end of {found['trading_day'][0]}\n"
+        "Not a recommendation: only a champion's signals are one."
+    )
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for column in ("symbol", "kind", "sessions", "", "due", "correct", "return"):
+        right = column in ("sessions", "return")
+        table.add_column(column, justify="right" if right else "left")
+    for row in found.iter_rows(named=True):
+        known = {None: row["validation_status"], True: "right", False: "wrong"}[row["was_right"]]
+        table.add_row(
+            *(row["symbol"], row["kind"], str(row["horizon"]), row["recommendation"]),
+            *(str(row["validation_date"]), known),
+            number(row["actual_return"], "+.2%"),
+        )
+    return table
+
+
 def recommendations_table(warehouse: Database, day: date | None = None) -> RenderableType:
     """What the champions of a decision day recommended; without a day of the last one."""
     day = day or warehouse.read(recommended.LAST_DAY).item()

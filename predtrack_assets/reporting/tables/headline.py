@@ -55,16 +55,20 @@ def headline(board: Scoreboard | None) -> list[str]:
 
 
 def money_lines(rows: Sequence[Row]) -> list[str]:
-    """What following the record with the highest Sharpe ratio earned, beside holding."""
+    """What following the record with the highest Sharpe ratio earned, beside holding the symbols."""
     traded = [row for row in rows if row["sharpe_ratio"] is not None]
     if not traded:
         return ["Nothing was ever bought or sold: no record has a return to show."]
     best = max(traded, key=lambda row: row["sharpe_ratio"])
+    idle = sum(r["sharpe_ratio"] is None for r in rows if r["strategy_return"] is not None)
+    never = [f"  Never bought or sold: {counted(idle, 'record')}."] if idle else []
     return [
-        f"Best to follow: {_name(best)}: {number(best['strategy_return'], '+.1%')} after cost, largest"
-        f" loss {number(best['strategy_drawdown'], '.1%')}, Sharpe {sharpe_text(best)}.",
+        f"Highest Sharpe ratio: following {_name(best)}:"
+        f" {number(best['strategy_return'], '+.1%')} after cost, largest loss"
+        f" {number(best['strategy_drawdown'], '.1%')}, Sharpe {sharpe_text(best)}.",
         f"  Holding the same symbols: {number(best['hold_return'], '+.1%')}, largest loss"
         f" {number(best['hold_drawdown'], '.1%')}, Sharpe {number(best['hold_sharpe'], '.2f')}.",
+        *never,
     ]
 
 

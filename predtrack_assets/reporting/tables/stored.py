@@ -61,13 +61,21 @@ def faults_table(warehouse: Database) -> RenderableType:
     return table if table.row_count else "No data faults."
 
 
-def gaps_table(warehouse: Database) -> RenderableType:
-    """Sessions without a bar between a symbol's first and last bar, longest gaps first."""
+def gaps_found(warehouse: Database) -> pl.DataFrame | None:
+    """Sessions without a bar between a symbol's first and last bar, longest gaps first; None
+    without market data."""
     span = warehouse.read(market_queries.SPAN).row(0, named=True)
     if span["last"] is None:
-        return "No market data yet."
+        return None
     with warehouse.transaction(READER) as transaction:
-        found = gap_report(transaction, span["first"], span["last"])
+        return gap_report(transaction, span["first"], span["last"])
+
+
+def gaps_table(warehouse: Database) -> RenderableType:
+    """`gaps_found` as a table."""
+    found = gaps_found(warehouse)
+    if found is None:
+        return "No market data yet."
     if found.is_empty():
         return f"No gaps: {span_line(warehouse)}"
     symbols = found["symbol"].n_unique()

@@ -45,16 +45,17 @@ def scoreboard_as_of(
 ) -> Scoreboard | None:
     """The scoreboard at the end of a day, by default the last with outcomes; None before any.
 
-    Read where it is stored (ends of weeks), else computed from the sums. models, horizon: of
-    these only; since: of what fell due from then on.
+    Read where it is stored (ends of weeks) and no sum is newer, else computed from the sums.
+    models, horizon: of these only; since: of what fell due from then on.
     """
     known_by = day or date.max
     last = transaction.read(queries.LAST_DAY, known_by=known_by).item()
     if last is None:
         return None
     day = day or last
-    rows = transaction.read(queries.ROWS, day=day).drop("recorded_at")
-    if rows.is_empty() or since is not None:
+    if since is None and transaction.read(queries.IS_FRESH, day=day).item():
+        rows = transaction.read(queries.ROWS, day=day).drop("recorded_at")
+    else:
         rows = boards(transaction, np.array([day], "datetime64[D]"), since)
     rows = rows.cast({"horizon": pl.Int64})
     if models is not None:

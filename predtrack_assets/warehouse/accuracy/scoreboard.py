@@ -62,6 +62,23 @@ GATES = Query("""
     FROM deployment.deployment_gates WHERE as_of_day <= :day AND symbol IS NULL
     ORDER BY kind, horizon, model_id, as_of_day DESC
 """)
+MODELS = Query("""
+    SELECT m.model_id, m.model_name, m.version, m.role, m.status, m.kinds, m.scope, m.description,
+           m.hyperparameters ->> 'owner' AS owner, b.first_day, b.last_day
+    FROM models.model_registry m
+    LEFT JOIN (SELECT model_id, min(trading_day) AS first_day, max(trading_day) AS last_day
+               FROM forecasts.prediction_batches GROUP BY model_id) b USING (model_id)
+    WHERE (:kind::text IS NULL OR :kind = ANY(m.kinds))
+    ORDER BY m.role DESC, m.model_id
+""")
+# Whether what a stored scoreboard was computed from has been written before it.
+IS_FRESH = Query("""
+    SELECT (SELECT max(recorded_at) FROM accuracy.scoreboard WHERE as_of_day = :day)
+        >= greatest((SELECT max(recorded_at) FROM accuracy.day_sums WHERE known_day <= :day),
+                    (SELECT max(recorded_at) FROM accuracy.strategy_pnl WHERE known_day <= :day))
+        AS fresh
+""")
+RECORDED = Query("SELECT DISTINCT horizon FROM accuracy.day_sums ORDER BY horizon")
 ROLES = Query("SELECT model_id, role FROM models.model_registry")
 
 # Per-day profiles, as in accuracy.profiles.

@@ -24,3 +24,19 @@ CHAMPIONS_ON = Query("""
              scopes.kind, scopes.scope, (:day::date + 1)::timestamp AT TIME ZONE 'UTC') d
     ORDER BY d.kind, d.scope
 """)
+
+# What one model would advise, champion or not.
+SIGNALS_OF = Query("""
+    SELECT symbol, model_type AS kind, horizon, model_id, origin, validation_date, validation_status,
+           (CASE predicted_direction WHEN 'LONG' THEN 'BUY' WHEN 'SHORT' THEN 'SELL' ELSE 'HOLD' END)
+               AS recommendation,
+           prediction_accuracy AS was_right,
+           actual_return
+    FROM forecasts.model_predictions
+    WHERE trading_day = :day AND model_id = :model AND predicted_direction IS NOT NULL
+      AND horizon_unit = 'session'
+    ORDER BY kind, horizon, symbol
+""")
+LAST_DAY_OF = Query("""
+    SELECT max(trading_day) AS day FROM forecasts.prediction_batches WHERE model_id = :model
+""")
