@@ -130,8 +130,8 @@ def market_conditions(
         known = settings.benchmark in set(transaction.read(market_queries.SYMBOLS)["symbol"])
     if not known:
         context.log.warning(
-            f"No bars of the benchmark {settings.benchmark}, so no market conditions."
-            " Set PREDTRACK_BENCHMARK to a symbol that the source has."
+            f"No bars of the benchmark {settings.benchmark}: the market is the equal-weight index of"
+            " the stocks. PREDTRACK_BENCHMARK names a symbol of the source instead."
         )
     rows = rows_of_partitions(warehouse, tables.MARKET_CONDITIONS, asked)
     return materialized(written, per_day=rows, benchmark=settings.benchmark)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import polars as pl
 
@@ -14,6 +16,9 @@ LOOKBACK = 70
 MEAN_WINDOW, MIN_CLOSES = 50, 40
 TREND_WINDOW, TREND = 63, 0.03
 VOLATILE = 30.0  # percent a year: about the top tenth of VIX closes since 1990
+EQUAL_WEIGHT = "equal_weight"
+"""The benchmark where none is given: the mean of the stocks' returns, a day at a time."""
+
 VIX_CATEGORIES = ((15.0, "low"), (25.0, "moderate"), (35.0, "high"), (np.inf, "extreme"))
 
 
@@ -26,6 +31,7 @@ def market_conditions(
 ) -> pl.DataFrame:
     """One row for each of `days` (datetime64[D]) on which the benchmark has a bar.
 
+    benchmark: a symbol, or EQUAL_WEIGHT: the mean of the returns of `stocks`.
     panel: benchmark, VIX (if any) and stocks from LOOKBACK sessions before days[0]. Returns are
     log returns; volatility in percent a year, from the VIX close or else the benchmark's realised
     21-session volatility, as vix_source says. Breadth counts `stocks` with a 50-session mean.
@@ -39,25 +45,34 @@ def market_conditions(
     """
     names = panel.symbols.tolist()
     asked = np.isin(panel.sessions, days)
-    if benchmark not in names:
+    if benchmark not in [*names, EQUAL_WEIGHT]:
         return _frame(panel.sessions[:0], benchmark, {})
-    row = names.index(benchmark)
+    counted = np.isin(panel.symbols, sorted(stocks))[:, None]
     distance = panel.close / _mean_close(panel) - 1
-    returns = daily_returns(panel)[row]
-    trend = _backward(panel, TREND_WINDOW)[row]
-    realised = _realised_volatility(returns)
-    implied = panel.close[names.index(vix)] if vix in names else np.full(len(returns), np.nan)
+    if benchmark == EQUAL_WEIGHT:
+        market = _equal_weight(daily_returns(panel), counted)
+    else:
+        row = names.index(benchmark)
+        market = _Market(
+            daily_returns(panel)[row],
+            _backward(panel, 5)[row],
+            _backward(panel, TREND_WINDOW)[row],
+            distance[row],
+            np.isfinite(panel.close[row]),
+        )
+    realised = _realised_volatility(market.daily)
+    implied = panel.close[names.index(vix)] if vix in names else np.full_like(realised, np.nan)
     level = np.where(np.isfinite(implied), implied, realised)
 
-    counted = np.isfinite(distance) & np.isin(panel.symbols, sorted(stocks))[:, None]
+    counted = np.isfinite(distance) & counted
     number = counted.sum(axis=0)
     above = ((distance > 0) & counted).sum(axis=0)
-    chosen = asked & np.isfinite(panel.close[row])
+    chosen = asked & market.there
     columns = {
-        "market_regime": _regime(level, distance[row], trend),
-        "daily_return": returns,
-        "weekly_return": _backward(panel, 5)[row],
-        "distance_to_ma50": distance[row],
+        "market_regime": _regime(level, market.distance, market.trend),
+        "daily_return": market.daily,
+        "weekly_return": market.weekly,
+        "distance_to_ma50": market.distance,
         "vix_level": level,
         "vix_category": _category(level),
         "vix_source": np.where(np.isfinite(implied), "implied", "realised"),
@@ -65,6 +80,38 @@ def market_conditions(
         "symbols_counted": number,
     }
     return _frame(panel.sessions[chosen], benchmark, {k: v[chosen] for k, v in columns.items()})
+
+
+@dataclass(frozen=True)
+class _Market:
+    """The benchmark's log returns over 1, 5 and TREND_WINDOW sessions, its distance from its mean of
+    50 closes, and where it has a bar; (sessions,)."""
+
+    daily: np.ndarray
+    weekly: np.ndarray
+    trend: np.ndarray
+    distance: np.ndarray
+    there: np.ndarray
+
+
+def _equal_weight(returns: np.ndarray, counted: np.ndarray) -> _Market:
+    """The index of the mean return of the rows `counted` ((symbols, 1)), from log returns.
+
+    Sums run backward from each day, so that a day has the same bits wherever the panel starts.
+    """
+    growth = np.where(np.isfinite(returns) & counted, np.expm1(returns), np.nan)
+    number = np.isfinite(growth).sum(axis=0)
+    daily = np.full(growth.shape[1], np.nan)
+    there = number > 0
+    daily[there] = np.log1p(np.nansum(growth[:, there], axis=0) / number[there])
+    total, mean = np.zeros_like(daily), np.ones_like(daily)  # of the closes, today's being 1
+    sums = {}
+    for k in range(1, TREND_WINDOW + 1):
+        total += shift(daily[None], k - 1)[0]
+        sums[k] = total.copy()
+        if k < MEAN_WINDOW:
+            mean += np.exp(-total)
+    return _Market(daily, sums[5], sums[TREND_WINDOW], MEAN_WINDOW / mean - 1, there)
 
 
 def _frame(days: np.ndarray, benchmark: str, columns: dict[str, np.ndarray]) -> pl.DataFrame:

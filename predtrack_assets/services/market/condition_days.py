@@ -23,10 +23,14 @@ from predtrack_assets.warehouse.market.epochs import (
 def condition_days(
     transaction: Transaction, asked: Window, settings: Settings
 ) -> Iterator[tuple[Epoch, pl.DataFrame]]:
-    """The market's condition on the days of each epoch of `asked`; reads, never writes."""
+    """The market's condition on the days of each epoch of `asked`; reads, never writes.
+
+    A home without the benchmark of the settings is described by the equal-weight index of its stocks.
+    """
     symbols = transaction.read(market_queries.SYMBOLS)
     exchange_of = dict(symbols.select("symbol", "exchange").iter_rows())
     exchange = calendar(exchange_of.get(settings.benchmark, settings.exchanges[0]))
+    benchmark = settings.benchmark if settings.benchmark in exchange_of else conditions.EQUAL_WEIGHT
     local = symbols.filter(pl.col("exchange") == exchange.name)
     stocks = set(local.filter(pl.col("asset_class") == "stock")["symbol"])
     names = sorted(stocks | ({settings.benchmark, settings.vix} & set(local["symbol"])))
@@ -35,7 +39,5 @@ def condition_days(
         panel = read_panel(transaction, names, exchange, first, epoch)
         yield (
             epoch,
-            conditions.market_conditions(
-                panel, settings.benchmark, settings.vix, stocks, epoch.days
-            ),
+            conditions.market_conditions(panel, benchmark, settings.vix, stocks, epoch.days),
         )

@@ -11,7 +11,7 @@ from predtrack_assets.days import Window, month_ends, sessions_of
 from predtrack_assets.domain.features.feature_set import STANDARD
 from predtrack_assets.settings import Settings
 from predtrack_assets.warehouse.database.transaction import Database
-from predtrack_assets.warehouse.features.store import SESSIONS_WITH_FEATURES
+from predtrack_assets.warehouse.features.profiles import SESSIONS_WITH_FEATURES
 
 LONGEST_FEATURE = 252  # sessions of prices behind the first day whose features are complete
 

@@ -14,7 +14,12 @@ from predtrack_assets.domain.deployment.track_record import JUDGED, Cell, positi
 from predtrack_assets.domain.numerics.types import Days, Floats
 from predtrack_assets.domain.trading.following import StrategyPnl, follow, total_returns
 from predtrack_assets.warehouse.database.transaction import Transaction
-from predtrack_assets.warehouse.market.epochs import Epoch, read_panel, symbol_groups
+from predtrack_assets.warehouse.market.epochs import (
+    Epoch,
+    equal_weight_returns,
+    read_panel,
+    symbol_groups,
+)
 
 
 @dataclass(frozen=True)
@@ -62,4 +67,6 @@ def follow_signals(
             spread = followed.on(at, days.size)
             totals[cell] = totals[cell] + spread if cell in totals else spread
             open_[cell][at] = True
+    if benchmark is not None and np.isnan(index).all():
+        index = equal_weight_returns(transaction, days)
     return Followed(days, totals, dict(open_), index)

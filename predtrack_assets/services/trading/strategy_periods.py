@@ -15,7 +15,12 @@ from predtrack_assets.settings import Settings
 from predtrack_assets.warehouse import tables
 from predtrack_assets.warehouse.database.transaction import Transaction
 from predtrack_assets.warehouse.market import queries as market_queries
-from predtrack_assets.warehouse.market.epochs import Epoch, market_epochs, read_panel
+from predtrack_assets.warehouse.market.epochs import (
+    Epoch,
+    equal_weight_returns,
+    market_epochs,
+    read_panel,
+)
 from predtrack_assets.warehouse.trading import performance as store
 
 UNITS = {"WEEK": "W", "MONTH": "M"}
@@ -57,7 +62,11 @@ def benchmark_returns(
     listed = transaction.read(market_queries.SYMBOLS).filter(pl.col("symbol") == benchmark)
     empty = pl.DataFrame(schema={"trading_day": pl.Date, "benchmark": pl.Float64})
     if listed.is_empty():
-        return empty
+        days = np.arange(np.datetime64(first), np.datetime64(epoch.last) + 1)
+        returns = equal_weight_returns(transaction, days)
+        there = np.isfinite(returns)
+        known = {"trading_day": pl.Series(days[there]).cast(pl.Date), "benchmark": returns[there]}
+        return pl.DataFrame(known)
     exchange = calendar(listed["exchange"].item())
     panel = read_panel(transaction, [benchmark], exchange, first - timedelta(days=10), epoch)
     if not len(panel.symbols):

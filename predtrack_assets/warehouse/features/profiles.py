@@ -31,3 +31,9 @@ FEATURE_STORE = Query("""
     FROM (SELECT *, 1 AS bar FROM bars) b FULL JOIN vectors v USING (symbol, trading_day)
     GROUP BY trading_day
 """)
+
+SESSIONS_WITH_FEATURES = Query("""
+    SELECT count(*) FROM generate_series(:first::timestamp, :last::timestamp, '1 day') AS asked (day)
+    WHERE EXISTS (SELECT FROM features.feature_store f
+                  WHERE f.trading_day = asked.day::date AND f.feature_set = :feature_set)
+""")

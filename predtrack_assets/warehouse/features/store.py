@@ -48,11 +48,6 @@ _IS_EMPTY = Query("""
         WHERE symbol = ANY(:symbols) AND trading_day BETWEEN :first AND :last
           AND feature_set = :feature_set)
 """)
-SESSIONS_WITH_FEATURES = Query("""
-    SELECT count(*) FROM generate_series(:first::timestamp, :last::timestamp, '1 day') AS asked (day)
-    WHERE EXISTS (SELECT FROM features.feature_store f
-                  WHERE f.trading_day = asked.day::date AND f.feature_set = :feature_set)
-""")
 _LATEST = Query("""
     SELECT 0 AS place, trading_day, vector FROM features.feature_store
     WHERE symbol = :symbol AND feature_set = :feature_set AND trading_day <= :last
@@ -88,7 +83,7 @@ _DELETE = Query("""
     SELECT count(*) AS rows FROM gone
 """)
 _CONDITIONS = Query("""
-    SELECT trading_day, market_regime, vix_level, market_breadth
+    SELECT trading_day, market_regime, vix_level, market_breadth, daily_return
     FROM market.market_conditions WHERE trading_day BETWEEN :first AND :last
     ORDER BY trading_day
 """)
@@ -166,7 +161,9 @@ def read_market(
     regimes = conditions["market_regime"].replace_strict(codes, return_dtype=pl.Float64)
     return MarketContext(
         exchange=exchange,
-        benchmark_return=_benchmark_return(transaction, benchmark, sessions, first, epoch),
+        benchmark_return=_benchmark_return(
+            transaction, benchmark, sessions, first, epoch, conditions
+        ),
         market_breadth=aligned(conditions["market_breadth"].cast(pl.Float64).to_numpy()),
         market_regime=aligned(regimes.to_numpy()),
         vix_level=aligned(conditions["vix_level"].cast(pl.Float64).to_numpy()),
@@ -174,12 +171,24 @@ def read_market(
 
 
 def _benchmark_return(
-    transaction: Transaction, benchmark: str, sessions: Days, first: date, epoch: Epoch
+    transaction: Transaction,
+    benchmark: str,
+    sessions: Days,
+    first: date,
+    epoch: Epoch,
+    conditions: pl.DataFrame,
 ) -> np.ndarray:
-    """Log return over one session of its own exchange, where that is one of `sessions`."""
+    """Log return over one session of its own exchange, where that is one of `sessions`.
+
+    Of a home without the benchmark that of the equal-weight index which its `conditions` describe.
+    """
     result = np.full(len(sessions), np.nan)
     registered = transaction.read(market_queries.SYMBOLS).filter(pl.col("symbol") == benchmark)
     if registered.is_empty():
+        days = conditions["trading_day"].to_numpy().astype("datetime64[D]")
+        shared = np.isin(days, sessions)
+        returns = conditions["daily_return"].cast(pl.Float64).fill_null(np.nan).to_numpy()
+        result[np.searchsorted(sessions, days[shared])] = returns[shared]
         return result
     own = calendar(registered["exchange"].item())
     panel = read_panel(transaction, [benchmark], own, first, epoch)

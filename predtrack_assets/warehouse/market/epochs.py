@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 import numpy as np
 import polars as pl
 
+from predtrack_assets.domain.market.conditions import EQUAL_WEIGHT
 from predtrack_assets.domain.market.panel import Panel, build_panel
 from predtrack_assets.domain.time.calendar import Calendar, as_of, as_of_array, calendar
 from predtrack_assets.warehouse.database.query import Query
@@ -147,3 +148,18 @@ def read_up_to(
         last=epoch.last,
         as_of=epoch.as_of,
     )
+
+
+def equal_weight_returns(transaction: Transaction, days: np.ndarray) -> np.ndarray:
+    """Simple returns of the equal-weight index on `days` (sorted datetime64[D]), NaN where there is none."""
+    known = transaction.read(
+        market_queries.MARKET_RETURNS,
+        benchmark=EQUAL_WEIGHT,
+        first=days[0].item(),
+        last=days[-1].item(),
+    )
+    result = np.full(days.size, np.nan)
+    at = np.searchsorted(days, known["trading_day"].to_numpy().astype("datetime64[D]"))
+    returns = known["daily_return"].cast(pl.Float64).fill_null(np.nan).to_numpy()
+    result[at] = np.expm1(returns)
+    return result

@@ -90,6 +90,10 @@ ACTIONS_AS_OF = Query("""
     FROM market.corporate_actions_as_of(:as_of)
     WHERE symbol = ANY(:symbols) AND ex_date BETWEEN :first AND :last
 """)
+MARKET_RETURNS = Query("""
+    SELECT trading_day, daily_return FROM market.market_conditions
+    WHERE benchmark = :benchmark AND trading_day BETWEEN :first AND :last ORDER BY trading_day
+""")
 SPAN = Query("""
     SELECT min(trading_day) AS first, max(trading_day) AS last, count(DISTINCT symbol) AS symbols
     FROM market.market_data

@@ -11,8 +11,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from predtrack_assets.domain.market.conditions import market_conditions
+from predtrack_assets.domain.market.conditions import EQUAL_WEIGHT, LOOKBACK, market_conditions
 from predtrack_assets.domain.market.panel import Panel
+from predtrack_assets.domain.market.returns import daily_returns
 from predtrack_assets_tests.builders.panels import random_panel
 
 PANEL = random_panel(5, 120, seed=9, gaps=0.02)
@@ -22,8 +23,13 @@ DAY = 100
 MATRICES = ("high", "low", "close", "split", "dividend", "known_day")
 
 
-def conditions(panel: Panel, days: np.ndarray, vix: str = VIX) -> pl.DataFrame:
-    return market_conditions(panel, BENCHMARK, vix, STOCKS, days)
+EITHER = pytest.mark.parametrize("benchmark", [BENCHMARK, EQUAL_WEIGHT])
+
+
+def conditions(
+    panel: Panel, days: np.ndarray, vix: str = VIX, benchmark: str = BENCHMARK
+) -> pl.DataFrame:
+    return market_conditions(panel, benchmark, vix, STOCKS, days)
 
 
 def with_close(panel: Panel, row: int, close: np.ndarray) -> Panel:
@@ -33,6 +39,7 @@ def with_close(panel: Panel, row: int, close: np.ndarray) -> Panel:
     return dataclasses.replace(panel, close=closes, split=split)
 
 
+@EITHER
 @pytest.mark.parametrize(
     "poison",
     [
@@ -43,20 +50,22 @@ def with_close(panel: Panel, row: int, close: np.ndarray) -> Panel:
     ],
     ids=["nan", "huge", "negative", "permuted"],
 )
-def test_the_future_changes_nothing(poison: Callable[[np.ndarray], np.ndarray]) -> None:
+def test_the_future_changes_nothing(
+    poison: Callable[[np.ndarray], np.ndarray], benchmark: str
+) -> None:
     days = PANEL.sessions[DAY - 5 : DAY + 1]
     changed = {}
     for name in ("high", "low", "close", "split", "dividend"):
         changed[name] = getattr(PANEL, name).copy()
         changed[name][:, DAY + 1 :] = poison(changed[name][:, DAY + 1 :])
     poisoned = dataclasses.replace(PANEL, **changed)
-    assert_frame_equal(conditions(poisoned, days), conditions(PANEL, days), check_exact=True)
+    honest = conditions(PANEL, days, benchmark=benchmark)
+    assert_frame_equal(conditions(poisoned, days, benchmark=benchmark), honest, check_exact=True)
 
 
-def test_days_one_by_one_with_only_the_look_back_are_the_range() -> None:
-    from predtrack_assets.domain.market.conditions import LOOKBACK
-
-    whole = conditions(PANEL, PANEL.sessions[LOOKBACK:])
+@EITHER
+def test_days_one_by_one_with_only_the_look_back_are_the_range(benchmark: str) -> None:
+    whole = conditions(PANEL, PANEL.sessions[LOOKBACK:], benchmark=benchmark)
     single = []
     for day in range(LOOKBACK, 120):
         part = slice(day - LOOKBACK, day + 1)
@@ -65,7 +74,7 @@ def test_days_one_by_one_with_only_the_look_back_are_the_range() -> None:
             sessions=PANEL.sessions[part],
             **{name: getattr(PANEL, name)[:, part] for name in MATRICES},
         )
-        single.append(conditions(panel, PANEL.sessions[day : day + 1]))
+        single.append(conditions(panel, PANEL.sessions[day : day + 1], benchmark=benchmark))
     present = [frame for frame in single if not frame.is_empty()]
     assert_frame_equal(pl.concat(present), whole, check_exact=True)
 
@@ -140,3 +149,26 @@ def test_with_too_little_history_there_is_a_row_that_claims_nothing() -> None:
 
 def test_without_the_benchmark_there_is_no_market() -> None:
     assert market_conditions(PANEL, "NONE", VIX, STOCKS, PANEL.sessions).is_empty()
+
+
+def test_without_a_benchmark_the_market_is_the_mean_of_its_stocks() -> None:
+    """The index, built from the start as anybody would, has the same returns and distances."""
+    stocks = np.isin(PANEL.symbols, sorted(STOCKS))
+    growth = np.expm1(daily_returns(PANEL)[stocks])
+    level = np.cumprod(np.r_[1.0, 1 + np.nanmean(growth[:, 1:], axis=0)])
+    found = conditions(PANEL, PANEL.sessions[LOOKBACK:], benchmark=EQUAL_WEIGHT)
+    assert found["benchmark"].unique().to_list() == [EQUAL_WEIGHT]
+    assert len(found) == 120 - LOOKBACK
+    days = np.arange(LOOKBACK, 120)
+    expected = {
+        "daily_return": np.log(level[days] / level[days - 1]),
+        "weekly_return": np.log(level[days] / level[days - 5]),
+        "distance_to_ma50": [level[t] / level[t - 49 : t + 1].mean() - 1 for t in days],
+    }
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name].to_numpy(), values, rtol=0, atol=1e-12)
+
+
+def test_without_stocks_there_is_no_market() -> None:
+    nothing = market_conditions(PANEL, EQUAL_WEIGHT, VIX, set(), PANEL.sessions)
+    assert nothing.is_empty()
