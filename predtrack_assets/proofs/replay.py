@@ -89,8 +89,35 @@ def _replay(
     if stage is PREDICTED:
         return _replay_predictions(transaction, stored, asked, show)
     recomputed = stage.compute(transaction, asked, settings)
-    whole = stage.table.day if stage is RESOLVED else None
+    whole = None
+    if stage is RESOLVED:
+        whole = stage.table.day
+        recomputed = _without_later(transaction, stored, recomputed, asked)
     return compare(stored, recomputed, stage.table.key, stage.by, show, stage.places, whole)
+
+
+def _without_later(
+    transaction: Transaction, stored: pl.DataFrame, recomputed: pl.DataFrame, asked: Window
+) -> pl.DataFrame:
+    """Recomputed outcomes but those of predictions that came after their day was resolved.
+
+    Such a prediction waits for a backfill of its day; its outcome is not gone, it never was.
+    """
+    key = list(tables.OUTCOMES.key)
+    new = recomputed.join(stored, on=key, how="anti")
+    if new.is_empty():
+        return recomputed
+    days, models = new["trading_day"], new["model_id"].unique().to_list()
+    predicted = transaction.read(
+        stored_rows.RECORDED_PREDICTIONS, first=days.min(), last=days.max(), models=models
+    )
+    until = transaction.read(stored_rows.RESOLVED_UNTIL, first=asked.start, last=asked.end)
+    later = (
+        new.join(predicted.cast({c: new.schema[c] for c in key}), on=key)
+        .join(until, on="resolved_day")
+        .filter(pl.col("recorded_at") > pl.col("resolved_at"))
+    )
+    return recomputed.join(later, on=key, how="anti")
 
 
 def _replay_predictions(

@@ -84,6 +84,10 @@ LOSE = """
     DELETE FROM forecasts.outcomes
     WHERE (trading_day, symbol, horizon, model_id, kind) = (%s, 'PLAIN', 1, 'drift', 'direction')
 """
+CAME_LATER = """
+    UPDATE forecasts.predictions SET recorded_at = now()
+    WHERE (trading_day, symbol, horizon, model_id, kind) = (%s, 'PLAIN', 1, 'drift', 'direction')
+"""
 INVENT = """
     UPDATE forecasts.predictions SET symbol = 'NONE' WHERE symbol = 'LEFT' AND trading_day = %s
 """
@@ -163,6 +167,14 @@ def test_a_result_that_is_gone_is_named(stored: str) -> None:
         (mismatch,) = found.mismatches
         assert str(mismatch).endswith("not stored, computed now")
         assert mismatch.row.startswith(f"{DAY} PLAIN drift direction 1 {DAY + timedelta(days=2)}")
+
+
+def test_a_prediction_that_came_after_its_day_was_resolved_lacks_nothing(stored: str) -> None:
+    """Loaded later, it waits for a backfill of its day: no outcome of it was ever stored."""
+    assert rewrite(stored, LOSE, DAY) == 1
+    assert rewrite(stored, CAME_LATER, DAY) == 1
+    for sample in (None, 8):
+        assert parity(stored, sample, stages=(RESOLVED,)).holds
 
 
 def test_a_restated_result_comes_out_again(stored: str) -> None:

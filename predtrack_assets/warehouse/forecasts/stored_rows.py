@@ -41,3 +41,13 @@ NAMED_FITS = Query("""
     SELECT model_id, artifact_id, scope, artifact_uri, sha256, trained_through
     FROM models.model_artifacts WHERE artifact_id = ANY(:artifact_ids) ORDER BY artifact_id
 """)
+
+RECORDED_PREDICTIONS = Query("""
+    SELECT trading_day, symbol, model_id, kind, horizon, horizon_unit, as_of, recorded_at
+    FROM forecasts.predictions
+    WHERE trading_day BETWEEN :first AND :last AND model_id = ANY(:models)
+""")
+RESOLVED_UNTIL = Query("""
+    SELECT resolved_day, max(recorded_at) AS resolved_at FROM forecasts.outcomes
+    WHERE resolved_day BETWEEN :first AND :last GROUP BY resolved_day
+""")
