@@ -149,6 +149,19 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
     tuple(TopologicalSorter(arrows).static_order())  # raises CycleError
 
 
+def test_no_module_gives_one_name_twice(module: tuple[Path, ast.Module]) -> None:
+    """Two constants of one name: the second silently takes the place of the first."""
+    _, tree = module
+    names = [
+        target.id
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    ]
+    assert len(names) == len(set(names)), sorted({n for n in names if names.count(n) > 1})
+
+
 def test_a_folder_is_a_room_and_no_heap() -> None:
     for folder in {path.parent for path in MODULES}:
         files = [path for path in folder.glob("*.py") if path.name != "__init__.py"]

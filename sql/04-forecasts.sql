@@ -232,7 +232,8 @@ CREATE TABLE forecasts.withdrawals (
     horizon_unit        text NOT NULL DEFAULT 'session',
     withdrawable_until  timestamptz NOT NULL,
     reason              text NOT NULL
-        CONSTRAINT reason_has_1_to_200_characters CHECK (length(reason) BETWEEN 1 AND 200 AND reason !~ '[\x01-\x1f\x7f]'),
+        CONSTRAINT reason_has_1_to_200_characters CHECK (
+            length(reason) >= 1 AND length(reason) <= 200 AND reason !~ '[\x01-\x1f\x7f]'),
     withdrawn_by        text NOT NULL,
     recorded_at         timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT withdrawn_before_anything_was_known CHECK (recorded_at < withdrawable_until)

@@ -21,7 +21,7 @@ from predtrack_assets.warehouse.database.row_digests import (
 )
 from predtrack_assets.warehouse.database.transaction import Database
 from predtrack_assets.warehouse.database.views import drop_views_of
-from predtrack_assets.warehouse.models.registry import FILES
+from predtrack_assets.warehouse.models.registry import ALL_FILES
 
 Progress = Callable[[str, int, int], None]  # what, done, of how many
 OURS = "predtrack"
@@ -41,7 +41,7 @@ def take_backup(
             with snapshot(urls[name]) as moment, dumping(moment, directory / f"{name}.dump"):
                 manifest.servers[name] = moment.server
                 manifest.tables[name] = row_digests(moment.connection, partial(progress, name))
-        files = Database(url=urls[OURS]).read(FILES).rows()
+        files = Database(url=urls[OURS]).read(ALL_FILES).rows()
         for done, (artifact_id, uri, sha256) in enumerate(files):
             progress("models", done, len(files))
             try:

@@ -121,7 +121,7 @@ FIT_PROFILE = Query("""
     WHERE (f.scope = '*') = :pooled
 """)
 
-FILES = Query("""
+ALL_FILES = Query("""
     SELECT DISTINCT ON (sha256) artifact_id, artifact_uri, sha256
     FROM models.model_artifacts ORDER BY sha256, artifact_id
 """)
