@@ -61,12 +61,12 @@ def test_what_models_are_fitted_to_may_begin_before_the_window(
     spans: dict[str, tuple[str, str]] = {}
 
     def run_range(
-        _: object, __: object, name: str, ___: object, span: tuple[str, str]
+        _: object, __: object, name: str, ___: object, span: tuple[str, str], ____: object
     ) -> RunReport:
         spans[name] = span
         return RunReport(name, success=True)
 
-    monkeypatch.setattr(runs, "_run_range", run_range)
+    monkeypatch.setattr(runs, "_run", run_range)
     window = Window(date(2011, 3, 1), date(2011, 3, 31))
     with dg.DagsterInstance.ephemeral() as instance:
         run_window(build_definitions(), instance, window, inputs_from=date(2009, 1, 2))
