@@ -134,7 +134,7 @@ def test_without_its_bar_it_is_pending_and_then_expires(minutes: str) -> None:
     resolve(minutes, DAY, date(2024, 3, 8))
     key = ("direction", "16:00", 30)
     assert key not in stored(minutes)
-    resolve(minutes, date(2024, 3, 11), date(2024, 3, 29))
+    resolve(minutes, date(2024, 3, 11), date(2024, 3, 28))
     row = stored(minutes)[key]
     assert (row["status"], row["reason"]) == ("expired", None)
 
