@@ -48,7 +48,8 @@ def materialized(
     if asked.start == asked.end:
         return dg.MaterializeResult(asset_key=asset_key, metadata=shown_once)
     shown_once["partitions_of_the_run"] = f"{asked.start} to {asked.end}"
-    context.add_asset_metadata(shown_once, asset_key=asset_key, partition_key=asked.end)
+    last = _last_partition(context)
+    context.add_asset_metadata(shown_once, asset_key=asset_key, partition_key=last)
     return dg.MaterializeResult(asset_key=asset_key)
 
 
@@ -78,9 +79,17 @@ def attach(
     Dagster repeats a materialization's own metadata for every day of a range, and a picture on each
     of 5,000 days would be hundreds of megabytes.
     """
-    last = context.partition_key_range.end if context.has_partition_key_range else None
+    last = _last_partition(context)
     metadata = {n: shown(p) if isinstance(p, Picture) else p for n, p in plots.items()}
     context.add_asset_metadata(metadata, partition_key=last)
+
+
+def _last_partition(context: dg.AssetExecutionContext) -> str | None:
+    """The last partition of the run; None where it has none. A range may end on a holiday."""
+    if not context.has_partition_key_range:
+        return None
+    keys = context.partition_keys
+    return keys[-1] if keys else None
 
 
 def _attach_per_partition(
